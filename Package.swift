@@ -1,0 +1,28 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+  name: "gemmatune",
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
+  targets: [
+    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
+    .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
+    .target(name: "Files"),
+    .target(name: "Tensors", dependencies: ["Files", "COpenBLAS", "CHDF5", "CKernels"]),
+    .target(name: "Gemma", dependencies: ["Files", "Tensors"]),
+    .target(name: "GSM8K", dependencies: ["Files"]),
+    .executableTarget(
+      name: "gemmatune",
+      dependencies: [
+        "Files", "Tensors", "Gemma", "GSM8K", "CYAML",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .testTarget(name: "FilesTests", dependencies: ["Files"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Files", "Tensors"], exclude: []),
+    .testTarget(name: "GemmaTests", dependencies: ["Files", "Tensors", "Gemma"]),
+    .testTarget(name: "GSM8KTests", dependencies: ["Files", "GSM8K"]),
+    .testTarget(name: "gemmatuneTests", dependencies: ["gemmatune", "Files", "Tensors", "Gemma", "GSM8K"]),
+  ]
+)
