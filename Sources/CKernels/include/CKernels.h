@@ -1,0 +1,9 @@
+#pragma once
+/*
+ * CPU loops that need vector instructions. Each computes rows or elements that the caller picked, on one thread.
+ * An element type is CK_FLOAT32 or CK_BFLOAT16; bfloat16 is widened on reading and rounded to nearest even on writing.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CK_FLOAT32 = 0, CK_BFLOAT16 = 1 };

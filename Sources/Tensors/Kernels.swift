@@ -1,0 +1,254 @@
+import Foundation
+
+/// What the operations compute with: one conformer for each kind of processor, chosen once at start.
+///
+/// The CPU conformer is also the reference that others are tested against. All tensors are in the conformer's place.
+/// bfloat16 inputs are widened, sums are float32, results are rounded once to the output's dtype. Sums that reach a
+/// result have a fixed order: the same call gives the same bits, whatever the number of threads.
+/// Shapes are `precondition`s that name the operation.
+package protocol Kernels {
+  /// What computes, for the log: library, vector instructions, threads.
+  var summary: String { get }
+
+  /// Matrix product: c = scale · op(a) · op(b), or that added to c.
+  /// - Parameters: a, b, c: two-dimensional, float32 or bfloat16 each; c is written in place.
+  func multiply(_ a: Operand, _ b: Operand, scale: Float, _ store: Store, _ c: Tensor)
+
+  /// Rows of an embedding table, each times `scale` (rounded to the table's dtype by the caller).
+  /// - ids: int32 [T]; table: [V, D].  - Returns: [T, D] in the table's dtype.
+  func embeddingForward(_ ids: Tensor, _ table: Tensor, scale: Float) -> Tensor
+  /// Adds `scale · dY` [T, D] to the rows `ids` of `dTable` (float32 [V, D]), in the order of the tokens.
+  func embeddingBackward(_ dY: Tensor, _ ids: Tensor, scale: Float, into dTable: Tensor)
+
+  /// x / sqrt(mean(x²) + epsilon) · (1 + weight) over rows.
+  /// - x: [.., D]; weight: [D].  - Returns: y as x, and 1 / sqrt(…) of each row, float32 [rows].
+  func rmsNormForward(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> (y: Tensor, rstd: Tensor)
+  /// Gradient of x; adds the weight's to `dWeight` (float32 [D]) when given.
+  func rmsNormBackward(_ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dWeight: Tensor?) -> Tensor
+
+  /// Rotary position embedding, half-split, of each head of each row.
+  /// - x: [T, heads · H]; positions: int32 [T].  - direction: backward rotates the other way.
+  func rotated(_ x: Tensor, positions: Tensor, _ table: RotaryTable, _ direction: Direction) -> Tensor
+
+  /// Variable-length causal attention with grouped heads.
+  /// - q: [T, N·H]; k, v: [S, K·H].  - Returns: o [T, N·H], and the log of each soft-max's denominator, float32 [T, N].
+  func attentionForward(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout)
+    -> (o: Tensor, logSumExp: Tensor)
+  /// Gradients of q, k, v from that of o.
+  func attentionBackward(
+    _ dO: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, o: Tensor, logSumExp: Tensor,
+    _ layout: AttentionLayout
+  ) -> (dQ: Tensor, dK: Tensor, dV: Tensor)
+
+  /// gelu_tanh(gate) · up, element by element; the shape of both.
+  func gegluForward(_ gate: Tensor, _ up: Tensor) -> Tensor
+  /// Gradients of gate and up.
+  func gegluBackward(_ dY: Tensor, _ gate: Tensor, _ up: Tensor) -> (dGate: Tensor, dUp: Tensor)
+
+  /// a + b, the same shape and dtype.
+  func add(_ a: Tensor, _ b: Tensor) -> Tensor
+  /// Adds x to a float32 tensor in place.
+  func accumulate(_ x: Tensor, into sum: Tensor)
+  /// scale · x in another dtype (or the same).
+  func converted(_ x: Tensor, to dtype: DType, scale: Float) -> Tensor
+  /// Elements zeroed with probability p, the others times 1/(1-p): element i is dropped by `key.uniform(at: i)` < p.
+  func dropped(_ x: Tensor, probability: Float, key: RandomKey) -> Tensor
+
+  /// Rows of x [T, D] at `indices` (int32 [M]).  - Returns: [M, D].
+  func gathered(_ x: Tensor, rows indices: Tensor) -> Tensor
+  /// The gradient of `gathered`: zeros [count, D] with `dY` added at `indices`.
+  func scattered(_ dY: Tensor, rows indices: Tensor, count: Int) -> Tensor
+
+  /// Linear map to the vocabulary and cross-entropy, in chunks: never all logits at once.
+  /// See `Operations.linearCrossEntropy`.
+  func linearCrossEntropy(_ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions)
+    -> CrossEntropyResult
+  /// The id with the largest logit of each row of hidden [M, D], the lowest id on ties.  - Returns: int32 [M].
+  func argmaxLogits(_ hidden: Tensor, _ table: Tensor) -> Tensor
+  /// All logits, float32 [M, V]: for small M.
+  func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor
+
+  /// Sum of the squares of a float32 tensor, in a fixed order, in float64.
+  func sumOfSquares(_ x: Tensor) -> Double
+  /// One 8-bit AdamW step of one tensor; see `AdamWStep`.  - Returns: how many stored weights changed.
+  func adamW8bit(_ update: AdamWUpdate, codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor) -> Int
+  /// One AdamW step with float32 states.  - Returns: how many stored weights changed.
+  func adamW32bit(_ update: AdamWUpdate, moment1: Tensor, moment2: Tensor) -> Int
+}
+
+/// One factor of a matrix product, as it is stored or transposed.
+package enum Operand {
+  case stored(Tensor)
+  case transposed(Tensor)
+
+  /// The tensor, as stored.
+  package var tensor: Tensor {
+    switch self { case .stored(let tensor), .transposed(let tensor): tensor }
+  }
+  /// Rows of the factor as it enters the product.
+  package var rowCount: Int {
+    switch self { case .stored(let tensor): tensor.shape[0] case .transposed(let tensor): tensor.shape[1] }
+  }
+  /// Columns of the factor as it enters the product.
+  package var columnCount: Int {
+    switch self { case .stored(let tensor): tensor.shape[1] case .transposed(let tensor): tensor.shape[0] }
+  }
+}
+
+/// Whether a result replaces what is there or is added to it (in float32, rounded once).
+package enum Store: Sendable { case replacing, adding }
+
+/// Which way an operation runs.
+package enum Direction: Sendable { case forward, backward }
+
+/// Inverse frequencies of rotary position embedding: angle = position · inverseFrequencies[i], in float32.
+/// Source: Su et al. 2021; transformers modeling_rope_utils.py.
+package struct RotaryTable: Sendable, Equatable {
+  /// [H / 2], float32.
+  package let inverseFrequencies: [Float]
+  /// H, elements of one head.
+  package var headDim: Int { inverseFrequencies.count * 2 }
+
+  /// 1 / (theta^(2i/H)), divided by `linearScale` ("linear" scaling of long-context layers; 1 is none).
+  package init(headDim: Int, theta: Double, linearScale: Double) {
+    inverseFrequencies = (0..<headDim / 2).map { i in
+      1 / powf(Float(theta), Float(2 * i) / Float(headDim)) / Float(linearScale)
+    }
+  }
+}
+
+/// Which keys each query sees, and how the heads lie in a row.
+package struct AttentionLayout: Sendable, Equatable {
+  /// One sequence: its queries and keys as runs of rows. The last query stands at the last key's position.
+  package struct Segment: Sendable, Equatable {
+    /// First row of q and o, and how many.
+    package var queryStart: Int, queryCount: Int
+    /// First row of k and v, and how many; at least `queryCount`.
+    package var keyStart: Int, keyCount: Int
+
+    /// Queries `queryStart..<queryStart + queryCount` over keys `keyStart..<keyStart + keyCount`.
+    package init(queryStart: Int, queryCount: Int, keyStart: Int, keyCount: Int) {
+      self.queryStart = queryStart
+      self.queryCount = queryCount
+      self.keyStart = keyStart
+      self.keyCount = keyCount
+    }
+  }
+
+  /// The sequences; queries of all segments cover q's rows without overlap.
+  package var segments: [Segment]
+  /// N, K and H.
+  package var headCount: Int, keyValueHeadCount: Int, headDim: Int
+  /// Factor of the scores.
+  package var scale: Float
+  /// W: query i sees key j if 0 <= i - j < W; nil sees all before it.
+  package var window: Int?
+  /// c: scores become c · tanh(score / c) before the mask; nil leaves them.
+  package var softCap: Float?
+
+  /// All of it.
+  package init(
+    segments: [Segment], headCount: Int, keyValueHeadCount: Int, headDim: Int, scale: Float,
+    window: Int? = nil, softCap: Float? = nil
+  ) {
+    self.segments = segments
+    self.headCount = headCount
+    self.keyValueHeadCount = keyValueHeadCount
+    self.headDim = headDim
+    self.scale = scale
+    self.window = window
+    self.softCap = softCap
+  }
+}
+
+/// How a cross-entropy is computed.
+package struct CrossEntropyOptions {
+  /// c: logits become c · tanh(logit / c); nil leaves them.
+  package var softCap: Float?
+  /// When given, gradients are computed in the same pass: of this factor times the summed loss.
+  package var gradientScale: Float?
+  /// Where the table's gradient is added (float32 [V, D]); nil when the table is frozen.
+  package var dTable: Tensor?
+
+  /// All of it.
+  package init(softCap: Float? = nil, gradientScale: Float? = nil, dTable: Tensor? = nil) {
+    self.softCap = softCap
+    self.gradientScale = gradientScale
+    self.dTable = dTable
+  }
+}
+
+/// What a cross-entropy gave.
+package struct CrossEntropyResult {
+  /// Loss of each target, float32 [M], in nats.
+  package var losses: Tensor
+  /// Gradient of `gradientScale` times the summed loss with respect to hidden, in its dtype; nil when not asked for.
+  package var dHidden: Tensor?
+
+  /// Losses, and perhaps the gradient.
+  package init(losses: Tensor, dHidden: Tensor?) {
+    self.losses = losses
+    self.dHidden = dHidden
+  }
+}
+
+/// One AdamW step of one tensor: what is updated, from what, and how.
+package struct AdamWUpdate {
+  /// Updated in place: float32 or bfloat16.
+  package var parameter: Tensor
+  /// float32, the parameter's shape.
+  package var gradient: Tensor
+  /// bfloat16 weights that are the rounded `parameter` when that is a float32 master copy; else nil.
+  package var weights: Tensor?
+  /// How a bfloat16 `parameter` is rounded.
+  package var rounding: Rounding
+  /// The step's numbers.
+  package var step: AdamWStep
+
+  /// All of it.
+  package init(parameter: Tensor, gradient: Tensor, weights: Tensor?, rounding: Rounding, step: AdamWStep) {
+    self.parameter = parameter
+    self.gradient = gradient
+    self.weights = weights
+    self.rounding = rounding
+    self.step = step
+  }
+}
+
+/// Rounding of float32 to bfloat16.
+package enum Rounding: Sendable, Equatable {
+  /// To the nearest, ties to even.
+  case nearest
+  /// (bits + r) & 0xFFFF0000 with r = the high 16 of `key.bits(at: element)`: right on average.
+  case stochastic(RandomKey)
+}
+
+/// Numbers of one AdamW step. Source: Loshchilov & Hutter 2019; bitsandbytes 0.50.2 csrc/kernels.cu.
+package struct AdamWStep: Sendable, Equatable {
+  /// Counted from 1.
+  package var step: Int
+  /// Rate of this step.
+  package var learningRate: Float
+  /// Decay of the first and second moment.
+  package var beta1: Float, beta2: Float
+  /// Added outside the root of the second moment's estimate.
+  package var epsilon: Float
+  /// Decoupled decay, applied after the step.
+  package var weightDecay: Float
+  /// Factor of the gradients (clipping).
+  package var gradientScale: Float
+
+  /// All of it.
+  package init(
+    step: Int, learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
+    gradientScale: Float
+  ) {
+    self.step = step
+    self.learningRate = learningRate
+    self.beta1 = beta1
+    self.beta2 = beta2
+    self.epsilon = epsilon
+    self.weightDecay = weightDecay
+    self.gradientScale = gradientScale
+  }
+}
