@@ -1,0 +1,110 @@
+import Files
+
+/// The shape and constants of a Gemma 1, 2 or 3 text model, as `config.json` gives them.
+///
+/// Fields bear Hugging Face's names in lowerCamel. Sizes are positive and capped, so that their products do not
+/// overflow `Int`.
+package struct ModelConfiguration: Equatable, Sendable {
+  /// The generation of the architecture; the raw value is `model_type`.
+  package enum Family: String, CaseIterable, Sendable {
+    /// Gemma 1.
+    case gemma
+    /// Gemma 2.
+    case gemma2
+    /// Gemma 3, text only.
+    case gemma3 = "gemma3_text"
+  }
+
+  /// What a layer's attention sees.
+  package enum LayerKind: String, CaseIterable, Sendable {
+    /// Every earlier position.
+    case full = "full_attention"
+    /// The last `slidingWindow` positions, itself included.
+    case sliding = "sliding_attention"
+  }
+
+  /// The rotary position embedding of one kind of layer: frequency i is 1 / theta^(2i / H) / linearScale.
+  package struct RotaryEmbedding: Equatable, Sendable {
+    /// Base of the frequencies.
+    package var theta: Double
+    /// What every frequency is divided by; 1 is none.
+    package var linearScale: Double
+
+    /// A rotary embedding with base `theta`.
+    package init(theta: Double, linearScale: Double = 1) {
+      self.theta = theta
+      self.linearScale = linearScale
+    }
+  }
+
+  /// The generation of the architecture.
+  package var family: Family
+  /// Rows of the embedding (V).
+  package var vocabSize: Int
+  /// Width of the residual stream (D).
+  package var hiddenSize: Int
+  /// Width of one side of the MLP (F).
+  package var intermediateSize: Int
+  /// Number of layers.
+  package var numHiddenLayers: Int
+  /// Query heads (N).
+  package var numAttentionHeads: Int
+  /// Key/value heads (K); divides `numAttentionHeads`.
+  package var numKeyValueHeads: Int
+  /// Width of a head (H), even; not hiddenSize / numAttentionHeads.
+  package var headDim: Int
+  /// Added to the mean square in every norm.
+  package var rmsNormEps: Float
+  /// Attention scores are scaled by this to the power -1/2; `headDim` unless the file says otherwise.
+  package var queryPreAttnScalar: Double
+  /// Cap c of attention scores, c · tanh(x / c), before the mask; nil is none.
+  package var attnLogitSoftcapping: Float?
+  /// Cap of the logits; nil is none.
+  package var finalLogitSoftcapping: Float?
+  /// Keys that a sliding layer sees, itself included; nil only when no layer slides.
+  package var slidingWindow: Int?
+  /// One per layer.
+  package var layerKinds: [LayerKind]
+  /// Positions that the model was trained for.
+  package var maxPositionEmbeddings: Int
+  /// Rotary embedding of full layers.
+  package var fullRotary: RotaryEmbedding
+  /// Rotary embedding of sliding layers.
+  package var slidingRotary: RotaryEmbedding
+  /// Standard deviation of randomly initialized weights.
+  package var initializerRange: Double
+  /// Beginning of sequence.
+  package var bosTokenId: Int
+  /// End of sequence, one or more.
+  package var eosTokenIds: [Int]
+  /// Padding.
+  package var padTokenId: Int
+}
+
+extension ModelConfiguration {
+  /// The rotary embedding of layers of `kind`.
+  package func rotary(of kind: LayerKind) -> RotaryEmbedding {
+    switch kind {
+    case .full: fullRotary
+    case .sliding: slidingRotary
+    }
+  }
+
+  /// Whether queries and keys are normed over the head before rotation (Gemma 3).
+  package var hasQueryKeyNorm: Bool { family == .gemma3 }
+
+  /// Whether attention and MLP outputs are normed before they join the residual stream (Gemma 2 and 3).
+  package var hasPostNorms: Bool { family != .gemma }
+
+  /// What attention scores are multiplied by.
+  package var attentionScale: Double { 1 / queryPreAttnScalar.squareRoot() }
+
+  /// All parameters, the tied embedding counted once.
+  package func parameterCount() -> Int {
+    let queryWidth = numAttentionHeads * headDim
+    let keyValueWidth = numKeyValueHeads * headDim
+    let projections = 2 * hiddenSize * (queryWidth + keyValueWidth) + 3 * hiddenSize * intermediateSize
+    let norms = (hasPostNorms ? 4 : 2) * hiddenSize + (hasQueryKeyNorm ? 2 * headDim : 0)
+    return vocabSize * hiddenSize + numHiddenLayers * (projections + norms) + hiddenSize
+  }
+}
