@@ -27,7 +27,7 @@ package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// The class of the fault.
   package let kind: Kind
-  /// One line: place, what is wrong, what was expected.
+  /// One line: place, what is wrong, what was expected; control characters (from file content, say) are escaped.
   package let message: String
   /// What to do about it, when that is not plain from the message.
   package let hint: String?
@@ -35,7 +35,7 @@ package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
   /// A fault whose whole line is `message`.
   package init(_ kind: Kind, _ message: String, hint: String? = nil) {
     self.kind = kind
-    self.message = message
+    self.message = withoutControls(message)
     self.hint = hint
   }
 
