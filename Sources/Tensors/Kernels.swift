@@ -59,6 +59,9 @@ package protocol Kernels {
   /// The gradient of `gathered`: zeros [count, D] with `dY` added at `indices`.
   func scattered(_ dY: Tensor, rows indices: Tensor, count: Int) -> Tensor
 
+  /// Writes the rows of x [M, D] over rows `indices` (int32 [M]) of `target`, of the same dtype.
+  func copy(_ x: Tensor, toRows indices: Tensor, of target: Tensor)
+
   /// Linear map to the vocabulary and cross-entropy, in chunks: never all logits at once.
   /// See `Operations.linearCrossEntropy`.
   func linearCrossEntropy(_ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions)

@@ -1,0 +1,99 @@
+import Tensors
+
+/// A Gemma 1, 2 or 3 text model: parameters, and how they turn tokens into losses and logits.
+///
+/// A value: copies share the parameters' storage, which only an optimizer writes.
+/// Source: transformers modeling_gemma.py, modeling_gemma2.py, modeling_gemma3.py.
+package struct GemmaModel {
+  /// Sizes and family.
+  package let configuration: ModelConfiguration
+  /// E [V, D]: the input embedding, and unscaled the output map.
+  package var embedding: Tensor
+  /// The decoder layers, first to last.
+  package var layers: [Layer]
+  /// `model.norm` [D].
+  package var finalNorm: Tensor
+
+  /// Element type of weights and activations.
+  package var dtype: DType { embedding.dtype }
+
+  /// sqrt(D) rounded to the weights' dtype, as transformers does (GemmaTextScaledWordEmbedding).
+  private var embeddingScale: Float {
+    let scale = Float(configuration.hiddenSize).squareRoot()
+    return dtype == .bfloat16 ? widened(roundedToBFloat16(scale)) : scale
+  }
+
+  /// The attention layout of the configuration over `segments`.
+  private func layout(
+    _ segments: [AttentionLayout.Segment], _ kind: ModelConfiguration.LayerKind
+  ) -> AttentionLayout {
+    AttentionLayout(
+      segments: segments, headCount: configuration.numAttentionHeads,
+      keyValueHeadCount: configuration.numKeyValueHeads, headDim: configuration.headDim,
+      scale: Float(configuration.attentionScale),
+      window: kind == .sliding ? configuration.slidingWindow : nil,
+      softCap: configuration.attnLogitSoftcapping)
+  }
+
+  func context(
+    positions: [Int32], segments: [AttentionLayout.Segment], dropout: RandomKey?
+  ) -> ForwardContext {
+    func rotary(_ kind: ModelConfiguration.LayerKind) -> RotaryTable {
+      let embedding = configuration.rotary(of: kind)
+      return RotaryTable(
+        headDim: configuration.headDim, theta: embedding.theta, linearScale: embedding.linearScale)
+    }
+    return ForwardContext(
+      positions: Tensor(positions), fullAttention: layout(segments, .full),
+      slidingAttention: layout(segments, .sliding), fullRotary: rotary(.full),
+      slidingRotary: rotary(.sliding), epsilon: configuration.rmsNormEps, dropout: dropout)
+  }
+
+  /// The residual stream after all layers, [T, D], before the final norm.
+  func residual(
+    _ ids: [Int32], _ operations: Operations, _ context: ForwardContext, checkpointing: Bool,
+    cache: (any KeyValueStore)? = nil
+  ) -> Tensor {
+    var x = operations.embedding(Tensor(ids), embedding, scale: embeddingScale)
+    for (index, layer) in layers.enumerated() {
+      if checkpointing {
+        x = operations.checkpoint(x) { inner, x in layer(x, inner, context, index: index) }
+      } else {
+        x = layer(x, operations, context, index: index, cache: cache)
+      }
+    }
+    return x
+  }
+
+  /// Rows of the residual stream, normed for the output map: [M, D].
+  func normed(_ residual: Tensor, rows: [Int32], _ operations: Operations) -> Tensor {
+    let gathered = operations.gather(residual, rows: Tensor(rows))
+    return operations.rmsNorm(gathered, finalNorm, epsilon: configuration.rmsNormEps)
+  }
+
+  /// The summed cross-entropy of a batch's targets, in nats.
+  /// - Parameters:
+  ///   - gradientScale: factor of this sum in the objective; the tape's root is seeded with 1.
+  ///   - checkpointing: whether each layer is computed again for its gradient.
+  ///   - dropout: key of this pass's dropout in the adapters; nil without.
+  /// - Returns: `lossSum`, float32 [1], the tape's root; `losses`, float32 [M], of each target.
+  package func loss(
+    _ batch: TokenBatch, _ operations: Operations, gradientScale: Float = 1, checkpointing: Bool = false,
+    dropout: RandomKey? = nil
+  ) -> (lossSum: Tensor, losses: Tensor) {
+    let context = context(positions: batch.positions, segments: batch.segments, dropout: dropout)
+    let residual = residual(batch.ids, operations, context, checkpointing: checkpointing)
+    return operations.linearCrossEntropy(
+      normed(residual, rows: batch.targetRows, operations), embedding, targets: Tensor(batch.targets),
+      softCap: configuration.finalLogitSoftcapping, gradientScale: gradientScale)
+  }
+
+  /// Logits of every token of a batch, float32 [T, V]: for tests and small batches.
+  package func logits(_ batch: TokenBatch, _ kernels: any Kernels) -> Tensor {
+    let context = context(positions: batch.positions, segments: batch.segments, dropout: nil)
+    let operations = Operations(kernels)
+    let residual = residual(batch.ids, operations, context, checkpointing: false)
+    let rows = (0..<Int32(batch.tokenCount)).map { $0 }
+    return kernels.logits(normed(residual, rows: rows, operations), embedding, softCap: configuration.finalLogitSoftcapping)
+  }
+}

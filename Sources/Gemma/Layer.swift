@@ -1,0 +1,103 @@
+import Tensors
+
+/// What all layers of one forward pass share.
+struct ForwardContext {
+  /// Position of each token in its sequence, int32 [T].
+  var positions: Tensor
+  /// Who attends to whom, in layers that see everything and in those with a window.
+  var fullAttention: AttentionLayout, slidingAttention: AttentionLayout
+  /// Angles of either kind of layer.
+  var fullRotary: RotaryTable, slidingRotary: RotaryTable
+  var epsilon: Float
+  /// Key of the adapters' dropout in this pass; nil without dropout.
+  var dropout: RandomKey?
+
+  func attention(_ kind: ModelConfiguration.LayerKind) -> AttentionLayout {
+    kind == .full ? fullAttention : slidingAttention
+  }
+  func rotary(_ kind: ModelConfiguration.LayerKind) -> RotaryTable {
+    kind == .full ? fullRotary : slidingRotary
+  }
+}
+
+/// Where a layer's keys and values go, and where the attention finds them.
+protocol KeyValueStore {
+  /// Takes the keys and values of the pass's tokens at `layer`, and returns those that the attention reads.
+  func keysAndValues(_ k: Tensor, _ v: Tensor, layer: Int) -> (Tensor, Tensor)
+}
+
+/// Self-attention of one layer.
+package struct Attention {
+  package var qProj: Linear, kProj: Linear, vProj: Linear, oProj: Linear
+  /// Gemma 3: norms [H] of each head's query and key, before RoPE.
+  package var qNorm: Tensor?, kNorm: Tensor?
+  /// Whether the layer sees everything or a window.
+  package let kind: ModelConfiguration.LayerKind
+
+  /// `x` [T, D] attended to [T, D].
+  func callAsFunction(
+    _ x: Tensor, _ operations: Operations, _ context: ForwardContext, layer: Int,
+    cache: (any KeyValueStore)?, dropout: RandomKey?
+  ) -> Tensor {
+    let layout = context.attention(kind)
+    var q = qProj(x, operations, dropout: dropout?.derived(0))  // TD, (NH)D -> T(NH)
+    var k = kProj(x, operations, dropout: dropout?.derived(1))  // TD, (KH)D -> T(KH)
+    var v = vProj(x, operations, dropout: dropout?.derived(2))
+    if let qNorm { q = headNormed(q, qNorm, operations, context, headDim: layout.headDim) }
+    if let kNorm { k = headNormed(k, kNorm, operations, context, headDim: layout.headDim) }
+    q = operations.rotary(q, positions: context.positions, context.rotary(kind))
+    k = operations.rotary(k, positions: context.positions, context.rotary(kind))
+    if let cache { (k, v) = cache.keysAndValues(k, v, layer: layer) }
+    let attended = operations.attention(q, k, v, layout)
+    return oProj(attended, operations, dropout: dropout?.derived(3))
+  }
+
+  private func headNormed(
+    _ x: Tensor, _ weight: Tensor, _ operations: Operations, _ context: ForwardContext, headDim: Int
+  ) -> Tensor {
+    let heads = operations.reshape(x, [x.count / headDim, headDim])
+    return operations.reshape(operations.rmsNorm(heads, weight, epsilon: context.epsilon), x.shape)
+  }
+}
+
+/// Feed-forward block of one layer: down(gelu_tanh(gate x) · up x).
+package struct MLP {
+  package var gateProj: Linear, upProj: Linear, downProj: Linear
+
+  /// `x` [T, D] mapped to [T, D] through [T, F].
+  func callAsFunction(_ x: Tensor, _ operations: Operations, dropout: RandomKey?) -> Tensor {
+    let gate = gateProj(x, operations, dropout: dropout?.derived(4))
+    let up = upProj(x, operations, dropout: dropout?.derived(5))
+    return downProj(operations.geglu(gate, up), operations, dropout: dropout?.derived(6))
+  }
+}
+
+/// One decoder layer, with the norms of Gemma 1 (before each block) or of Gemma 2 and 3 (before and after each).
+package struct Layer {
+  /// Before attention: `input_layernorm`.
+  package var inputNorm: Tensor
+  package var attention: Attention
+  /// After attention, Gemma 2 and 3: `post_attention_layernorm`.
+  package var postAttentionNorm: Tensor?
+  /// Before the MLP: `pre_feedforward_layernorm`, which Gemma 1 calls `post_attention_layernorm`.
+  package var preFeedforwardNorm: Tensor
+  package var mlp: MLP
+  /// After the MLP, Gemma 2 and 3: `post_feedforward_layernorm`.
+  package var postFeedforwardNorm: Tensor?
+
+  /// The residual stream `x` [T, D] after this layer.
+  func callAsFunction(
+    _ x: Tensor, _ operations: Operations, _ context: ForwardContext, index: Int,
+    cache: (any KeyValueStore)? = nil
+  ) -> Tensor {
+    let dropout = context.dropout?.derived(UInt64(index))
+    func normed(_ x: Tensor, _ weight: Tensor?) -> Tensor {
+      weight.map { operations.rmsNorm(x, $0, epsilon: context.epsilon) } ?? x
+    }
+    let attended = attention(
+      normed(x, inputNorm), operations, context, layer: index, cache: cache, dropout: dropout)
+    let middle = operations.add(x, normed(attended, postAttentionNorm))
+    let fed = mlp(normed(middle, preFeedforwardNorm), operations, dropout: dropout)
+    return operations.add(middle, normed(fed, postFeedforwardNorm))
+  }
+}
