@@ -1,0 +1,232 @@
+import Files
+
+/// A safetensors file, mapped: u64 little-endian header length, JSON header, then the tensors' bytes end to end.
+///
+/// Everything in the header is checked when the file is opened, more strictly than the reference reader does: no name
+/// twice, no hole, no overlap, no bytes after the last tensor, no key that the format does not have.
+/// Source: github.com/huggingface/safetensors, README and safetensors/src/tensor.rs.
+package struct SafetensorsFile {
+  /// What the header says of one tensor.
+  package struct Entry: Equatable, Sendable {
+    /// Element type.
+    package let dtype: DType
+    /// Sizes of the dimensions; their product and its bytes fit in Int.
+    package let shape: Shape
+    /// First byte in the file.
+    let byteOffset: Int
+    /// Length in bytes.
+    package let byteCount: Int
+  }
+
+  /// The longest header that is read, in bytes.
+  package static let maximumHeaderLength = 100_000_000
+  /// The most tensors that one file may hold.
+  package static let maximumTensorCount = 100_000
+
+  /// The path as it was given.
+  package var path: String { file.path }
+  /// Names of the tensors in the order of the header.
+  package let names: [String]
+  /// Text under `__metadata__`.
+  package let metadata: [String: String]
+  private let entries: [String: Entry]
+  private let file: MappedFile
+  private let storage: Storage
+
+  /// Maps the file and checks its header; reads no tensor.
+  /// - Throws: `Fault` .missing without a readable file, .badData naming file and tensor.
+  package init(path: String) throws {
+    file = try MappedFile(path: path)
+    storage = file.storage()
+    let header = try SafetensorsHeader(file: file)
+    names = header.tensors.map(\.name)
+    metadata = header.metadata
+    entries = Dictionary(header.tensors) { first, _ in first }
+  }
+
+  /// Dtype and shape of a tensor; nil when the file has none of that name.
+  package func entry(named name: String) -> Entry? { entries[name] }
+
+  /// The tensor over the mapped bytes, without a copy; it keeps the mapping alive and must not be written to.
+  /// One whose bytes do not lie at a multiple of its element size is copied.
+  /// - Throws: `Fault` .badData when the file has no tensor of that name.
+  package func tensor(named name: String) throws -> Tensor {
+    guard let entry = entries[name] else { throw Fault(.badData, file: path, place: name, "no such tensor") }
+    guard entry.byteOffset.isMultiple(of: entry.dtype.byteCount) else { return copy(of: entry) }
+    return Tensor(entry.shape, entry.dtype, storage: storage, byteOffset: entry.byteOffset)
+  }
+
+  private func copy(of entry: Entry) -> Tensor {
+    let tensor = Tensor(uninitialized: entry.shape, entry.dtype)
+    tensor.bytes.copyMemory(from: storage.bytes + entry.byteOffset, byteCount: entry.byteCount)
+    return tensor
+  }
+}
+
+/// The checked header of a safetensors file.
+private struct SafetensorsHeader {
+  var tensors: [(name: String, entry: SafetensorsFile.Entry)] = []
+  var metadata: [String: String] = [:]
+  private let path: String
+  private let fileLength: Int
+  /// Where the tensors' bytes begin.
+  private let dataStart: Int
+
+  init(file: MappedFile) throws {
+    path = file.path
+    fileLength = file.bytes.count
+    dataStart = try 8 + Self.headerLength(file)
+    let text = UnsafeRawBufferPointer(rebasing: file.bytes[8..<dataStart])
+    guard text.first == UInt8(ascii: "{"), case .object(let header) = try JSONValue(parsing: text, file: path)
+    else { throw Fault(.badData, file: path, "the header does not begin with '{'; expected a JSON object") }
+    guard header.members.count <= SafetensorsFile.maximumTensorCount else {
+      throw Fault(
+        .badData, file: path,
+        "\(header.members.count) tensors; expected at most \(SafetensorsFile.maximumTensorCount)")
+    }
+    for (name, value) in header.members {
+      if name == "__metadata__" {
+        metadata = try readMetadata(value)
+      } else {
+        tensors.append((name, try readEntry(value, name)))
+      }
+    }
+    try checkNames()
+    try checkRanges()
+  }
+
+  private static func headerLength(_ file: MappedFile) throws -> Int {
+    guard file.bytes.count >= 8 else {
+      throw Fault(
+        .badData, file: file.path, "\(file.bytes.count) bytes long; expected a safetensors file of at least 8"
+      )
+    }
+    let length = UInt64(littleEndian: file.bytes.loadUnaligned(as: UInt64.self))
+    guard length <= SafetensorsFile.maximumHeaderLength else {
+      throw Fault(
+        .badData, file: file.path,
+        "header length \(length); expected at most \(SafetensorsFile.maximumHeaderLength)")
+    }
+    guard Int(length) <= file.bytes.count - 8 else {
+      throw Fault(
+        .badData, file: file.path,
+        "header length \(length), but only \(file.bytes.count - 8) bytes follow; the file is cut short")
+    }
+    return Int(length)
+  }
+
+  private func fault(_ name: String, _ problem: String, hint: String? = nil) -> Fault {
+    Fault(.badData, file: path, place: name, problem, hint: hint)
+  }
+
+  private func readMetadata(_ value: JSONValue) throws -> [String: String] {
+    guard let object = value.objectValue else {
+      throw fault("__metadata__", "\(value.kindName); expected an object of strings")
+    }
+    var metadata: [String: String] = [:]
+    for (key, value) in object.members {
+      guard let text = value.stringValue else {
+        throw fault("__metadata__", "\(quoted(key)) is \(value.kindName); expected a string")
+      }
+      metadata[key] = text
+    }
+    return metadata
+  }
+
+  private func readEntry(_ value: JSONValue, _ name: String) throws -> SafetensorsFile.Entry {
+    guard name.utf8.count <= 1024 else {
+      throw fault(quoted(name), "a name of \(name.utf8.count) bytes; expected at most 1024")
+    }
+    guard !name.utf8.contains(0) else { throw fault(name, "a NUL in the name") }
+    guard let object = value.objectValue else {
+      throw fault(name, "\(value.kindName); expected an object with dtype, shape and data_offsets")
+    }
+    for key in object.keys where !["dtype", "shape", "data_offsets"].contains(key) {
+      throw fault(name, "unknown key \(quoted(key)); expected dtype, shape and data_offsets")
+    }
+    let dtype = try readDType(object["dtype"], name)
+    let shape = try readSizes(object["shape"], "shape", name)
+    let range = try readSizes(object["data_offsets"], "data_offsets", name)
+    guard range.count == 2, range[0] <= range[1] else {
+      throw fault(name, "data_offsets \(range); expected [begin, end]")
+    }
+    return try checkedEntry(dtype, shape, begin: range[0], end: range[1], name)
+  }
+
+  private func readDType(_ value: JSONValue?, _ name: String) throws -> DType {
+    guard let text = value?.stringValue else {
+      throw fault(name, "dtype is \(value?.kindName ?? "missing"); expected F32, BF16, I32 or U8")
+    }
+    guard let dtype = DType(rawValue: text) else {
+      throw fault(name, "dtype \(quoted(text)) is not supported; expected F32, BF16, I32 or U8")
+    }
+    return dtype
+  }
+
+  private func readSizes(_ value: JSONValue?, _ key: String, _ name: String) throws -> [Int] {
+    guard let elements = value?.arrayValue else {
+      throw fault(name, "\(key) is \(value?.kindName ?? "missing"); expected an array of whole numbers")
+    }
+    return try elements.map { element in
+      guard let size = element.intValue, size >= 0 else {
+        throw fault(name, "\(key) holds \(String(element.text().prefix(40))); expected whole numbers")
+      }
+      return size
+    }
+  }
+
+  private func checkedEntry(
+    _ dtype: DType, _ shape: Shape, begin: Int, end: Int, _ name: String
+  ) throws -> SafetensorsFile.Entry {
+    // Zeros count as ones here: no product of some of the sizes may overflow either.
+    var limit = dtype.byteCount
+    for size in shape {
+      let (product, overflow) = limit.multipliedReportingOverflow(by: max(size, 1))
+      guard !overflow else { throw fault(name, "shape \(shape) overflows the count of bytes") }
+      limit = product
+    }
+    let byteCount = shape.contains(0) ? 0 : limit
+    guard byteCount == end - begin else {
+      throw fault(
+        name, "shape \(shape) of \(dtype.rawValue) takes \(byteCount) bytes, data_offsets give \(end - begin)"
+      )
+    }
+    guard end <= fileLength - dataStart else {
+      throw fault(
+        name, "ends at byte \(end) of the data, the file at \(fileLength - dataStart); the file is cut short")
+    }
+    return SafetensorsFile.Entry(
+      dtype: dtype, shape: shape, byteOffset: dataStart + begin, byteCount: byteCount)
+  }
+
+  /// Names that Swift takes as equal though their bytes differ; equal bytes are caught as a repeated JSON key.
+  private func checkNames() throws {
+    var seen: Set<String> = []
+    for (name, _) in tensors where !seen.insert(name).inserted {
+      throw fault(name, "the name stands twice, in two forms of Unicode")
+    }
+  }
+
+  private func checkRanges() throws {
+    var end = dataStart
+    var previous = "the header"
+    let byPlace = tensors.sorted {
+      ($0.entry.byteOffset, $0.entry.byteCount) < ($1.entry.byteOffset, $1.entry.byteCount)
+    }
+    for (name, entry) in byPlace {
+      guard entry.byteOffset >= end else {
+        throw fault(
+          name, "begins \(end - entry.byteOffset) bytes before the end of \(previous); they overlap")
+      }
+      guard entry.byteOffset == end else {
+        throw fault(
+          name, "begins \(entry.byteOffset - end) bytes after the end of \(previous); expected no hole")
+      }
+      end += entry.byteCount
+      previous = name
+    }
+    guard end == fileLength else {
+      throw Fault(.badData, file: path, "\(fileLength - end) bytes after the last tensor; expected none")
+    }
+  }
+}
