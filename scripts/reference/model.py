@@ -32,7 +32,6 @@ class Family:
     keywords: dict
     generation4: dict
     seed: int
-    embedding_spread: float
 
 
 COMMON = dict(
@@ -44,12 +43,12 @@ FAMILIES = {
     "gemma": Family(
         transformers.GemmaConfig,
         {**COMMON, "num_hidden_layers": 3, "num_attention_heads": 3, "num_key_value_heads": 1},
-        {"hidden_act": "gelu", "rope_theta": 10000.0}, seed=1, embedding_spread=0.5),
+        {"hidden_act": "gelu", "rope_theta": 10000.0}, seed=1),
     "gemma2": Family(
         transformers.Gemma2Config,
         {**COMMON, "num_hidden_layers": 3, "query_pre_attn_scalar": 17, "sliding_window": 5,
          "attn_logit_softcapping": 5.0, "final_logit_softcapping": 3.0},
-        {"hidden_act": "gelu_pytorch_tanh", "rope_theta": 10000.0}, seed=2, embedding_spread=0.3),
+        {"hidden_act": "gelu_pytorch_tanh", "rope_theta": 10000.0}, seed=2),
     "gemma3": Family(
         transformers.Gemma3TextConfig,
         {**COMMON, "num_hidden_layers": 4, "query_pre_attn_scalar": 17, "sliding_window": 5,
@@ -57,7 +56,7 @@ FAMILIES = {
          "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 50000.0},
                              "sliding_attention": {"rope_type": "default", "rope_theta": 100.0}}},
         {"rope_theta": 50000.0, "rope_local_base_freq": 100.0, "rope_scaling": {"rope_type": "linear", "factor": 8.0},
-         "sliding_window_pattern": 3}, seed=3, embedding_spread=0.3),
+         "sliding_window_pattern": 3}, seed=3),
 }
 GENERATION5_KEYS = ["dtype", "rope_parameters", "layer_types", "_sliding_window_pattern", "tie_word_embeddings",
                     "use_bidirectional_attention"]
@@ -68,7 +67,7 @@ def weights(configuration, family):
     generator = torch.Generator().manual_seed(family.seed)
     result = {}
     for name, parameter in transformers.AutoModelForCausalLM.from_config(configuration).named_parameters():
-        spread = 0.3 if "norm" in name else family.embedding_spread if "embed" in name else 0.5
+        spread = 0.3 if "norm" in name or "embed" in name else 0.5
         result[name] = torch.randn(parameter.shape, generator=generator) * spread
     return result
 
