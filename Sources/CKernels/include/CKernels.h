@@ -7,3 +7,4 @@
 #include <stdint.h>
 
 enum { CK_FLOAT32 = 0, CK_BFLOAT16 = 1 };
+#include "ck_matrix.h"
