@@ -2,8 +2,8 @@ import Files
 
 /// The shape and constants of a Gemma 1, 2 or 3 text model, as `config.json` gives them.
 ///
-/// Fields bear Hugging Face's names in lowerCamel. Sizes are positive and capped, so that their products do not
-/// overflow `Int`.
+/// Fields bear Hugging Face's names in lowerCamel. Sizes are positive and capped, so that no product
+/// of them overflows `Int`.
 package struct ModelConfiguration: Equatable, Sendable {
   /// The generation of the architecture; the raw value is `model_type`.
   package enum Family: String, CaseIterable, Sendable {

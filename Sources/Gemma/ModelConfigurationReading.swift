@@ -1,0 +1,277 @@
+import Files
+
+extension ModelConfiguration {
+  /// Reads `config.json` at `path`, as transformers 4 or 5 writes it.
+  /// - Throws: `Fault` `.missing` without the file, `.badData` naming the key for anything absent, mistyped,
+  ///   out of range or not implemented.
+  package init(contentsOf path: String) throws {
+    // Real files are about 1 KB; the cap only bounds the work on a hostile one.
+    let bytes = try readFile(path, limit: 1 << 20)
+    try self.init(json: JSONValue(parsing: bytes, file: path), file: path)
+  }
+
+  /// Reads the object of a `config.json`; `file` is the name that messages bear.
+  /// Source: transformers 5.23 configuration_gemma.py, configuration_gemma2.py, configuration_gemma3.py.
+  package init(json: JSONValue, file: String) throws {
+    guard let object = json.objectValue else {
+      throw Fault(
+        .badData, file: file, "not an object, got \(excerpt(of: json)); expected the keys of a Gemma model")
+    }
+    let keys = ConfigurationKeys(object: object, file: file)
+    let family = try keys.family()
+    try keys.refuseWhatIsNotImplemented(family)
+
+    self.family = family
+    vocabSize = try keys.size("vocab_size", upTo: 1 << 24)
+    hiddenSize = try keys.size("hidden_size", upTo: 1 << 16)
+    intermediateSize = try keys.size("intermediate_size", upTo: 1 << 20)
+    numHiddenLayers = try keys.size("num_hidden_layers", upTo: 1 << 10)
+    numAttentionHeads = try keys.size("num_attention_heads", upTo: 1 << 10)
+    numKeyValueHeads = try keys.size("num_key_value_heads", upTo: 1 << 10)
+    headDim = try keys.size("head_dim", upTo: 1 << 12)
+    maxPositionEmbeddings = try keys.size(
+      "max_position_embeddings", upTo: 1 << 24, missing: family == .gemma3 ? 131_072 : 8192)
+    rmsNormEps = Float(try keys.positive("rms_norm_eps", missing: 1e-6))
+    initializerRange = try keys.positive("initializer_range", missing: 0.02)
+    queryPreAttnScalar =
+      family == .gemma
+      ? Double(headDim) : try keys.positive("query_pre_attn_scalar", missing: Double(headDim))
+    attnLogitSoftcapping = try keys.softcap("attn_logit_softcapping", family)
+    finalLogitSoftcapping = try keys.softcap("final_logit_softcapping", family)
+    layerKinds = try keys.layerKinds(family, count: numHiddenLayers)
+    slidingWindow = layerKinds.contains(.sliding) ? try keys.size("sliding_window", upTo: 1 << 24) : nil
+    fullRotary = try keys.rotary(of: .full, family)
+    slidingRotary = try keys.rotary(of: .sliding, family)
+    bosTokenId = try keys.token("bos_token_id", missing: 2, vocabSize: vocabSize)
+    eosTokenIds = try keys.tokens("eos_token_id", missing: [1], vocabSize: vocabSize)
+    padTokenId = try keys.token("pad_token_id", missing: 0, vocabSize: vocabSize)
+    try keys.checkHeads(numAttentionHeads, numKeyValueHeads, headDim)
+  }
+}
+
+/// The members of a `config.json` (or of an object inside it) with the name that messages bear.
+private struct ConfigurationKeys {
+  let object: JSONObject
+  let file: String
+  /// Path of `object` inside the file, with its dot; empty at the top.
+  var prefix = ""
+
+  /// The value of `key`; nil when absent or null, which transformers takes as absent too.
+  func value(_ key: String) -> JSONValue? {
+    guard let value = object[key], value != .null else { return nil }
+    return value
+  }
+
+  func fault(_ key: String, _ problem: String) -> Fault {
+    Fault(.badData, file: file, place: prefix + key, problem)
+  }
+
+  func fault(_ key: String, _ problem: String, got value: JSONValue, expected: String) -> Fault {
+    fault(key, "\(problem), got \(excerpt(of: value)); expected \(expected)")
+  }
+
+  func size(_ key: String, upTo limit: Int, missing: Int? = nil) throws -> Int {
+    let expected = "a whole number from 1 to \(limit)"
+    guard let value = value(key) else {
+      guard let missing else { throw fault(key, "missing; expected \(expected)") }
+      return missing
+    }
+    guard let size = value.intValue else {
+      throw fault(key, "not a whole number", got: value, expected: expected)
+    }
+    guard (1...limit).contains(size) else {
+      throw fault(key, "out of range", got: value, expected: expected)
+    }
+    return size
+  }
+
+  /// A number that stays finite and positive as a float32.
+  func positive(_ key: String, missing: Double? = nil) throws -> Double {
+    let expected = "a number above 0"
+    guard let value = value(key) else {
+      guard let missing else { throw fault(key, "missing; expected \(expected)") }
+      return missing
+    }
+    guard let number = value.doubleValue else {
+      throw fault(key, "not a number", got: value, expected: expected)
+    }
+    guard number > 0, Float(number) > 0, Float(number).isFinite else {
+      throw fault(key, "out of range", got: value, expected: expected)
+    }
+    return number
+  }
+
+  func flag(_ key: String) throws -> Bool? {
+    guard let value = value(key) else { return nil }
+    guard let flag = value.boolValue else {
+      throw fault(key, "not true or false", got: value, expected: "true, false or null")
+    }
+    return flag
+  }
+
+  func text(_ key: String) throws -> String? {
+    guard let value = value(key) else { return nil }
+    guard let text = value.stringValue else { throw fault(key, "not text", got: value, expected: "text") }
+    return text
+  }
+
+  func nested(_ key: String) throws -> ConfigurationKeys? {
+    guard let value = value(key) else { return nil }
+    guard let object = value.objectValue else {
+      throw fault(key, "not an object", got: value, expected: "an object or null")
+    }
+    return ConfigurationKeys(object: object, file: file, prefix: prefix + key + ".")
+  }
+}
+
+extension ConfigurationKeys {
+  func family() throws -> ModelConfiguration.Family {
+    let expected = "gemma, gemma2 or gemma3_text"
+    guard let value = value("model_type") else { throw fault("model_type", "missing; expected \(expected)") }
+    if value.stringValue == "gemma3" || self.value("vision_config") != nil {
+      throw fault(
+        "model_type", "a model that sees pictures, only text models are supported", got: value,
+        expected: expected)
+    }
+    guard let family = value.stringValue.flatMap(ModelConfiguration.Family.init(rawValue:)) else {
+      throw fault("model_type", "not a Gemma 1-3 text model", got: value, expected: expected)
+    }
+    return family
+  }
+
+  func refuseWhatIsNotImplemented(_ family: ModelConfiguration.Family) throws {
+    for key in ["attention_bias", "use_bidirectional_attention"] where try flag(key) == true {
+      throw fault(key, "not supported, got true; expected false")
+    }
+    if try flag("tie_word_embeddings") == false {
+      throw fault("tie_word_embeddings", "not supported, got false; expected true")
+    }
+    if let value = value("attention_dropout"), value.doubleValue != 0 {
+      throw fault("attention_dropout", "not supported", got: value, expected: "0")
+    }
+    if let value = value("quantization_config") {
+      throw fault(
+        "quantization_config", "not supported", got: value, expected: "weights in bfloat16 or float32")
+    }
+    try checkActivation(family)
+  }
+
+  /// Gemma 1's first configurations say `gelu` and mean the tanh form; transformers remaps it too.
+  private func checkActivation(_ family: ModelConfiguration.Family) throws {
+    let key = value("hidden_activation") == nil ? "hidden_act" : "hidden_activation"
+    guard let activation = try text(key), activation != "gelu_pytorch_tanh" else { return }
+    if activation == "gelu", family == .gemma { return }
+    throw fault(key, "not supported, got \"\(activation)\"; expected gelu_pytorch_tanh")
+  }
+
+  func checkHeads(_ heads: Int, _ keyValueHeads: Int, _ headDim: Int) throws {
+    guard heads.isMultiple(of: keyValueHeads) else {
+      throw fault(
+        "num_key_value_heads", "got \(keyValueHeads); expected a divisor of num_attention_heads, \(heads)")
+    }
+    guard headDim.isMultiple(of: 2) else {
+      throw fault("head_dim", "odd, got \(headDim); expected an even number (rotary embedding turns pairs)")
+    }
+  }
+
+  /// Gemma 2 must say its caps, null being none: their absence would silently be another model.
+  func softcap(_ key: String, _ family: ModelConfiguration.Family) throws -> Float? {
+    if family == .gemma { return nil }
+    if family == .gemma2, object[key] == nil {
+      throw fault(key, "missing; expected a number above 0, or null for none")
+    }
+    return value(key) == nil ? nil : Float(try positive(key))
+  }
+
+  func layerKinds(
+    _ family: ModelConfiguration.Family, count: Int
+  ) throws -> [ModelConfiguration.LayerKind] {
+    if family == .gemma { return Array(repeating: .full, count: count) }
+    if let value = value("layer_types") { return try layerKinds(listed: value, count: count) }
+    let pattern = family == .gemma2 ? 2 : try size("sliding_window_pattern", upTo: 1 << 10, missing: 6)
+    return (1...count).map { $0.isMultiple(of: pattern) ? .full : .sliding }
+  }
+
+  private func layerKinds(listed value: JSONValue, count: Int) throws -> [ModelConfiguration.LayerKind] {
+    guard let list = value.arrayValue else {
+      throw fault("layer_types", "not a list", got: value, expected: "one entry per layer")
+    }
+    guard list.count == count else {
+      throw fault(
+        "layer_types", "got \(list.count) entries; expected one per layer, num_hidden_layers is \(count)")
+    }
+    return try list.enumerated().map { index, entry in
+      guard let kind = entry.stringValue.flatMap(ModelConfiguration.LayerKind.init(rawValue:)) else {
+        throw fault(
+          "layer_types[\(index)]", "not supported", got: entry,
+          expected: "full_attention or sliding_attention")
+      }
+      return kind
+    }
+  }
+}
+
+extension ConfigurationKeys {
+  /// transformers 5 nests everything in `rope_parameters`, for Gemma 3 in one object per kind of layer.
+  /// transformers 4 has `rope_theta`, `rope_local_base_freq` and `rope_scaling`, which in Gemma 3 applies to
+  /// the full layers only.
+  func rotary(
+    of kind: ModelConfiguration.LayerKind, _ family: ModelConfiguration.Family
+  ) throws -> ModelConfiguration.RotaryEmbedding {
+    let isGlobal = family == .gemma3 && kind == .full
+    let theta = isGlobal ? 1_000_000.0 : 10_000
+    if let parameters = try nested("rope_parameters") {
+      guard family == .gemma3 else {
+        return try parameters.scaled(parameters.positive("rope_theta", missing: theta))
+      }
+      guard let ofKind = try parameters.nested(kind.rawValue) else {
+        throw parameters.fault(kind.rawValue, "missing; expected an object with rope_theta and rope_type")
+      }
+      return try ofKind.scaled(ofKind.positive("rope_theta", missing: theta))
+    }
+    if family == .gemma3, kind == .sliding {
+      return .init(theta: try positive("rope_local_base_freq", missing: theta))
+    }
+    let base = try positive("rope_theta", missing: theta)
+    return try nested("rope_scaling")?.scaled(base) ?? .init(theta: base)
+  }
+
+  /// The rotary embedding with base `theta` under this object's `rope_type` and `factor`.
+  private func scaled(_ theta: Double) throws -> ModelConfiguration.RotaryEmbedding {
+    if let value = value("partial_rotary_factor"), value.doubleValue != 1 {
+      throw fault("partial_rotary_factor", "not supported", got: value, expected: "1")
+    }
+    let key = value("rope_type") == nil ? "type" : "rope_type"
+    switch try text(key) {
+    case nil, "default": return .init(theta: theta)
+    case "linear": return .init(theta: theta, linearScale: try positive("factor"))
+    case let other?: throw fault(key, "not supported, got \"\(other)\"; expected default or linear")
+    }
+  }
+
+  func token(_ key: String, missing: Int, vocabSize: Int) throws -> Int {
+    guard let value = value(key) else { return missing }
+    return try token(key, value, vocabSize: vocabSize)
+  }
+
+  /// `eos_token_id` is one id or a list of them.
+  func tokens(_ key: String, missing: [Int], vocabSize: Int) throws -> [Int] {
+    guard let value = value(key) else { return missing }
+    guard let list = value.arrayValue else { return [try token(key, value, vocabSize: vocabSize)] }
+    guard !list.isEmpty else { throw fault(key, "an empty list; expected at least one id") }
+    return try list.map { try token(key, $0, vocabSize: vocabSize) }
+  }
+
+  private func token(_ key: String, _ value: JSONValue, vocabSize: Int) throws -> Int {
+    guard let id = value.intValue, (0..<vocabSize).contains(id) else {
+      throw fault(key, "not a token id", got: value, expected: "a whole number from 0 to \(vocabSize - 1)")
+    }
+    return id
+  }
+}
+
+/// `value` as JSON, cut to what fits in a message.
+private func excerpt(of value: JSONValue) -> String {
+  let text = value.text()
+  return text.utf8.count <= 60 ? text : text.prefix(60) + "…"
+}
