@@ -8,8 +8,8 @@ import Glibc
 package final class MappedFile {
   /// The path as it was given, for messages.
   package let path: String
-  /// All of the file.
-  package let bytes: UnsafeRawBufferPointer
+  /// Length in bytes.
+  package let byteCount: Int
   private let mapping: UnsafeMutableRawPointer?
 
   /// Maps the regular file at `path`, following links.
@@ -23,24 +23,28 @@ package final class MappedFile {
       throw Fault(.missing, file: path, problem)
     }
     defer { close(descriptor) }
-    let byteCount = try Self.regularFileSize(descriptor, path)
+    byteCount = try Self.regularFileSize(descriptor, path)
     self.path = path
     // A mapping of no bytes is an error of mmap.
     mapping = byteCount == 0 ? nil : mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0)
     if mapping == MAP_FAILED {
       throw Fault(.unavailable, file: path, "cannot be mapped: \(String(cString: strerror(errno)))")
     }
-    bytes = UnsafeRawBufferPointer(start: mapping, count: byteCount)
   }
 
   deinit {
-    if let mapping, mapping != MAP_FAILED { munmap(mapping, bytes.count) }
+    if let mapping, mapping != MAP_FAILED { munmap(mapping, byteCount) }
+  }
+
+  /// Calls `body` with all of the file; the bytes are valid within the call.
+  package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(start: mapping, count: byteCount)) }
   }
 
   /// All of the file as a storage that keeps this mapping alive. Must not be written to.
   package func storage() -> Storage {
     guard let mapping else { return Storage(byteCount: 0) }
-    return Storage(borrowing: mapping, byteCount: bytes.count, owner: self)
+    return Storage(borrowing: mapping, byteCount: byteCount, owner: self)
   }
 
   private static func regularFileSize(_ descriptor: Int32, _ path: String) throws -> Int {

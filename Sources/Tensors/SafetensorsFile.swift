@@ -38,7 +38,7 @@ package struct SafetensorsFile {
   package init(path: String) throws {
     file = try MappedFile(path: path)
     storage = file.storage()
-    let header = try SafetensorsHeader(file: file)
+    let header = try file.withBytes { [path = file.path] in try SafetensorsHeader(bytes: $0, path: path) }
     names = header.tensors.map(\.name)
     metadata = header.metadata
     entries = Dictionary(header.tensors) { first, _ in first }
@@ -72,11 +72,11 @@ private struct SafetensorsHeader {
   /// Where the tensors' bytes begin.
   private let dataStart: Int
 
-  init(file: MappedFile) throws {
-    path = file.path
-    fileLength = file.bytes.count
-    dataStart = try 8 + Self.headerLength(file)
-    let text = UnsafeRawBufferPointer(rebasing: file.bytes[8..<dataStart])
+  init(bytes: UnsafeRawBufferPointer, path: String) throws {
+    self.path = path
+    fileLength = bytes.count
+    dataStart = try 8 + Self.headerLength(bytes, path)
+    let text = UnsafeRawBufferPointer(rebasing: bytes[8..<dataStart])
     guard text.first == UInt8(ascii: "{"), case .object(let header) = try JSONValue(parsing: text, file: path)
     else { throw Fault(.badData, file: path, "the header does not begin with '{'; expected a JSON object") }
     guard header.members.count <= SafetensorsFile.maximumTensorCount else {
@@ -95,22 +95,22 @@ private struct SafetensorsHeader {
     try checkRanges()
   }
 
-  private static func headerLength(_ file: MappedFile) throws -> Int {
-    guard file.bytes.count >= 8 else {
+  private static func headerLength(_ bytes: UnsafeRawBufferPointer, _ path: String) throws -> Int {
+    guard bytes.count >= 8 else {
       throw Fault(
-        .badData, file: file.path, "\(file.bytes.count) bytes long; expected a safetensors file of at least 8"
+        .badData, file: path, "\(bytes.count) bytes long; expected a safetensors file of at least 8"
       )
     }
-    let length = UInt64(littleEndian: file.bytes.loadUnaligned(as: UInt64.self))
+    let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
     guard length <= SafetensorsFile.maximumHeaderLength else {
       throw Fault(
-        .badData, file: file.path,
+        .badData, file: path,
         "header length \(length); expected at most \(SafetensorsFile.maximumHeaderLength)")
     }
-    guard Int(length) <= file.bytes.count - 8 else {
+    guard Int(length) <= bytes.count - 8 else {
       throw Fault(
-        .badData, file: file.path,
-        "header length \(length), but only \(file.bytes.count - 8) bytes follow; the file is cut short")
+        .badData, file: path,
+        "header length \(length), but only \(bytes.count - 8) bytes follow; the file is cut short")
     }
     return Int(length)
   }
