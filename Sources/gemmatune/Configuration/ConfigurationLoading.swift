@@ -1,0 +1,158 @@
+import Files
+import Foundation
+
+extension RunConfiguration {
+  /// The configuration in the file at `path`: defaults, then what it extends, then the file, then `overrides`
+  /// (`key.path=value`).
+  ///
+  /// Throws `ConfigurationFaults` with every problem, or the `Fault` of a file that cannot be read.
+  package static func load(path: String, overrides: [String] = []) throws -> RunConfiguration {
+    try parse(try readFile(path, limit: YAMLLimits.bytes), file: path, overrides: overrides)
+  }
+
+  /// The configuration in the text `bytes`, called `file` in messages; what it extends is read from disk beside `file`.
+  ///
+  /// Throws as `load` does.
+  package static func parse(
+    _ bytes: [UInt8], file: String, overrides: [String] = []
+  ) throws -> RunConfiguration {
+    var source = ConfigurationSource(mainFile: file)
+    let written = try source.tree(of: bytes, file: file).merged(with: source.tree(of: overrides))
+    let defaults = defaultTree(name: defaultName(file))
+    let tree = Interpolator.resolve(defaults.merged(with: written), known: keyPaths, &source.problems)
+    var configuration = RunConfiguration(named: "")
+    ConfigurationFormat<RunConfiguration>.configuration.read(tree, "", &configuration, &source.problems)
+    if source.problems.isEmpty {
+      configuration.checkRules(tree, written: written, &source.problems)
+    }
+    guard source.problems.isEmpty else { throw source.problems.faults(files: source.files) }
+    return configuration
+  }
+
+  /// Every value, in a fixed order: the text of a run's config.yaml, which `parse` takes back as an equal configuration.
+  package func resolvedYAML() -> String {
+    YAMLWriter.text(ConfigurationFormat<RunConfiguration>.configuration.write(self))
+  }
+
+  /// The dotted path of every key and section.
+  package static let keyPaths = defaultTree(name: "run").keyPaths
+
+  /// Every key with its default, where the directory follows the name even if that is set later.
+  private static func defaultTree(name: String) -> YAMLNode {
+    let tree = ConfigurationFormat<RunConfiguration>.configuration.write(RunConfiguration(named: name))
+    let directory = RunSection(name: "${run.name}").directory
+    let node = YAMLNode(.scalar(directory, isPlain: false))
+    let section = YAMLNode(.mapping([.init(key: "directory", value: node)]))
+    return tree.merged(with: YAMLNode(.mapping([.init(key: "run", value: section)])))
+  }
+
+  /// The file's name without its extension.
+  private static func defaultName(_ file: String) -> String {
+    let name = file.split(separator: "/").last.map(String.init) ?? file
+    guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return name }
+    return String(name[..<dot])
+  }
+}
+
+/// The files and arguments that a configuration is put together from.
+private struct ConfigurationSource {
+  var problems: ConfigurationProblems
+  /// The main file, what it extends, and so on.
+  private(set) var files: [String] = []
+  private static let maximumFiles = 8
+
+  init(mainFile: String) {
+    problems = ConfigurationProblems(mainFile: mainFile)
+  }
+
+  /// The tree of a file's text over the trees of what it extends.
+  mutating func tree(of bytes: [UInt8], file: String) throws -> YAMLNode {
+    files.append(file)
+    let document: YAMLDocument
+    do {
+      document = try YAMLParser.parse(bytes) { .file(file, line: $0, column: $1) }
+    } catch {
+      throw ConfigurationFaults([
+        Fault(.configuration, file: file, line: error.line, column: error.column, error.text)
+      ])
+    }
+    for problem in document.problems { problems.add(problem.origin, text: problem.text) }
+    guard let root = document.root, root.scalar != .null else {
+      problems.add(.file(file, line: 1, column: 1), text: "nothing in it; expected a map of sections")
+      return YAMLNode(.mapping([]))
+    }
+    guard case .mapping(var entries) = root.content else {
+      problems.add(root.origin, text: "expected a map of sections, got \(root.shown)")
+      return YAMLNode(.mapping([]))
+    }
+    guard let place = entries.firstIndex(where: { $0.key == "extends" }) else { return root }
+    let parent = entries.remove(at: place).value
+    let own = YAMLNode(.mapping(entries), origin: root.origin)
+    return try extended(parent, by: file).merged(with: own)
+  }
+
+  /// The tree of the file that `file` names in `extends:`.
+  private mutating func extended(_ parent: YAMLNode, by file: String) throws -> YAMLNode {
+    guard case .string(let name) = parent.scalar, !name.isEmpty else {
+      problems.add(parent.origin, "extends", "expected a path, got \(parent.shown)")
+      return YAMLNode(.mapping([]))
+    }
+    let folder = file.lastIndex(of: "/").map { file[...$0] } ?? ""
+    let path = name.hasPrefix("/") ? name : folder + name
+    if let start = files.firstIndex(where: { isSameFile($0, path) }) {
+      let circle = (files[start...] + [path]).joined(separator: " -> ")
+      problems.add(parent.origin, "extends", "a file that extends itself: \(circle)")
+      throw problems.faults(files: files)
+    }
+    guard files.count < Self.maximumFiles else {
+      problems.add(parent.origin, "extends", "a chain of more than \(Self.maximumFiles) files")
+      throw problems.faults(files: files)
+    }
+    let bytes: [UInt8]
+    do {
+      bytes = try readFile(path, limit: YAMLLimits.bytes)
+    } catch let fault as Fault {
+      guard case .file(_, let line, let column) = parent.origin else { throw fault }
+      let text = "extends: \(fault.message)"
+      throw Fault(fault.kind, file: file, line: line, column: column, text, hint: fault.hint)
+    }
+    return try tree(of: bytes, file: path)
+  }
+
+  private func isSameFile(_ left: String, _ right: String) -> Bool {
+    URL(fileURLWithPath: left).resolvingSymlinksInPath() == URL(fileURLWithPath: right).resolvingSymlinksInPath()
+  }
+
+  /// The tree of `key.path=value` arguments, a later one over an earlier.
+  mutating func tree(of overrides: [String]) throws -> YAMLNode {
+    var tree = YAMLNode(.mapping([]), origin: .commandLine)
+    for override in overrides {
+      if let node = try node(of: override) { tree = tree.merged(with: node) }
+    }
+    return tree
+  }
+
+  private mutating func node(of override: String) throws -> YAMLNode? {
+    let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+    let keys = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count == 2, keys.allSatisfy({ !$0.isEmpty }), keys.count <= YAMLLimits.depth else {
+      throw Fault(.usage, "command line: \(quotedForMessage(override)): expected key.path=value")
+    }
+    let path = String(parts[0])
+    guard keys[0] != "extends" else {
+      problems.add(.commandLine, "extends", "is for files only")
+      return nil
+    }
+    do {
+      let document = try YAMLParser.parse(Array(parts[1].utf8)) { _, _ in .commandLine }
+      for problem in document.problems { problems.add(.commandLine, key: path, text: problem.text) }
+      let value = document.root ?? YAMLNode(.scalar("", isPlain: true), origin: .commandLine)
+      return keys.reversed().reduce(value) { node, key in
+        YAMLNode(.mapping([.init(key: key, origin: .commandLine, value: node)]), origin: .commandLine)
+      }
+    } catch {
+      problems.add(.commandLine, path, error.text)
+      return nil
+    }
+  }
+}

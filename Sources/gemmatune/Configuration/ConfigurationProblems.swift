@@ -1,0 +1,63 @@
+import Files
+
+/// The problems found so far while a configuration is read.
+package struct ConfigurationProblems {
+  /// The file named on the command line, blamed for what stands nowhere.
+  package let mainFile: String
+  private var found: [(origin: YAMLOrigin, fault: Fault)] = []
+  /// At most so many are told; the rest are counted.
+  private static let shown = 50
+
+  package init(mainFile: String) {
+    self.mainFile = mainFile
+  }
+
+  package var isEmpty: Bool { found.isEmpty }
+
+  /// A problem with the value of the key `path`: `FILE:LINE:COLUMN: path: text`.
+  package mutating func add(_ origin: YAMLOrigin, _ path: String, _ text: String, hint: String? = nil) {
+    switch origin {
+    case .file: add(origin, text: "\(path): \(text)", hint: hint)
+    case .commandLine: append(origin, Fault(.configuration, "command line: \(path): \(text)", hint: hint))
+    case .defaults: append(origin, Fault(.configuration, file: mainFile, "\(path): \(text)", hint: hint))
+    }
+  }
+
+  /// A problem whose text already names its key: `FILE:LINE:COLUMN: text`, on the command line `path` before it.
+  package mutating func add(_ origin: YAMLOrigin, key path: String = "", text: String, hint: String? = nil) {
+    switch origin {
+    case .file(let file, let line, let column):
+      append(origin, Fault(.configuration, file: file, line: line, column: column, text, hint: hint))
+    case .commandLine: add(origin, path, text, hint: hint)
+    case .defaults: append(origin, Fault(.configuration, file: mainFile, text, hint: hint))
+    }
+  }
+
+  /// All of `others` after what was found so far.
+  package mutating func append(_ others: ConfigurationProblems) {
+    found += others.found
+  }
+
+  private mutating func append(_ origin: YAMLOrigin, _ fault: Fault) {
+    found.append((origin, fault))
+  }
+
+  /// Every problem as one error: the main file's first, line by line, then other files', then the command line's.
+  package func faults(files: [String]) -> ConfigurationFaults {
+    let ranks = Dictionary(files.enumerated().map { ($1, $0) }, uniquingKeysWith: min)
+    func position(_ origin: YAMLOrigin) -> (Int, Int, Int) {
+      switch origin {
+      case .file(let file, let line, let column): (ranks[file] ?? files.count, line, column)
+      case .defaults: (files.count, 0, 0)
+      case .commandLine: (files.count + 1, 0, 0)
+      }
+    }
+    let sorted = found.enumerated().sorted {
+      let (left, right) = (position($0.element.origin), position($1.element.origin))
+      return left == right ? $0.offset < $1.offset : left < right
+    }.map(\.element.fault)
+    guard sorted.count > Self.shown else { return ConfigurationFaults(sorted) }
+    let rest = Fault(.configuration, file: mainFile, "\(sorted.count - Self.shown) more problems")
+    return ConfigurationFaults(sorted.prefix(Self.shown) + [rest])
+  }
+}
