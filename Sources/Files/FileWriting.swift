@@ -76,7 +76,7 @@ private func fill(_ descriptor: Int32, with bytes: some Collection<UInt8>, path:
   guard close(descriptor) == 0 else { throw unwritable(path, errno) }
 }
 
-private func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
+func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
   var rest = bytes[...]
   while !rest.isEmpty {
     let count = write(descriptor, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)

@@ -77,6 +77,7 @@ package struct JSONObject: Sendable {
 }
 
 extension JSONObject: ExpressibleByDictionaryLiteral {
+  /// An object written as a literal.
   package init(dictionaryLiteral pairs: (String, JSONValue)...) {
     for (key, value) in pairs { self[key] = value }
   }

@@ -1,0 +1,86 @@
+/// What stands before a final answer.
+let answerMark = Array("#### ".utf8)
+/// What the harnesses put where nothing was found.
+let invalidAnswer = "[invalid]"
+
+/// OpenAI's answer in `text`: the first match of `#### (\-?[0-9\.\,]+)`, commas deleted; nil where none matches.
+/// `"so 1,8.\n#### 1,8 eggs"` gives `"18"`. It may be empty, or hold no digit: `"#### ,"` gives `""`.
+/// Source: openai/grade-school-math 3101c7d, grade_school_math/dataset.py, extract_answer.
+package func openAIAnswer(in text: String) -> String? {
+  strictAnswer(in: text).map { String(ascii: $0.utf8.filter { $0 != UInt8(ascii: ",") }) }
+}
+
+/// lm-evaluation-harness's strict-match: the first match of `#### (\-?[0-9\.\,]+)` as it stands; nil for none.
+/// Source: EleutherAI/lm-evaluation-harness 4e7e0d4, lm_eval/tasks/gsm8k/gsm8k.yaml, version 3.0.
+package func strictAnswer(in text: String) -> String? {
+  let bytes = Array(text.utf8)
+  var start = 0
+  while let mark = firstPlace(of: answerMark, in: bytes, from: start) {
+    let number = signedRun(in: bytes, from: mark.upperBound, of: isNumberByte)
+    if number.digits > 0 { return String(ascii: bytes[mark.upperBound..<number.end]) }
+    start = mark.lowerBound + 1
+  }
+  return nil
+}
+
+/// lm-evaluation-harness's flexible-extract: the last match of `(-?[$0-9.,]{2,})|(-?[0-9]+)`; nil for none.
+/// `"so $18.00"` gives `"$18.00"`, `"18..."` gives `"18..."`.
+/// Source: as `strictAnswer`.
+package func flexibleAnswer(in text: String) -> String? {
+  let bytes = Array(text.utf8)
+  var last: Range<Int>?
+  var place = 0
+  while place < bytes.count {
+    let long = signedRun(in: bytes, from: place) { isNumberByte($0) || $0 == UInt8(ascii: "$") }
+    let short = signedRun(in: bytes, from: place, of: isDigit)
+    if long.digits >= 2 || short.digits >= 1 {
+      let end = long.digits >= 2 ? long.end : short.end
+      last = place..<end
+      place = end
+    } else {
+      place += 1
+    }
+  }
+  return last.map { String(ascii: bytes[$0]) }
+}
+
+/// Whether OpenAI's definition takes `completion` for right: both extracted answers exist and are the same string.
+package func isCorrectByOpenAI(_ completion: String, reference: String) -> Bool {
+  guard let answer = openAIAnswer(in: completion), let expected = openAIAnswer(in: reference) else {
+    return false
+  }
+  return answer == expected
+}
+
+/// Whether lm-evaluation-harness takes an answer that `strictAnswer` or `flexibleAnswer` gave for right: after the
+/// same clean-up of it and of the whole reference answer, both are the same string.
+/// Source: `exact_match_hf_evaluate` with the task's `regexes_to_ignore` and `ignore_case`.
+package func isCorrectByHarness(_ extracted: String?, reference: String) -> Bool {
+  cleaned(extracted ?? invalidAnswer) == cleaned(reference)
+}
+
+/// Without matches of `,`, `\$`, `(?s).*#### ` and `\.$`, in this order, in lower case.
+private func cleaned(_ text: String) -> [UInt8] {
+  var bytes = text.utf8.filter { $0 != UInt8(ascii: ",") && $0 != UInt8(ascii: "$") }
+  var start = 0
+  while let mark = firstPlace(of: answerMark, in: bytes, from: start) { start = mark.upperBound }
+  bytes.removeFirst(start)
+  // Python's `$` also matches before a line feed at the very end.
+  let end = bytes.last == 0x0A ? bytes.count - 1 : bytes.count
+  if end > 0, bytes[end - 1] == UInt8(ascii: ".") { bytes.remove(at: end - 1) }
+  return bytes.map { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") ? $0 + 32 : $0 }
+}
+
+/// An optional minus and then as many bytes of a class as follow; `digits` counts the latter.
+private func signedRun(
+  in bytes: [UInt8], from start: Int, of isMember: (UInt8) -> Bool
+) -> (end: Int, digits: Int) {
+  let first = start < bytes.count && bytes[start] == UInt8(ascii: "-") ? start + 1 : start
+  var end = first
+  while end < bytes.count && isMember(bytes[end]) { end += 1 }
+  return (end, end - first)
+}
+
+private func isNumberByte(_ byte: UInt8) -> Bool {
+  isDigit(byte) || byte == UInt8(ascii: ".") || byte == UInt8(ascii: ",")
+}

@@ -1,0 +1,45 @@
+/// What ended a completion.
+package enum StopReason: String, CaseIterable, Sendable {
+  /// The end-of-sequence token.
+  case endOfSequence = "eos"
+  /// The end-of-turn token.
+  case endOfTurn = "end_of_turn"
+  /// One of the stop strings.
+  case stopString = "stop_string"
+  /// `max_new_tokens`.
+  case length
+}
+
+/// Why an answer may be wrong, as far as the text shows.
+package enum MissTag: String, CaseIterable, Sendable {
+  /// No `#### NUMBER` anywhere.
+  case noAnswer = "no_answer"
+  /// Ended by the length limit.
+  case truncated
+  /// Text goes on after the `#### NUMBER` line.
+  case ranOn = "ran_on"
+  /// An equation whose replay gives something else.
+  case arithmeticSlip = "arithmetic_slip"
+  /// None of these.
+  case reasoning
+}
+
+/// The tags of a wrong answer, in the order of `MissTag`: all that hold, or `reasoning` alone. `completion` is the
+/// text as generated, before it is cut at stop strings.
+package func missTags(completion: String, stop: StopReason) -> [MissTag] {
+  var tags: [MissTag] = []
+  if strictAnswer(in: completion) == nil { tags.append(.noAnswer) }
+  if stop == .length { tags.append(.truncated) }
+  if runsOn(completion) { tags.append(.ranOn) }
+  if !arithmeticSlips(in: completion).isEmpty { tags.append(.arithmeticSlip) }
+  return tags.isEmpty ? [.reasoning] : tags
+}
+
+/// Whether anything but blanks follows the first line with a `#### NUMBER`.
+private func runsOn(_ completion: String) -> Bool {
+  let lines = completion.utf8.split(separator: 0x0A)
+  guard let answer = lines.firstIndex(where: { strictAnswer(in: String($0) ?? "") != nil }) else {
+    return false
+  }
+  return lines[(answer + 1)...].contains { line in line.contains { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D } }
+}

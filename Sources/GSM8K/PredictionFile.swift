@@ -1,0 +1,39 @@
+import Files
+
+/// Saved answers scored against a file of problems: one line `{"id": ..., "completion": ...}` for each problem, in
+/// any order, `id` being its index from 0. Other keys are passed over. Completions are cut at `stops` first.
+/// - Returns: one answer a problem, in the problems' order.
+/// - Throws: `Fault` naming `path:line`: an id that is missing, unknown or there twice is one.
+package func scoredPredictions(
+  predictionsFile: String, referencesFile: String, stops: [String] = []
+) throws -> [ScoredAnswer] {
+  let problems = try loadProblems(file: referencesFile)
+  var completions = [(line: Int, text: String)?](repeating: nil, count: problems.count)
+  for line in lines(of: try readFile(predictionsFile, limit: maximumFileSize)) {
+    let line = try JSONLine(file: predictionsFile, number: line.number, bytes: line.bytes)
+    let id = try predictionID(line, count: problems.count)
+    if let earlier = completions[id] { throw line.fault("id \(id) again, first on line \(earlier.line)") }
+    completions[id] = (line.number, try line.string("completion"))
+  }
+  let missing = completions.indices.filter { completions[$0] == nil }
+  if let first = missing.first {
+    let more = missing.count > 1 ? " and \(missing.count - 1) more" : ""
+    throw Fault(
+      .badData, file: predictionsFile,
+      "no prediction for id \(first)\(more); expected one for each of the \(problems.count) problems")
+  }
+  return zip(problems, completions).map { problem, completion in
+    ScoredAnswer((completion?.text ?? "").truncated(at: stops), to: problem)
+  }
+}
+
+private func predictionID(_ line: JSONLine, count: Int) throws -> Int {
+  let value = try line.value("id")
+  guard let id = value.intValue else {
+    throw line.fault("'id' is \(value.kindName); expected a whole number from 0 to \(count - 1)")
+  }
+  guard (0..<count).contains(id) else {
+    throw line.fault("id \(id) has no problem; expected 0 to \(count - 1)")
+  }
+  return id
+}

@@ -1,0 +1,75 @@
+import Files
+
+/// The largest file of problems that is read, in bytes.
+let maximumFileSize = 1 << 30
+/// The longest line, in bytes.
+let maximumLineLength = 16 << 20
+
+/// The first `limit` problems (nil: all) of `split` in a folder of OpenAI's layout: `train.jsonl`, `test.jsonl`,
+/// `train_socratic.jsonl`, `test_socratic.jsonl`. A limit above the count is fine.
+/// - Throws: `Fault` naming `path:line`; .missing with a hint where the file is not there.
+package func loadProblems(folder: String, split: String, variant: Variant, limit: Int? = nil) throws
+  -> [Problem]
+{
+  guard !split.isEmpty, !split.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 }) else {
+    throw Fault(.configuration, "split \(quoted(split)): not a plain name; expected one like train or test")
+  }
+  let name = variant == .socratic ? "\(split)_socratic.jsonl" : "\(split).jsonl"
+  do {
+    return try loadProblems(file: "\(folder)/\(name)", limit: limit)
+  } catch let fault as Fault where fault.kind == .missing {
+    throw Fault(.missing, fault.message, hint: "scripts/fetch_gsm8k.sh fetches GSM8K into data/gsm8k.")
+  }
+}
+
+/// The first `limit` problems (nil: all) of one JSONL file.
+/// - Throws: `Fault` naming `path:line`.
+package func loadProblems(file: String, limit: Int? = nil) throws -> [Problem] {
+  let lines = lines(of: try readFile(file, limit: maximumFileSize))
+  let problems = try lines.prefix(max(0, limit ?? lines.count)).enumerated().map { index, line in
+    try problem(id: index, line: JSONLine(file: file, number: line.number, bytes: line.bytes))
+  }
+  guard !problems.isEmpty else { throw Fault(.badData, file: file, "no examples") }
+  return problems
+}
+
+private func problem(id: Int, line: JSONLine) throws -> Problem {
+  let question = try line.string("question")
+  let answer = try line.string("answer")
+  for (key, text) in [("question", question), ("answer", answer)] where text.utf8.contains(0) {
+    throw line.fault("NUL character in '\(key)'")
+  }
+  guard question.unicodeScalars.contains(where: { !$0.properties.isWhitespace }) else {
+    throw line.fault("'question' is empty")
+  }
+  guard endsInAnswerLine(answer) else {
+    throw line.fault("'answer' does not end in its only '#### NUMBER' line, got \(quotedEnd(of: answer))")
+  }
+  return Problem(id: id, question: question, answer: answer)
+}
+
+/// Whether the last line is `#### NUMBER` and nothing before it holds `####`, which the scoring definitions
+/// would read differently: some take the first, some the last.
+private func endsInAnswerLine(_ answer: String) -> Bool {
+  let bytes = Array(answer.utf8)
+  let lastLine = bytes.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
+  guard bytes[lastLine...].starts(with: answerMark) else { return false }
+  let earlier = firstPlace(of: Array(answerMark.dropLast()), in: bytes)
+  return earlier?.lowerBound == lastLine && isNumber(bytes[(lastLine + answerMark.count)...])
+}
+
+/// `-?` digits, with commas between and perhaps a fraction: `18`, `2,125`, `-3.5`.
+private func isNumber(_ bytes: ArraySlice<UInt8>) -> Bool {
+  let unsigned = bytes.first == UInt8(ascii: "-") ? bytes.dropFirst() : bytes
+  let parts = unsigned.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+  guard let whole = parts.first, let first = whole.first, isDigit(first), parts.count <= 2 else {
+    return false
+  }
+  return whole.allSatisfy { isDigit($0) || $0 == UInt8(ascii: ",") } && whole.last.map(isDigit) == true
+    && parts.dropFirst().allSatisfy { !$0.isEmpty && $0.allSatisfy(isDigit) }
+}
+
+private func quotedEnd(of answer: String) -> String {
+  let end = answer.unicodeScalars.suffix(40)
+  return quoted((end.startIndex > answer.unicodeScalars.startIndex ? "…" : "") + String(end))
+}

@@ -1,0 +1,65 @@
+/// A completion beside its problem, read by all three definitions at once.
+package struct ScoredAnswer: Equatable, Sendable {
+  /// Index of the problem in its file.
+  package let id: Int
+  /// The text that was scored.
+  package let completion: String
+  /// lm-evaluation-harness's strict extraction, nil where there is none; `extracted` of predictions.jsonl.
+  package let extracted: String?
+  /// lm-evaluation-harness's flexible extraction.
+  package let extractedFlexible: String?
+  /// OpenAI's extraction.
+  package let extractedOpenAI: String?
+  /// Right by the strict definition, the one that is quoted.
+  package let correct: Bool
+  /// Right by the flexible definition.
+  package let correctFlexible: Bool
+  /// Right by OpenAI's definition.
+  package let correctOpenAI: Bool
+
+  /// Scores `completion`, already cut at its stop strings.
+  package init(_ completion: String, to problem: Problem) {
+    id = problem.id
+    self.completion = completion
+    extracted = strictAnswer(in: completion)
+    extractedFlexible = flexibleAnswer(in: completion)
+    extractedOpenAI = openAIAnswer(in: completion)
+    correct = isCorrectByHarness(extracted, reference: problem.answer)
+    correctFlexible = isCorrectByHarness(extractedFlexible, reference: problem.answer)
+    correctOpenAI = isCorrectByOpenAI(completion, reference: problem.answer)
+  }
+
+  /// Whether the definitions differ about this answer.
+  package var definitionsDisagree: Bool { correct != correctFlexible || correct != correctOpenAI }
+}
+
+/// Counts of right answers, and what they say about the model.
+package struct Score: Equatable, Sendable {
+  /// Answers scored.
+  package let count: Int
+  /// Right by the strict definition.
+  package let correct: Int
+  /// Right by the flexible definition.
+  package let correctFlexible: Int
+  /// Right by OpenAI's definition.
+  package let correctOpenAI: Int
+
+  /// The score of these answers.
+  package init(of answers: [ScoredAnswer]) {
+    count = answers.count
+    correct = answers.count { $0.correct }
+    correctFlexible = answers.count { $0.correctFlexible }
+    correctOpenAI = answers.count { $0.correctOpenAI }
+  }
+
+  /// Share of right answers by the strict definition, 0 to 1; 0 where nothing was scored.
+  package var exactMatch: Double { share(correct) }
+  /// The same by the flexible definition.
+  package var exactMatchFlexible: Double { share(correctFlexible) }
+  /// The same by OpenAI's definition.
+  package var exactMatchOpenAI: Double { share(correctOpenAI) }
+  /// Wilson's 95 % interval of `exactMatch`.
+  package var confidenceInterval: ClosedRange<Double> { wilsonInterval(correct: correct, count: count) }
+
+  private func share(_ part: Int) -> Double { count == 0 ? 0 : Double(part) / Double(count) }
+}
