@@ -166,7 +166,8 @@ private let badFiles: [BadFile] = [
       let codes = Tensor(zeros: [5], .uint8)
       codes.uint8[4] = 255
       let written: [(name: String, tensor: Tensor)] = [
-        ("codes", codes), ("weight", Tensor([1, -2.5, .infinity, 1e-40, 0, -0], [2, 3])), ("half", half),
+        ("codes", codes), ("weight", Tensor([1, -2.5, .infinity, .leastNonzeroMagnitude, 0, -0.0], [2, 3])),
+        ("half", half),
         ("ids", Tensor([7, -1])), ("scalar", Tensor([42], [])), ("none", Tensor([], [0, 4])),
       ]
       try SafetensorsWriter.write(written, to: path)

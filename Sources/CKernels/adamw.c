@@ -1,0 +1,203 @@
+#include "ck_adamw.h"
+#include "vector.h"
+
+#include <string.h>
+
+/* Every product and sum below is rounded by itself, except where fma is written. */
+#pragma STDC FP_CONTRACT OFF
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { BLOCK = 256 };
+
+INLINE int is_finite(float x) { return (ck_bits(x) & 0x7F800000) != 0x7F800000; }
+
+/* RandomKey.bits(at:): the finaliser of SplitMix64. */
+INLINE uint64_t random_bits(uint64_t key, uint64_t index) {
+    uint64_t z = key + index * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
+    return z ^ (z >> 31);
+}
+
+INLINE uint16_t rounded_stochastically(float x, uint32_t random) {
+    return is_finite(x) ? (uint16_t)((ck_bits(x) + random) >> 16) : ck_to_bf16(x);
+}
+
+/* The parameter after its step, not rounded. */
+INLINE float stepped(const ck_adamw_step *s, float p, float m, float v) {
+    float denominator = 1.0f / __builtin_fmaf(s->root, s->epsilon, __builtin_sqrtf(v));
+    return __builtin_fmaf(s->step_size, m * denominator, p);
+}
+
+/* Updates the parameters of a run of at most BLOCK elements; skips those where `use` is 0. */
+INLINE size_t update(const ck_adamw_step *s, const ck_adamw_run *run, const float *m, const float *v, const uint8_t *use) {
+    size_t changed = 0, n = run->count;
+    if (s->type == CK_FLOAT32) {
+        float *p = run->parameter;
+        float next[BLOCK];
+        for (size_t i = 0; i < n; i++) {
+            float x = stepped(s, p[i], m[i], v[i]) * s->decay;
+            next[i] = use[i] ? x : p[i];
+        }
+        if (run->weights) {
+            for (size_t i = 0; i < n; i++) {
+                uint16_t bits = ck_to_bf16(next[i]);
+                changed += bits != run->weights[i];
+                run->weights[i] = bits;
+            }
+        } else {
+            for (size_t i = 0; i < n; i++) changed += ck_bits(next[i]) != ck_bits(p[i]);
+        }
+        memcpy(p, next, n * sizeof *p);
+        return changed;
+    }
+    uint16_t *p = run->parameter;
+    for (size_t i = 0; i < n; i++) {
+        float x = stepped(s, ck_from_bf16(p[i]), m[i], v[i]);
+        uint16_t bits;
+        if (s->rounding == CK_STOCHASTIC) {
+            uint32_t random = (uint32_t)(random_bits(s->key, run->first + i) >> 48);
+            bits = rounded_stochastically(x * s->decay, random);
+        } else {
+            bits = ck_to_bf16(ck_from_bf16(ck_to_bf16(x)) * s->decay);
+        }
+        bits = use[i] ? bits : p[i];
+        changed += bits != p[i];
+        p[i] = bits;
+    }
+    return changed;
+}
+
+/* The largest |x| of a block; bits of floats without their sign are ordered as the values are. */
+INLINE float absolute_maximum(const float *x) {
+    uint32_t largest = 0;
+    for (size_t i = 0; i < BLOCK; i++) {
+        uint32_t bits = ck_bits(x[i]) & 0x7FFFFFFF;
+        largest = bits > largest ? bits : largest;
+    }
+    return ck_float(largest);
+}
+
+/*
+ * The code nearest to x: seven halvings from 127, which end at an even code, then one comparison with the middle
+ * towards the neighbour. `lowest` stands for the neighbour below code 0. NaN gives 0.
+ */
+INLINE uint32_t nearest_code(const float *map, float x, float lowest) {
+    uint32_t k = 127;
+    for (uint32_t step = 64; step; step >>= 1) k = x > map[k] ? k + step : k - step;
+    float value = map[k];
+    int above = x > value;
+    uint32_t other = above ? k + 1 : k - (k > 0);
+    float edge = k == 0 && !above ? lowest : map[other];
+    float middle = (edge + value) * 0.5f;
+    return (above ? x > middle : x < middle) ? other : k;
+}
+
+INLINE void quantize1(const float *map, const float *m, float maximum, uint8_t *codes) {
+    float reciprocal = 1.0f / maximum;
+    for (size_t i = 0; i < BLOCK; i++) {
+        uint32_t code = nearest_code(map, reciprocal * m[i], -1.0f);
+        uint32_t differ = (ck_bits(map[code]) ^ ck_bits(m[i])) >> 31;
+        /* A wrong sign moves one code towards the right one; that of an all-zero block wraps to 255. */
+        codes[i] = (uint8_t)(differ ? (m[i] > 0 ? code + 1 : code - 1) : code);
+    }
+}
+
+INLINE void quantize2(const float *map, const float *v, float maximum, uint8_t *codes) {
+    float reciprocal = 1.0f / maximum;
+    for (size_t i = 0; i < BLOCK; i++) codes[i] = (uint8_t)nearest_code(map, reciprocal * v[i], 0.0f);
+}
+
+/* One block; elements past `run->count` hold g = 0 and codes 128 and 0, and take part in the maxima only. */
+INLINE size_t block8(const ck_adamw_step *s, const ck_adamw_run *run, const ck_adamw_codes *state) {
+    float g[BLOCK] = {0}, m[BLOCK], v[BLOCK];
+    uint8_t c1[BLOCK], c2[BLOCK], use[BLOCK];
+    size_t n = run->count;
+    memset(c1, 128, sizeof c1);
+    memset(c2, 0, sizeof c2);
+    memcpy(g, run->gradient, n * sizeof *g);
+    memcpy(c1, state->codes1, n);
+    memcpy(c2, state->codes2, n);
+    float absmax1 = *state->absmax1, absmax2 = *state->absmax2;
+    for (size_t i = 0; i < BLOCK; i++) {
+        float x = g[i] * s->gradient_scale;
+        float next1 = __builtin_fmaf(x, 1.0f - s->beta1, (absmax1 * state->map1[c1[i]]) * s->beta1);
+        float next2 = __builtin_fmaf(absmax2 * state->map2[c2[i]], s->beta2, x * (x * (1.0f - s->beta2)));
+        use[i] = (uint8_t)is_finite(g[i]);
+        m[i] = use[i] ? next1 : 0.0f;
+        v[i] = use[i] ? next2 : 0.0f;
+    }
+    *state->absmax1 = absolute_maximum(m);
+    *state->absmax2 = absolute_maximum(v);
+    size_t changed = update(s, run, m, v, use);
+    quantize1(state->map1, m, *state->absmax1, c1);
+    quantize2(state->map2, v, *state->absmax2, c2);
+    memcpy(state->codes1, c1, n);
+    memcpy(state->codes2, c2, n);
+    return changed;
+}
+
+/* The BLOCK elements of `run` (or what is left of them) that begin at `i`. */
+INLINE ck_adamw_run part(const ck_adamw_step *s, const ck_adamw_run *run, size_t i) {
+    size_t size = s->type == CK_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
+    return (ck_adamw_run){
+        .parameter = (char *)run->parameter + i * size,
+        .gradient = run->gradient + i,
+        .weights = run->weights ? run->weights + i : NULL,
+        .first = run->first + i,
+        .count = run->count - i < BLOCK ? run->count - i : BLOCK,
+    };
+}
+
+CK_CLONES
+size_t ck_adamw_8bit(const ck_adamw_step *step, const ck_adamw_run *run, const ck_adamw_codes *state) {
+    size_t changed = 0;
+    const ck_adamw_step s = *step;
+    for (size_t i = 0; i < run->count; i += BLOCK) {
+        ck_adamw_run block = part(&s, run, i);
+        ck_adamw_codes codes = {
+            state->codes1 + i, state->codes2 + i, state->absmax1 + i / BLOCK, state->absmax2 + i / BLOCK,
+            state->map1, state->map2,
+        };
+        changed += block8(&s, &block, &codes);
+    }
+    return changed;
+}
+
+CK_CLONES
+size_t ck_adamw_32bit(const ck_adamw_step *step, const ck_adamw_run *run, float *moment1, float *moment2) {
+    size_t changed = 0;
+    const ck_adamw_step s = *step;
+    /* The kernel stores the scaled gradient back in the parameter's type before it goes on. */
+    int rounds = s.type == CK_BFLOAT16 && s.rounding == CK_NEAREST;
+    uint8_t use[BLOCK];
+    memset(use, 1, sizeof use);
+    for (size_t start = 0; start < run->count; start += BLOCK) {
+        ck_adamw_run block = part(&s, run, start);
+        float *m = moment1 + start, *v = moment2 + start;
+        for (size_t i = 0; i < block.count; i++) {
+            float x = block.gradient[i] * s.gradient_scale;
+            x = rounds ? ck_from_bf16(ck_to_bf16(x)) : x;
+            m[i] = __builtin_fmaf(m[i], s.beta1, x * (1.0f - s.beta1));
+            v[i] = __builtin_fmaf(v[i], s.beta2, (x * x) * (1.0f - s.beta2));
+        }
+        changed += update(&s, &block, m, v, use);
+    }
+    return changed;
+}
+
+CK_CLONES
+double ck_sum_of_squares(const float *x, size_t count) {
+    enum { LANES = 16 };
+    double lanes[LANES] = {0};
+    size_t i = 0;
+    for (; i + LANES <= count; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) lanes[lane] += (double)x[i + lane] * x[i + lane];
+    }
+    for (; i < count; i++) lanes[i % LANES] += (double)x[i] * x[i];
+    for (size_t width = LANES / 2; width; width /= 2) {
+        for (size_t lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
+    }
+    return lanes[0];
+}

@@ -1,0 +1,47 @@
+#pragma once
+/*
+ * AdamW, element by element as bitsandbytes' CUDA kernels order it, with IEEE 1/x, square root and fma.
+ * Source: bitsandbytes 0.50.2, csrc/kernels.cu (kOptimizerStatic8bit2StateBlockwise, kOptimizer32bit2State).
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+/* How a bfloat16 parameter is rounded. */
+enum { CK_NEAREST = 0, CK_STOCHASTIC = 1 };
+
+/* What all elements of one step share. */
+typedef struct {
+    float beta1, beta2;
+    float gradient_scale;
+    float root;      /* sqrt(1 - beta2^step) */
+    float step_size; /* -root · learning rate / (1 - beta1^step) */
+    float epsilon;
+    float decay;     /* 1 - learning rate · weight decay, applied after the step */
+    int type;        /* of the parameter */
+    int rounding;    /* of a bfloat16 parameter */
+    uint64_t key;    /* word of the random key that stochastic rounding draws from */
+} ck_adamw_step;
+
+/* One run of elements: what is updated, from what. */
+typedef struct {
+    void *parameter;
+    const float *gradient;
+    uint16_t *weights; /* bfloat16 copy of a float32 parameter, or null */
+    uint64_t first;    /* place of the run's first element in its tensor */
+    size_t count;
+} ck_adamw_run;
+
+/* Moments as codes into maps of 256 ascending values, with one absolute maximum for each block of 256 elements. */
+typedef struct {
+    uint8_t *codes1, *codes2;
+    float *absmax1, *absmax2;
+    const float *map1, *map2;
+} ck_adamw_codes;
+
+/* One step with 8-bit moments of a run that begins at a block. Returns how many stored weights changed. */
+size_t ck_adamw_8bit(const ck_adamw_step *step, const ck_adamw_run *run, const ck_adamw_codes *state);
+/* One step with float32 moments. Returns how many stored weights changed. */
+size_t ck_adamw_32bit(const ck_adamw_step *step, const ck_adamw_run *run, float *moment1, float *moment2);
+
+/* Sum of x², in float64 and a fixed order. */
+double ck_sum_of_squares(const float *x, size_t count);

@@ -1,0 +1,113 @@
+import CKernels
+import Foundation
+
+/// Elements of one block of the 8-bit states, which share one absolute maximum.
+package let adamWBlockSize = 256
+
+extension CPUKernels {
+  /// Elements of one tile: whole blocks, few enough to stay in the second-level cache.
+  private static let tile = 64 * adamWBlockSize
+
+  /// Sum of the squares of a float32 tensor, in a fixed order, in float64.
+  package func sumOfSquares(_ x: Tensor) -> Double {
+    let count = x.count
+    let values = x.float32
+    let sums = tiled(count) { start, count in ck_sum_of_squares(values + start, count) }
+    return withExtendedLifetime(x.storage) { sums.reduce(0, +) }
+  }
+
+  /// One 8-bit AdamW step of one tensor.
+  /// - codes1, codes2: uint8, an element each; absmax1, absmax2: float32, one for each block of 256 elements;
+  ///   all zero before the first step.  - Returns: how many stored weights changed.
+  package func adamW8bit(
+    _ update: AdamWUpdate, codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor
+  ) -> Int {
+    let count = update.parameter.count
+    let blocks = (count + adamWBlockSize - 1) / adamWBlockSize
+    precondition(
+      codes1.count == count && codes2.count == count && absmax1.count == blocks && absmax2.count == blocks,
+      "adamW8bit: parameter \(update.parameter.shape), codes \(codes1.shape) and \(codes2.shape), "
+        + "maxima \(absmax1.shape) and \(absmax2.shape)")
+    nonisolated(unsafe) let codes = (codes1.uint8, codes2.uint8, absmax1.float32, absmax2.float32)
+    let step = ck_adamw_step(update)
+    let changed = CodeMaps.signed.withUnsafeBufferPointer { map1 in
+      CodeMaps.unsigned.withUnsafeBufferPointer { map2 in
+        tiled(count) { start, count in
+          let block = start / adamWBlockSize
+          var state = ck_adamw_codes(
+            codes1: codes.0 + start, codes2: codes.1 + start, absmax1: codes.2 + block,
+            absmax2: codes.3 + block, map1: map1.baseAddress, map2: map2.baseAddress)
+          return withStepAndRun(step, update, start, count) { ck_adamw_8bit($0, $1, &state) }
+        }
+      }
+    }
+    return withExtendedLifetime((update, codes1, codes2, absmax1, absmax2)) { changed.reduce(0, +) }
+  }
+
+  /// One AdamW step of one tensor with float32 moments, zero before the first step.
+  /// - Returns: how many stored weights changed.
+  package func adamW32bit(_ update: AdamWUpdate, moment1: Tensor, moment2: Tensor) -> Int {
+    let count = update.parameter.count
+    precondition(
+      moment1.count == count && moment2.count == count,
+      "adamW32bit: parameter \(update.parameter.shape), moments \(moment1.shape) and \(moment2.shape)")
+    let moments = (moment1.float32, moment2.float32)
+    let step = ck_adamw_step(update)
+    let changed = tiled(count) { start, count in
+      withStepAndRun(step, update, start, count) {
+        ck_adamw_32bit($0, $1, moments.0 + start, moments.1 + start)
+      }
+    }
+    return withExtendedLifetime((update, moment1, moment2)) { changed.reduce(0, +) }
+  }
+
+  /// What `body` gives for each tile's first element and length, in order.
+  private func tiled<Result>(_ count: Int, _ body: (Int, Int) -> Result) -> [Result] {
+    let tiles = (count + Self.tile - 1) / Self.tile
+    return Array(unsafeUninitializedCapacity: tiles) { results, initialized in
+      parallel(tiles) { index in
+        let start = index * Self.tile
+        let result = body(start, min(Self.tile, count - start))
+        results.baseAddress.map { ($0 + index).initialize(to: result) }
+      }
+      initialized = tiles
+    }
+  }
+}
+
+/// Calls `body` with the step and the run of `count` elements of `update` that begins at `start`.
+private func withStepAndRun(
+  _ step: ck_adamw_step, _ update: AdamWUpdate, _ start: Int, _ count: Int,
+  _ body: (UnsafePointer<ck_adamw_step>, UnsafePointer<ck_adamw_run>) -> Int
+) -> Int {
+  var step = step
+  var run = ck_adamw_run(
+    parameter: update.parameter.bytes + start * update.parameter.dtype.byteCount,
+    gradient: update.gradient.float32 + start, weights: update.weights.map { $0.bfloat16 + start },
+    first: UInt64(start), count: count)
+  return body(&step, &run)
+}
+
+extension ck_adamw_step {
+  /// The numbers of a step as the kernels take them: powers in float64, the rest in float32.
+  fileprivate init(_ update: AdamWUpdate) {
+    let parameter = update.parameter
+    precondition(
+      [.float32, .bfloat16].contains(parameter.dtype) && update.gradient.shape == parameter.shape
+        && (update.weights == nil || update.weights?.shape == parameter.shape && parameter.dtype == .float32),
+      "AdamW: parameter \(parameter.shape) \(parameter.dtype), gradient \(update.gradient.shape), "
+        + "weights \(update.weights?.shape ?? [])")
+    let step = update.step
+    let power1 = Float(pow(Double(step.beta1), Double(step.step)))
+    let power2 = Float(pow(Double(step.beta2), Double(step.step)))
+    let root = (1 - power2).squareRoot()
+    var key: UInt64 = 0
+    if case .stochastic(let random) = update.rounding { key = random.word }
+    self.init(
+      beta1: step.beta1, beta2: step.beta2, gradient_scale: step.gradientScale, root: root,
+      step_size: (root * step.learningRate) * -(1 / (1 - power1)), epsilon: step.epsilon,
+      decay: step.weightDecay > 0 ? (1 as Float).addingProduct(-step.learningRate, step.weightDecay) : 1,
+      type: Int32(parameter.dtype == .float32 ? CK_FLOAT32 : CK_BFLOAT16),
+      rounding: Int32(update.rounding == .nearest ? CK_NEAREST : CK_STOCHASTIC), key: key)
+  }
+}
