@@ -109,13 +109,11 @@ extension SentencePieceModel {
   }
 
   private func checkSpecialPieces() throws {
-    let specials = [("bos_id", bosId), ("eos_id", eosId), ("pad_id", padId), ("unk_id", unknownId)]
-    for (name, id) in specials {
-      let kind: Kind = name == "unk_id" ? .unknown : .control
-      guard let index = Int(exactly: id), kinds.indices.contains(index), kinds[index] == kind else {
+    for (name, id) in [("bos_id", bosId), ("eos_id", eosId), ("pad_id", padId), ("unk_id", unknownId)] {
+      let (kind, piece) = name == "unk_id" ? (Kind.unknown, "the unknown piece") : (.control, "a control piece")
+      guard kinds.indices.contains(Int(id)), kinds[Int(id)] == kind else {
         throw Fault(
-          .badData, file: file, place: "trainer_spec.\(name)", "got \(id); expected the id of a \(kind) piece"
-        )
+          .badData, file: file, place: "trainer_spec.\(name)", "got \(id); expected the id of \(piece)")
       }
     }
     if let second = kinds.indices.first(where: { kinds[$0] == .unknown && Int32($0) != unknownId }) {
