@@ -1,0 +1,195 @@
+import CKernels
+import COpenBLAS
+
+/// The attention of one group of query heads, those that share a key/value head, in one segment.
+///
+/// A query tile's heads are rows of one matrix: row r · G + g is query r's head g, for G heads in a group.
+struct AttentionGroup {
+  let layout: AttentionLayout
+  let segment: AttentionLayout.Segment
+  /// Key/value head, in 0 ..< K.
+  let head: Int
+
+  /// G: query heads of one key/value head.
+  var groupSize: Int { layout.headCount / layout.keyValueHeadCount }
+  /// Queries of one tile: as many as make 128 rows, so that matrix products are worth their call.
+  var tileHeight: Int { max(1, 128 / groupSize) }
+  /// Runs of the segment's queries.
+  var tiles: [Range<Int>] {
+    stride(from: 0, to: segment.queryCount, by: tileHeight).map {
+      $0..<min($0 + tileHeight, segment.queryCount)
+    }
+  }
+
+  /// Keys of the segment that one of its queries sees.
+  func visibleKeys(_ query: Int) -> Range<Int> {
+    let position = query + segment.keyCount - segment.queryCount
+    let first = layout.window.map { max(0, position - $0 + 1) } ?? 0
+    return first..<position + 1
+  }
+
+  /// Keys that any query of the tile sees.
+  func visibleKeys(tile: Range<Int>) -> Range<Int> {
+    visibleKeys(tile.lowerBound).lowerBound..<visibleKeys(tile.upperBound - 1).upperBound
+  }
+
+  /// The scores of one query in a tile whose columns are `keys`.
+  func row(_ query: Int, keys: Range<Int>) -> ck_attention_row {
+    let visible = visibleKeys(query)
+    return ck_attention_row(
+      count: keys.count, first: visible.lowerBound - keys.lowerBound,
+      last: visible.upperBound - keys.lowerBound, scale: layout.scale, cap: layout.softCap ?? 0)
+  }
+
+  /// First byte of this group's heads in a row of q, o or their gradients.
+  func queryBytes(_ tensor: Tensor, _ query: Int) -> UnsafeMutableRawPointer {
+    let element = (segment.queryStart + query) * tensor.rowLength + head * groupSize * layout.headDim
+    return tensor.bytes + element * tensor.dtype.byteCount
+  }
+
+  /// First byte of this head in a row of k, v or their gradients.
+  func keyBytes(_ tensor: Tensor, _ key: Int) -> UnsafeMutableRawPointer {
+    let element = (segment.keyStart + key) * tensor.rowLength + head * layout.headDim
+    return tensor.bytes + element * tensor.dtype.byteCount
+  }
+
+  /// Index of the first of this group's heads in a row of the log-sum-exp.
+  func logSumExpIndex(_ query: Int) -> Int {
+    (segment.queryStart + query) * layout.headCount + head * groupSize
+  }
+
+  /// The group's queries of a tile, widened: [rows · G, H].
+  func loadQueries(_ tensor: Tensor, _ tile: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
+    let width = groupSize * layout.headDim
+    for (row, query) in tile.enumerated() {
+      load(queryBytes(tensor, query), tensor.dtype, target + row * width, width)
+    }
+  }
+
+  /// This head of some keys or values, widened: [keys, H].
+  func loadKeys(_ tensor: Tensor, _ keys: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
+    for (row, key) in keys.enumerated() {
+      load(keyBytes(tensor, key), tensor.dtype, target + row * layout.headDim, layout.headDim)
+    }
+  }
+
+  private func load(
+    _ source: UnsafeRawPointer, _ dtype: DType, _ target: UnsafeMutablePointer<Float>, _ count: Int
+  ) {
+    ck_convert(source, dtype.elementType, 1, target, Int32(CK_FLOAT32), count)
+  }
+}
+
+extension CPUKernels {
+  package func attentionForward(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout)
+    -> (o: Tensor, logSumExp: Tensor)
+  {
+    checkAttention("attentionForward", q, k, v, layout)
+    let o = Tensor(uninitialized: q.shape, q.dtype)
+    let logSumExp = Tensor(uninitialized: [q.rowCount, layout.headCount], .float32)
+    let work = attentionGroups(layout).flatMap { group in group.tiles.map { (group, $0) } }
+    parallel(work.count) { item in
+      let (group, tile) = work[item]
+      if group.segment.queryCount == 1 {
+        decode(group, q, k, v, o, logSumExp)
+      } else {
+        attend(group, tile, q, k, v, o, logSumExp)
+      }
+    }
+    return (o, logSumExp)
+  }
+
+  /// A group for each segment and key/value head.
+  func attentionGroups(_ layout: AttentionLayout) -> [AttentionGroup] {
+    layout.segments.flatMap { segment in
+      (0..<layout.keyValueHeadCount).map { AttentionGroup(layout: layout, segment: segment, head: $0) }
+    }
+  }
+
+  /// Stops when shapes, dtypes or segments do not fit together.
+  func checkAttention(_ name: String, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout) {
+    precondition(
+      layout.keyValueHeadCount > 0 && layout.headCount % layout.keyValueHeadCount == 0
+        && q.rowLength == layout.headCount * layout.headDim && k.shape == v.shape
+        && k.rowLength == layout.keyValueHeadCount * layout.headDim
+        && k.dtype == q.dtype && v.dtype == q.dtype,
+      "\(name): q \(q.shape) \(q.dtype), k \(k.shape) \(k.dtype), v \(v.shape) \(v.dtype), "
+        + "N \(layout.headCount), K \(layout.keyValueHeadCount), H \(layout.headDim)")
+    precondition((layout.window ?? 1) > 0, "\(name): window \(layout.window ?? 0), expected 1 or more")
+    for segment in layout.segments {
+      precondition(
+        segment.queryStart >= 0 && segment.queryCount >= 0
+          && segment.queryStart + segment.queryCount <= q.rowCount
+          && segment.keyStart >= 0 && segment.keyCount >= segment.queryCount
+          && segment.keyStart + segment.keyCount <= k.rowCount,
+        "\(name): \(segment), q \(q.shape), k \(k.shape)")
+    }
+  }
+
+  /// One tile of queries: scores of the visible keys, their soft-max, and the sum of the values.
+  private func attend(
+    _ group: AttentionGroup, _ tile: Range<Int>, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ o: Tensor,
+    _ logSumExp: Tensor
+  ) {
+    let keys = group.visibleKeys(tile: tile)
+    let (groupSize, width) = (group.groupSize, group.layout.headDim)
+    let rows = tile.count * groupSize
+    let queries = Tensor(uninitialized: [rows, width], .float32)
+    let panel = Tensor(uninitialized: [keys.count, width], .float32)
+    let scores = Tensor(uninitialized: [rows, keys.count], .float32)
+    group.loadQueries(q, tile, queries.float32)
+    group.loadKeys(k, keys, panel.float32)
+    product(queries, CblasNoTrans, panel, CblasTrans, 0, scores)
+    // 1 / sum of each row's e^(score - max): applied to the output, which is shorter than the row.
+    let factors = Tensor(uninitialized: [rows], .float32)
+    for (row, query) in tile.enumerated() {
+      for head in 0..<groupSize {
+        let line = row * groupSize + head
+        factors.float32[line] = ck_attention_softmax(
+          group.row(query, keys: keys), scores.float32 + line * keys.count,
+          logSumExp.float32 + group.logSumExpIndex(query) + head)
+      }
+    }
+    group.loadKeys(v, keys, panel.float32)
+    product(scores, CblasNoTrans, panel, CblasNoTrans, 0, queries)
+    for (row, query) in tile.enumerated() {
+      for head in 0..<groupSize {
+        let line = row * groupSize + head
+        ck_convert(
+          queries.float32 + line * width, Int32(CK_FLOAT32), factors.float32[line],
+          group.queryBytes(o, query) + head * width * o.dtype.byteCount, o.dtype.elementType, width)
+      }
+    }
+  }
+
+  /// A segment of one query: bound by reading the cache, which is read where it lies.
+  private func decode(
+    _ group: AttentionGroup, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ o: Tensor, _ logSumExp: Tensor
+  ) {
+    let keys = group.visibleKeys(0)
+    let width = group.layout.headDim
+    let cache = ck_attention_cache(
+      type: k.dtype.elementType, keys: group.keyBytes(k, 0), values: group.keyBytes(v, 0),
+      stride: k.rowLength,
+      first: keys.lowerBound, last: keys.upperBound, heads: group.groupSize, width: width,
+      scale: group.layout.scale, cap: group.layout.softCap ?? 0)
+    let rows = Tensor(uninitialized: [2, group.groupSize * width], .float32)
+    let scratch = Tensor(uninitialized: [group.groupSize * keys.count + width], .float32)
+    group.loadQueries(q, 0..<1, rows.float32)
+    let output = rows.float32 + rows.rowLength
+    ck_attention_decode(
+      cache, rows.float32, scratch.float32, output, logSumExp.float32 + group.logSumExpIndex(0))
+    ck_convert(output, Int32(CK_FLOAT32), 1, group.queryBytes(o, 0), o.dtype.elementType, rows.rowLength)
+  }
+
+  /// c = op(a) · op(b) + beta · c of float32 matrices, on this thread.
+  func product(
+    _ a: Tensor, _ transposeA: CBLAS_TRANSPOSE, _ b: Tensor, _ transposeB: CBLAS_TRANSPOSE, _ beta: Float,
+    _ c: Tensor
+  ) {
+    let depth = transposeA == CblasNoTrans ? a.shape[1] : a.shape[0]
+    cblas_sgemm(
+      CblasRowMajor, transposeA, transposeB, blasint(c.shape[0]), blasint(c.shape[1]), blasint(depth), 1,
+      a.float32, blasint(a.shape[1]), b.float32, blasint(b.shape[1]), beta, c.float32, blasint(c.shape[1]))
+  }
+}

@@ -1,0 +1,58 @@
+import CKernels
+
+extension CPUKernels {
+  package func rmsNormForward(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> (y: Tensor, rstd: Tensor) {
+    let width = x.rowLength
+    precondition(weight.shape == [width], "rmsNormForward: x \(x.shape), weight \(weight.shape)")
+    let y = Tensor(uninitialized: x.shape, x.dtype)
+    let rstd = Tensor(uninitialized: [x.rowCount], .float32)
+    let gain = gains(weight)
+    let rowBytes = width * x.dtype.byteCount
+    parallel(over: x.rowCount, grain: rmsNormRows(width)) { rows in
+      let offset = rows.lowerBound * rowBytes
+      ck_rmsnorm_forward(
+        x.dtype.elementType, x.bytes + offset, gain.float32, epsilon, rows.count, width, y.bytes + offset,
+        rstd.float32 + rows.lowerBound)
+    }
+    return (y, rstd)
+  }
+
+  package func rmsNormBackward(_ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dWeight: Tensor?)
+    -> Tensor
+  {
+    let width = x.rowLength
+    precondition(
+      weight.shape == [width] && dY.shape == x.shape && dY.dtype == x.dtype,
+      "rmsNormBackward: dY \(dY.shape) \(dY.dtype), x \(x.shape) \(x.dtype), weight \(weight.shape)")
+    let dX = Tensor(uninitialized: x.shape, x.dtype)
+    let gain = gains(weight)
+    let rowBytes = width * x.dtype.byteCount
+    let grain = rmsNormRows(width)
+    let tiles = (x.rowCount + grain - 1) / grain
+    // Each tile's share of the weight's gradient, added up in the order of the tiles afterwards.
+    let shares = dWeight.map { _ in Tensor(zeros: [tiles, width], .float32) }
+    parallel(over: x.rowCount, grain: grain) { rows in
+      let offset = rows.lowerBound * rowBytes
+      ck_rmsnorm_backward(
+        x.dtype.elementType, dY.bytes + offset, x.bytes + offset, gain.float32,
+        rstd.float32 + rows.lowerBound, rows.count, width, dX.bytes + offset,
+        shares.map { $0.float32 + rows.lowerBound / grain * width })
+    }
+    if let dWeight, let shares {
+      for tile in 0..<tiles {
+        ck_scale_add(Int32(CK_FLOAT32), shares.float32 + tile * width, 1, dWeight.float32, width)
+      }
+    }
+    return dX
+  }
+
+  /// 1 + weight in float32: in bfloat16 the sum would lose up to eight bits of a small weight.
+  private func gains(_ weight: Tensor) -> Tensor {
+    let gain = Tensor(uninitialized: weight.shape, .float32)
+    ck_rmsnorm_gain(weight.dtype.elementType, weight.bytes, gain.float32, weight.count)
+    return gain
+  }
+
+  /// Rows of one tile: some 32 K elements, enough to be worth handing out.
+  private func rmsNormRows(_ width: Int) -> Int { max(1, 32768 / max(1, width)) }
+}

@@ -1,0 +1,25 @@
+extension Operations {
+  /// Rows of an embedding table, each times `scale`.
+  ///
+  /// Gemma scales by sqrt(hidden size) rounded to the table's dtype; the caller rounds it.
+  /// - ids: int32 [T]; table: [V, D].  - Returns: [T, D] in the table's dtype.  - Keeps for backward: ids.
+  /// Source: transformers modeling_gemma3.py, Gemma3TextScaledWordEmbedding.
+  package func embedding(_ ids: Tensor, _ table: Tensor, scale: Float = 1) -> Tensor {
+    let output = kernels.embeddingForward(ids, table, scale: scale)
+    return recorded(output, from: [table]) { dY in
+      table.node?.add(like: table, kernels) { dTable in
+        kernels.embeddingBackward(dY, ids, scale: scale, into: dTable)
+      }
+    }
+  }
+}
+
+extension TapeNode {
+  /// Lets `body` add a gradient to float32: a parameter's accumulator itself, or zeros that are then received.
+  func add(like value: Tensor, _ kernels: any Kernels, _ body: (Tensor) -> Void) {
+    if isParameter { return body(accumulator) }
+    let sum = Tensor(zeros: value.shape, .float32)
+    body(sum)
+    receive(value.dtype == .float32 ? sum : kernels.converted(sum, to: value.dtype, scale: 1), kernels)
+  }
+}
