@@ -1,10 +1,12 @@
 """Twenty optimizer steps of transformers' own Trainer over a fixed list of sequences, full and LoRA.
 
 13 examples, 2 in a micro-batch and 2 micro-batches in a step give 4 steps an epoch, the last of them with one
-micro-batch of a single example; 5 epochs make 20 steps. File order, right padding, float32, torch's AdamW.
+micro-batch of a single example; 5 epochs make 20 steps. File order, right padding, float32, torch's AdamW. The weight
+decay is large so that it shows: `runs` fails unless each broken rule moves a loss by 10 times the tolerance of 1e-4.
 """
 
 import tempfile
+from unittest import mock
 
 import peft
 import torch
@@ -12,11 +14,13 @@ import transformers
 from torch.nn import functional
 
 SETTINGS = dict(
-    num_train_epochs=5, per_device_train_batch_size=2, gradient_accumulation_steps=2, weight_decay=0.01,
+    num_train_epochs=5, per_device_train_batch_size=2, gradient_accumulation_steps=2, weight_decay=2.0,
     max_grad_norm=1.0, lr_scheduler_type="cosine_with_min_lr", lr_scheduler_kwargs={"min_lr": 1e-4}, warmup_steps=0.1,
     adam_beta1=0.9, adam_beta2=0.999, adam_epsilon=1e-8, optim="adamw_torch", logging_steps=1, seed=42,
 )
 LEARNING_RATES = {"full": 1e-3, "lora": 5e-3}
+FLOOR = 1e-3
+Trainer = transformers.Trainer
 
 
 def make_data(seed, vocabulary):
@@ -42,19 +46,19 @@ def collate(rows):
     }
 
 
-class FileOrderTrainer(transformers.Trainer):
+class FileOrderTrainer(Trainer):
     """transformers' Trainer, reading the examples in the order of the file."""
 
     def _get_train_sampler(self, train_dataset=None):
         return torch.utils.data.SequentialSampler(train_dataset if train_dataset is not None else self.train_dataset)
 
 
-def run(model, data, learning_rate):
+def run(model, data, learning_rate, **changed):
     """{"loss", "gradient_norm", "learning_rate"}: what Trainer logged, one value a step."""
     with tempfile.TemporaryDirectory() as folder:
         arguments = transformers.TrainingArguments(
             output_dir=folder, learning_rate=learning_rate, use_cpu=True, report_to="none", save_strategy="no",
-            disable_tqdm=True, remove_unused_columns=False, dataloader_pin_memory=False, **SETTINGS)
+            disable_tqdm=True, remove_unused_columns=False, dataloader_pin_memory=False, **{**SETTINGS, **changed})
         trainer = FileOrderTrainer(model=model, args=arguments, train_dataset=data, data_collator=collate)
         trainer.remove_callback(transformers.PrinterCallback)
         trainer.train()
@@ -89,20 +93,40 @@ def relative_spread(a, b):
     return max(abs(x - y) / abs(x) for x, y in zip(a["loss"], b["loss"]))
 
 
+def sensitivities(method, log, again):
+    """{broken rule: largest relative change of a loss}; `again` trains anew with changed settings."""
+    table = {
+        "weight_decay_removed": again(weight_decay=0.0),
+        "clipping_removed": again(max_grad_norm=0.0),
+        "warmup_one_step_longer": again(warmup_steps=0.15),
+        "floor_removed": again(lr_scheduler_kwargs={"min_lr": 0.0}),
+    }
+    with mock.patch.object(Trainer, "_get_num_items_in_batch", lambda *_: None):
+        table["mean_of_means"] = again()
+    if method == "full":
+        every_name = lambda _, model: [name for name, _ in model.named_parameters()]
+        with mock.patch.object(Trainer, "get_decay_parameter_names", every_name):
+            table["norms_decayed"] = again()
+    table = {rule: relative_spread(log, changed) for rule, changed in table.items()}
+    assert min(table.values()) > FLOOR, table
+    return table
+
+
 def runs(build, adapter, data, seed):
-    """Both runs, their settings, and how far rounding alone moves their losses."""
+    """Both runs, their settings, how far rounding alone moves their losses, and how far each broken rule does."""
     make = {
         "full": lambda: build(),
         "lora": lambda: peft.PeftModel.from_pretrained(build(), adapter, is_trainable=True),
     }
     result = {"settings": {**SETTINGS, "learning_rates": LEARNING_RATES, "examples": len(data)}}
     for method, new in make.items():
-        log = run(new(), data, LEARNING_RATES[method])
+        again = lambda model=None, **changed: run(model or new(), data, LEARNING_RATES[method], **changed)
+        log = again()
         # Step 1 runs at rate 0, so the first two windows both see the initial weights.
         for step, window in ((0, data[0:4]), (1, data[4:8])):
             expected = token_mean(new().eval(), window)
             assert abs(log["loss"][step] - expected) < 2e-6 * expected, (log["loss"][step], expected)
-        log["rounding_spread"] = relative_spread(log, run(nudged(new(), seed), data, LEARNING_RATES[method]))
-        assert log["rounding_spread"] < 5e-6, log["rounding_spread"]
-        result[method] = log
+        spread = relative_spread(log, again(nudged(new(), seed)))
+        assert spread < 5e-6, spread
+        result[method] = {**log, "rounding_spread": spread, "sensitivities": sensitivities(method, log, again)}
     return result
