@@ -16,7 +16,8 @@ package struct ConfigurationField<Section> {
     _ key: String, _ property: WritableKeyPath<Section, Value>, _ format: ConfigurationFormat<Value>
   ) {
     self.key = key
-    read = { node, path, section, problems in format.read(node, path, &section[keyPath: property], &problems) }
+    read = { node, path, section, problems in format.read(node, path, &section[keyPath: property], &problems)
+    }
     write = { format.write($0[keyPath: property]) }
   }
 }
@@ -74,7 +75,8 @@ extension ConfigurationFormat {
       read: { node, path, target, problems in
         if node.content == .unresolved { return }
         guard let found = node.scalar.flatMap(value) else {
-          problems.add(node.origin, path, "expected \(expected), got \(node.shown)", hint: hint(node, expected))
+          problems.add(
+            node.origin, path, "expected \(expected), got \(node.shown)", hint: hint(node, expected))
           return
         }
         if let narrower = check(found) {
@@ -89,7 +91,9 @@ extension ConfigurationFormat {
   private static func hint(_ node: YAMLNode, _ expected: String) -> String? {
     guard case .scalar(let text, let isPlain) = node.content else { return nil }
     if isPlain, expected == "a string", node.scalar != .null { return "put quotes around it: \"\(text)\"" }
-    if !isPlain, YAMLScalar(plain: text) != .string(text), expected != "a string" { return "take the quotes off" }
+    if !isPlain, YAMLScalar(plain: text) != .string(text), expected != "a string" {
+      return "take the quotes off"
+    }
     return nil
   }
 }

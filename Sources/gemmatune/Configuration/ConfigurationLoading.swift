@@ -10,7 +10,8 @@ extension RunConfiguration {
     try parse(try readFile(path, limit: YAMLLimits.bytes), file: path, overrides: overrides)
   }
 
-  /// The configuration in the text `bytes`, called `file` in messages; what it extends is read from disk beside `file`.
+  /// The configuration in the text `bytes`, called `file` in messages; what it extends is read from disk
+  /// beside `file`.
   ///
   /// Throws as `load` does.
   package static func parse(
@@ -29,7 +30,8 @@ extension RunConfiguration {
     return configuration
   }
 
-  /// Every value, in a fixed order: the text of a run's config.yaml, which `parse` takes back as an equal configuration.
+  /// Every value, in a fixed order: the text of a run's config.yaml, which `parse` takes back as an equal
+  /// configuration.
   package func resolvedYAML() -> String {
     YAMLWriter.text(ConfigurationFormat<RunConfiguration>.configuration.write(self))
   }
@@ -48,8 +50,8 @@ extension RunConfiguration {
 
   /// The file's name without its extension.
   private static func defaultName(_ file: String) -> String {
-    let name = file.split(separator: "/").last.map(String.init) ?? file
-    guard let dot = name.lastIndex(of: "."), dot > name.startIndex else { return name }
+    let name = split(file, at: "/").last { !$0.isEmpty } ?? file
+    guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else { return name }
     return String(name[..<dot])
   }
 }
@@ -97,8 +99,8 @@ private struct ConfigurationSource {
       problems.add(parent.origin, "extends", "expected a path, got \(parent.shown)")
       return YAMLNode(.mapping([]))
     }
-    let folder = file.lastIndex(of: "/").map { file[...$0] } ?? ""
-    let path = name.hasPrefix("/") ? name : folder + name
+    let folder = file.utf8.lastIndex(of: UInt8(ascii: "/")).map { file[...$0] } ?? ""
+    let path = name.utf8.first == UInt8(ascii: "/") ? name : folder + name
     if let start = files.firstIndex(where: { isSameFile($0, path) }) {
       let circle = (files[start...] + [path]).joined(separator: " -> ")
       problems.add(parent.origin, "extends", "a file that extends itself: \(circle)")
@@ -120,7 +122,8 @@ private struct ConfigurationSource {
   }
 
   private func isSameFile(_ left: String, _ right: String) -> Bool {
-    URL(fileURLWithPath: left).resolvingSymlinksInPath() == URL(fileURLWithPath: right).resolvingSymlinksInPath()
+    URL(fileURLWithPath: left).resolvingSymlinksInPath()
+      == URL(fileURLWithPath: right).resolvingSymlinksInPath()
   }
 
   /// The tree of `key.path=value` arguments, a later one over an earlier.
@@ -133,12 +136,12 @@ private struct ConfigurationSource {
   }
 
   private mutating func node(of override: String) throws -> YAMLNode? {
-    let parts = override.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-    let keys = parts[0].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+    let parts = split(override, at: "=", maximumSplits: 1)
+    let path = parts[0]
+    let keys = split(path, at: ".")
     guard parts.count == 2, keys.allSatisfy({ !$0.isEmpty }), keys.count <= YAMLLimits.depth else {
       throw Fault(.usage, "command line: \(quotedForMessage(override)): expected key.path=value")
     }
-    let path = String(parts[0])
     guard keys[0] != "extends" else {
       problems.add(.commandLine, "extends", "is for files only")
       return nil
@@ -155,4 +158,11 @@ private struct ConfigurationSource {
       return nil
     }
   }
+}
+
+/// The parts of `text` between bytes `separator`; a combining character after one does not hide it.
+func split(_ text: String, at separator: Unicode.Scalar, maximumSplits: Int = .max) -> [String] {
+  text.utf8.split(
+    separator: UInt8(ascii: separator), maxSplits: maximumSplits, omittingEmptySubsequences: false
+  ).map { String(Substring($0)) }
 }

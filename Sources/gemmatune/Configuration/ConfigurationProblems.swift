@@ -23,7 +23,8 @@ package struct ConfigurationProblems {
     }
   }
 
-  /// A problem whose text already names its key: `FILE:LINE:COLUMN: text`, on the command line `path` before it.
+  /// A problem whose text already names its key: `FILE:LINE:COLUMN: text`, on the command line `path` before
+  /// it.
   package mutating func add(_ origin: YAMLOrigin, key path: String = "", text: String, hint: String? = nil) {
     switch origin {
     case .file(let file, let line, let column):
@@ -42,7 +43,8 @@ package struct ConfigurationProblems {
     found.append((origin, fault))
   }
 
-  /// Every problem as one error: the main file's first, line by line, then other files', then the command line's.
+  /// Every problem as one error: the main file's first, line by line, then other files', then the command
+  /// line's.
   package func faults(files: [String]) -> ConfigurationFaults {
     let ranks = Dictionary(files.enumerated().map { ($1, $0) }, uniquingKeysWith: min)
     func position(_ origin: YAMLOrigin) -> (Int, Int, Int) {

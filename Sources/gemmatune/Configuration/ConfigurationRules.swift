@@ -1,11 +1,14 @@
 extension RunConfiguration {
   /// Checks that hold between keys, each of which is right by itself.
   ///
-  /// A key that changes nothing is an error where it can only be meant for this run: on the command line, and for keys that
-  /// nothing shares. In files, sections of another method are let be, so that runs can share one file.
+  /// A key that changes nothing is an error where it can only be meant for this run: on the command line, and
+  /// for keys that nothing shares. In files, sections of another method are let be, so that runs can share
+  /// one file.
   /// - written: what files and command line say, without the defaults.
   func checkRules(_ tree: YAMLNode, written: YAMLNode, _ problems: inout ConfigurationProblems) {
-    let place = { (path: String) in tree.value(at: path.split(separator: ".").map(String.init))?.origin ?? .defaults }
+    let place = { (path: String) in
+      tree.value(at: split(path, at: "."))?.origin ?? .defaults
+    }
     checkLearningRates(place, &problems)
     checkShots(place, &problems)
     if method != .lora, lora.initializeFrom != nil {
@@ -51,9 +54,11 @@ extension RunConfiguration {
     if method != .lora { idle.append(("lora", "method: \(method.rawValue)")) }
     if method == .none { idle += [("train", "method: none"), ("optimizer", "method: none")] }
     if train.schedule == .constant { idle.append(("train.min_learning_rate", "train.schedule: constant")) }
-    if model.precision == .float32 { idle.append(("optimizer.low_precision_update", "model.precision: float32")) }
+    if model.precision == .float32 {
+      idle.append(("optimizer.low_precision_update", "model.precision: float32"))
+    }
     for (path, setting) in idle {
-      guard let node = written.value(at: path.split(separator: ".").map(String.init)) else { continue }
+      guard let node = written.value(at: split(path, at: ".")) else { continue }
       for leaf in node.leavesOfCommandLine(under: path) {
         problems.add(.commandLine, leaf, "has no effect with \(setting)")
       }

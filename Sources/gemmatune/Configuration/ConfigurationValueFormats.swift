@@ -52,7 +52,8 @@ extension ConfigurationFormat where Value == Double {
   static var shareBelowOne: Self { number("from 0 to below 1") { (0..<1).contains($0) } }
 }
 
-/// The shortest text that reads back as `value`, with a point, without which some readers take `1e-05` for a string.
+/// The shortest text that reads back as `value`, with a point, without which some readers take `1e-05` for a
+/// string.
 private func decimalText(_ value: Double) -> String {
   let text = value.description
   guard let exponent = text.firstIndex(of: "e"), !text.contains(".") else { return text }
@@ -75,7 +76,8 @@ extension ConfigurationFormat where Value == String {
   /// A name that can be a file name.
   static var fileName: Self {
     string { name in
-      let isPathComponent = !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(UInt8(ascii: "/"))
+      let isPathComponent =
+        !name.isEmpty && name != "." && name != ".." && !name.utf8.contains(UInt8(ascii: "/"))
       return isPathComponent ? nil : "a name without '/'"
     }
   }

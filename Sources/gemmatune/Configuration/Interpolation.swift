@@ -1,7 +1,7 @@
 /// Replaces `${section.key}` by the value of that key, throughout a merged configuration.
 ///
-/// A reference that is the whole value keeps its type; within a longer text it is put in as text. `\${` stands for the
-/// text `${`, and before it `\\` for a backslash.
+/// A reference that is the whole value keeps its type, a list too; within a longer text it is put in as text. `\${`
+/// stands for the text `${`, and before it `\\` for a backslash.
 package struct Interpolator {
   private let root: YAMLNode
   private let known: [String]
@@ -34,12 +34,14 @@ package struct Interpolator {
 
   private mutating func resolved(_ node: YAMLNode, at path: String) -> YAMLNode {
     visited += 1
-    guard visited <= Self.maximumValues else {
+    if visited == Self.maximumValues + 1 {
       return failed(node, path, "references expand to more than \(Self.maximumValues) values")
     }
+    guard visited <= Self.maximumValues else { return YAMLNode(.unresolved, origin: node.origin) }
     switch node.content {
     case .unresolved: return node
-    case .scalar(let text, _): return text.contains("${") ? resolvedScalar(text, node, at: path) : node
+    case .scalar(let text, _):
+      return InterpolationPiece.mayRefer(text) ? resolvedScalar(text, node, at: path) : node
     case .sequence(let elements):
       let resolved = elements.enumerated().map { self.resolved($1, at: "\(path)[\($0)]") }
       return YAMLNode(.sequence(resolved), origin: node.origin)
@@ -88,7 +90,8 @@ package struct Interpolator {
           return YAMLNode(.unresolved, origin: node.origin)
         }
         guard case .scalar(let part, _) = value.content, value.scalar != .null else {
-          return failed(node, path, "${\(target)} is \(value.shown); expected a text or a number within a text")
+          return failed(
+            node, path, "${\(target)} is \(value.shown); expected a text or a number within a text")
         }
         joined += part
       }
@@ -104,15 +107,26 @@ package struct Interpolator {
   }
 
   private mutating func referenced(_ target: String, from node: YAMLNode, at path: String) -> YAMLNode? {
-    let keys = target.split(separator: ".", omittingEmptySubsequences: false).map(String.init)
-    guard let found = root.value(at: keys) else {
+    guard let found = root.value(at: split(target, at: ".")) else {
       let nearest = nearestKey(to: target, in: known)
       let advice = nearest.map { "; did you mean '\($0)'?" } ?? "; expected a key such as ${run.name}"
       _ = failed(node, path, "\(quotedForMessage("${\(target)}")) names an unknown key\(advice)")
       return nil
     }
+    if case .mapping = found.content {
+      _ = failed(node, path, "${\(target)} is a map; expected a text, a number or a list")
+      return nil
+    }
     let value = resolved(found, at: target)
-    return value.content == .unresolved ? nil : value
+    guard case .sequence(let elements) = value.content else {
+      return value.content == .unresolved ? nil : value
+    }
+    // A list in a list would let a few lines stand for any number of values.
+    if path.hasSuffix("]") {
+      _ = failed(node, path, "${\(target)} is a list; expected a text or a number in a list")
+      return nil
+    }
+    return elements.contains { $0.content == .unresolved } ? nil : value
   }
 
   private mutating func failed(
@@ -168,6 +182,11 @@ package enum InterpolationPiece: Equatable, Sendable {
       rest = rest[(start + 2)...]
     }
     return String(decoding: escaped + rest, as: UTF8.self)
+  }
+
+  /// Whether there is a `${` in `text`, escaped or not.
+  package static func mayRefer(_ text: String) -> Bool {
+    firstDollarBrace(Array(text.utf8)[...]) != nil
   }
 
   private static func firstDollarBrace(_ bytes: ArraySlice<UInt8>) -> Int? {

@@ -1,6 +1,7 @@
 /// Everything that a run depends on, one stored section for each section of the YAML file.
 ///
-/// Each default stands in this file and nowhere else; the keys are bound to the properties in `ConfigurationFields.swift`.
+/// Each default stands in this file and nowhere else; the keys are bound to the properties in
+/// `ConfigurationFields.swift`.
 package struct RunConfiguration: Equatable, Sendable {
   /// Who the run is and where its files go.
   package var run: RunSection
@@ -64,7 +65,8 @@ extension RunConfiguration {
 
   /// `model:`
   package struct ModelSection: Equatable, Sendable {
-    /// Where the weights come from: the checkpoint, or `run.seed` (then only config.json and tokenizer.model are read).
+    /// Where the weights come from: the checkpoint, or `run.seed` (then only config.json and tokenizer.model
+    /// are read).
     package enum Initialize: String, CaseIterable, Sendable { case pretrained, random }
     /// The dtype of parameters and activations.
     package enum Precision: String, CaseIterable, Sendable { case bf16, float32 }
@@ -106,7 +108,8 @@ extension RunConfiguration {
     /// What happens to a training example longer than `train.max_length`.
     package enum Overlong: String, CaseIterable, Sendable { case error, drop, truncate }
 
-    /// A folder in OpenAI's layout (`train.jsonl`, `test_socratic.jsonl` ...), relative to the working directory.
+    /// A folder in OpenAI's layout (`train.jsonl`, `test_socratic.jsonl` ...), relative to the working
+    /// directory.
     package var path = "data/gsm8k"
     package var variant = Variant.main
     package var split = Split.train
@@ -160,8 +163,8 @@ extension RunConfiguration {
       case adamw8bit = "adamw_8bit"
       case adamw
     }
-    /// How a bf16 parameter takes an update: through a float32 master copy, by seeded stochastic rounding, or rounded to
-    /// nearest as plain bf16 training does.
+    /// How a bf16 parameter takes an update: through a float32 master copy, by seeded stochastic rounding, or
+    /// rounded to nearest as plain bf16 training does.
     package enum LowPrecisionUpdate: String, CaseIterable, Sendable { case master, stochastic, nearest }
     /// The decay rates of the two moments, each in [0, 1).
     package struct Betas: Equatable, Sendable {

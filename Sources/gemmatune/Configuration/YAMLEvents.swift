@@ -1,4 +1,5 @@
 import CYAML
+import Files
 
 /// What is wrong with a YAML text, and where (counted from 1).
 package struct YAMLProblem: Error, Equatable, Sendable {
@@ -51,8 +52,8 @@ package final class YAMLEvents {
       throw YAMLProblem(
         line: 1, column: 1, "the text has \(bytes.count) bytes; expected at most \(YAMLLimits.bytes)")
     }
-    guard String(validating: bytes, as: UTF8.self) != nil else {
-      let (line, column) = position(ofByte: firstInvalidByte(bytes))
+    if let invalid = firstInvalidUTF8(in: UnsafeRawBufferPointer(text)) {
+      let (line, column) = position(ofByte: invalid)
       throw YAMLProblem(line: line, column: column, "bytes that are not UTF-8")
     }
     yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
@@ -111,16 +112,17 @@ extension YAMLEvents {
     let complaint = parser.pointee.problem.map { String(cString: $0) } ?? "cannot be parsed"
     if parser.pointee.error == YAML_READER_ERROR {
       let (line, column) = position(ofByte: parser.pointee.problem_offset)
-      let code = UInt32(truncatingIfNeeded: parser.pointee.problem_value)
-      return YAMLProblem(
-        line: line, column: column, "control character \(Unicode.Scalar(code)?.escaped(asASCII: true) ?? "")")
+      let digits = String(parser.pointee.problem_value, radix: 16, uppercase: true)
+      let code = "U+" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+      return YAMLProblem(line: line, column: column, "the control character \(code); expected none")
     }
     let mark = parser.pointee.problem_mark
     let (line, column) = (Int(mark.line) + 1, Int(mark.column) + 1)
     let source = characters(ofLine: mark.line)
     let found = source.indices.contains(Int(mark.column)) ? source[Int(mark.column)] : nil
     if found == "{", column >= 2, source[column - 2] == "$" {
-      return YAMLProblem(line: line, column: column - 1, "'${...}' inside [ ] or { } must be quoted; quote it")
+      return YAMLProblem(
+        line: line, column: column - 1, "'${...}' inside [ ] or { } must be quoted; quote it")
     }
     guard complaint == "found character that cannot start any token", let found else {
       return YAMLProblem(line: line, column: column, "not YAML: \(complaint)")
@@ -143,15 +145,4 @@ extension YAMLEvents {
     let characters = before[start...].count { $0 & 0xC0 != 0x80 }
     return (before.count { $0 == 0x0A } + 1, characters + 1)
   }
-}
-
-/// The offset of the first byte that is not part of well-formed UTF-8.
-private func firstInvalidByte(_ bytes: [UInt8]) -> Int {
-  var decoder = UTF8.ForwardParser()
-  var iterator = bytes.makeIterator()
-  var offset = 0
-  while case .valid(let scalar) = decoder.parseScalar(from: &iterator) {
-    offset += scalar.count
-  }
-  return offset
 }

@@ -1,3 +1,5 @@
+import Files
+
 /// Where a value of the configuration was written.
 package enum YAMLOrigin: Equatable, Sendable {
   /// In a file, at a line and a column counted from 1.
@@ -61,7 +63,9 @@ package struct YAMLNode: Equatable, Sendable {
 
   /// Maps merge key by key, deeply; anything else in `other` replaces what was here.
   package func merged(with other: YAMLNode) -> YAMLNode {
-    guard case .mapping(var entries) = content, case .mapping(let others) = other.content else { return other }
+    guard case .mapping(var entries) = content, case .mapping(let others) = other.content else {
+      return other
+    }
     var places: [String: Int] = [:]
     for (place, entry) in entries.enumerated() { places[entry.key] = place }
     for entry in others {
@@ -97,14 +101,9 @@ package struct YAMLNode: Equatable, Sendable {
   }
 }
 
-/// `text` between single quotes on one line, control characters escaped, cut to 60 characters.
+/// `text` between single quotes for a message, control characters escaped, cut to 60 characters.
 package func quotedForMessage(_ text: String) -> String {
-  var shown = ""
-  for scalar in text.unicodeScalars.prefix(60) {
-    switch scalar.properties.generalCategory {
-    case .control, .format, .lineSeparator, .paragraphSeparator: shown += scalar.escaped(asASCII: true)
-    default: shown.unicodeScalars.append(scalar)
-    }
-  }
-  return text.unicodeScalars.count > 60 ? "'\(shown)…'" : "'\(shown)'"
+  let cut = text.unicodeScalars.prefix(60)
+  let rest = cut.endIndex < text.unicodeScalars.endIndex ? "…" : ""
+  return "'\(withoutControls(String(cut)))\(rest)'"
 }

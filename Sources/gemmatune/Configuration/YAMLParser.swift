@@ -19,7 +19,8 @@ package enum YAMLLimits {
 
 /// Reads YAML text into a tree through libyaml's events.
 ///
-/// Anchors, aliases, tags, merge keys and second documents are refused by name, so nothing can grow beyond its text.
+/// Anchors, aliases, tags, merge keys and second documents are refused by name, so nothing can grow beyond
+/// its text.
 package struct YAMLParser {
   /// Makes the origin of what stands at a line and a column.
   private let origin: (_ line: Int, _ column: Int) -> YAMLOrigin
@@ -63,7 +64,8 @@ package struct YAMLParser {
     let place = origin(event.line, event.column)
     if case .scalar(let text, let isPlain) = event.kind {
       guard text.utf8.count <= YAMLLimits.scalarBytes else {
-        throw YAMLProblem(event, "a text of \(text.utf8.count) bytes; expected at most \(YAMLLimits.scalarBytes)")
+        throw YAMLProblem(
+          event, "a text of \(text.utf8.count) bytes; expected at most \(YAMLLimits.scalarBytes)")
       }
       guard !text.unicodeScalars.contains("\0") else {
         throw YAMLProblem(event, "a text with the character NUL in it; expected none")
@@ -105,9 +107,12 @@ package struct YAMLParser {
   }
 
   private mutating func key(from event: YAMLEvents.Event) throws(YAMLProblem) -> String {
-    guard case .scalar(let key, let isPlain) = try node(from: event, depth: YAMLLimits.depth).content else {
+    switch event.kind {
+    case .sequenceStart, .mappingStart:
       throw YAMLProblem(event, "a key that is a list or a map; expected a name")
+    default: break
     }
+    guard case .scalar(let key, let isPlain) = try node(from: event, depth: 1).content else { return "" }
     if key == "<<", isPlain { throw YAMLProblem(event, "merge key '<<' is not supported; use extends") }
     return key
   }

@@ -1,7 +1,8 @@
 /// What a plain scalar means.
 ///
-/// The core of YAML 1.1, with `1e-5` a float. Where readers of YAML disagree (`yes`, `017`, `1_000`, `1:30`, `.nan`) the
-/// scalar is `ambiguous`: an error wherever it stands, since nobody can tell what the author meant.
+/// The core of YAML 1.1, with `1e-5` a float. Where readers of YAML disagree (`yes`, `017`, `1_000`, `1:30`,
+/// `.nan`) the scalar is `ambiguous`: an error wherever it stands, since nobody can tell what the author
+/// meant.
 package enum YAMLScalar: Equatable, Sendable {
   case null
   case boolean(Bool)
@@ -28,7 +29,8 @@ package enum YAMLScalar: Equatable, Sendable {
   private static func number(_ text: String) -> YAMLScalar? {
     // Only ASCII is numeric; the sign is looked past for telling the kinds apart.
     let bytes = Array(text.utf8)
-    let digits = bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "+") ? bytes.dropFirst() : bytes[...]
+    let digits =
+      bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "+") ? bytes.dropFirst() : bytes[...]
     guard let first = digits.first else { return nil }
     if first == UInt8(ascii: ".") {
       let word = text.drop { $0 == "-" || $0 == "+" }
@@ -46,15 +48,20 @@ package enum YAMLScalar: Equatable, Sendable {
     return isNumberElsewhere(digits) ? .ambiguous(text) : nil
   }
 
-  /// Digits with one point or an exponent or both, at least one digit before the exponent: `1.`, `.5`, `1e-5`, `2.5E3`.
+  /// Digits with one point or an exponent or both, at least one digit before the exponent: `1.`, `.5`,
+  /// `1e-5`, `2.5E3`.
   private static func isDecimal(_ digits: ArraySlice<UInt8>) -> Bool {
-    let parts = digits.split(maxSplits: 1, omittingEmptySubsequences: false) { $0 | 0x20 == UInt8(ascii: "e") }
+    let parts = digits.split(maxSplits: 1, omittingEmptySubsequences: false) {
+      $0 | 0x20 == UInt8(ascii: "e")
+    }
     guard let mantissa = parts.first else { return false }
     let halves = mantissa.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
-    guard halves.count <= 2, halves.allSatisfy({ $0.allSatisfy(isDigit) }), halves.contains(where: { !$0.isEmpty })
+    guard halves.count <= 2, halves.allSatisfy({ $0.allSatisfy(isDigit) }),
+      halves.contains(where: { !$0.isEmpty })
     else { return false }
     guard parts.count == 2 else { return halves.count == 2 }
-    let exponent = parts[1].first.map { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") } == true
+    let exponent =
+      parts[1].first.map { $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "+") } == true
       ? parts[1].dropFirst() : parts[1]
     return !exponent.isEmpty && exponent.allSatisfy(isDigit)
   }
@@ -63,8 +70,12 @@ package enum YAMLScalar: Equatable, Sendable {
   private static func isNumberElsewhere(_ digits: ArraySlice<UInt8>) -> Bool {
     guard let first = digits.first, isDigit(first) else { return false }
     let second = digits.dropFirst().first.map { $0 | 0x20 }
-    if first == UInt8(ascii: "0"), let second, [UInt8(ascii: "x"), UInt8(ascii: "o"), UInt8(ascii: "b")].contains(second) {
-      return digits.dropFirst(2).allSatisfy { isDigit($0) || (0x61...0x66).contains($0 | 0x20) || $0 == UInt8(ascii: "_") }
+    if first == UInt8(ascii: "0"), let second,
+      [UInt8(ascii: "x"), UInt8(ascii: "o"), UInt8(ascii: "b")].contains(second)
+    {
+      return digits.dropFirst(2).allSatisfy {
+        isDigit($0) || (0x61...0x66).contains($0 | 0x20) || $0 == UInt8(ascii: "_")
+      }
     }
     return digits.allSatisfy { isDigit($0) || "_:.".utf8.contains($0) }
       && digits.contains { "_:".utf8.contains($0) }

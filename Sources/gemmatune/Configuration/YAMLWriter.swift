@@ -29,7 +29,8 @@ package enum YAMLWriter {
   private static func scalar(_ text: String, isPlain: Bool) -> String {
     if isPlain { return text }
     let bytes = text.utf8
-    let isSafe = bytes.allSatisfy { isLetterOrDigit($0) || "_-./".utf8.contains($0) }
+    let isSafe =
+      bytes.allSatisfy { isLetterOrDigit($0) || "_-./".utf8.contains($0) }
       && bytes.first.map { isLetterOrDigit($0) || $0 == UInt8(ascii: "/") } == true
       && YAMLScalar(plain: text) == .string(text) && !looksLikeDate(text)
     return isSafe ? text : "\"\(text.unicodeScalars.map(escaped).joined())\""
