@@ -110,7 +110,8 @@ extension SentencePieceModel {
 
   private func checkSpecialPieces() throws {
     for (name, id) in [("bos_id", bosId), ("eos_id", eosId), ("pad_id", padId), ("unk_id", unknownId)] {
-      let (kind, piece) = name == "unk_id" ? (Kind.unknown, "the unknown piece") : (.control, "a control piece")
+      let isUnknown = name == "unk_id"
+      let (kind, piece) = isUnknown ? (Kind.unknown, "the unknown piece") : (.control, "a control piece")
       guard kinds.indices.contains(Int(id)), kinds[Int(id)] == kind else {
         throw Fault(
           .badData, file: file, place: "trainer_spec.\(name)", "got \(id); expected the id of \(piece)")
