@@ -65,9 +65,8 @@ private func cleaned(_ text: String) -> [UInt8] {
   var start = 0
   while let mark = firstPlace(of: answerMark, in: bytes, from: start) { start = mark.upperBound }
   bytes.removeFirst(start)
-  // Python's `$` also matches before a line feed at the very end.
-  let end = bytes.last == 0x0A ? bytes.count - 1 : bytes.count
-  if end > 0, bytes[end - 1] == UInt8(ascii: ".") { bytes.remove(at: end - 1) }
+  // Python's `$` also matches before a last line feed, but no extracted answer holds one, so it cannot matter.
+  if bytes.last == UInt8(ascii: ".") { bytes.removeLast() }
   return bytes.map { $0 >= UInt8(ascii: "A") && $0 <= UInt8(ascii: "Z") ? $0 + 32 : $0 }
 }
 

@@ -84,7 +84,8 @@ private func numberAfter(_ equals: Int, in bytes: [UInt8]) -> ArraySlice<UInt8> 
     end -= 1
   }
   let next = bytes[end...].first { $0 != 0x20 }
-  let isOperand = next.map { "+-*/%=^(".utf8.contains($0) } ?? false
+  // An operator, or the fraction of "1 1/2".
+  let isOperand = next.map { "+-*/%=^(".utf8.contains($0) || isDigit($0) } ?? false
   let isWord = end < bytes.count && isWordByte(bytes[end])
   return isOperand || isWord ? [] : bytes[start..<end]
 }

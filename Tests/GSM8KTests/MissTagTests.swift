@@ -38,6 +38,7 @@ import Testing
     #"2 \times 3 + 4 = 10"#,
     "1/4 = 25%", "50% - 20 = 30", "3 + 4 = 14 / 2", "3 + 4 = 2 + 5 = 7", "- 3 + 4 = 7", "1. 3 + 4 = 7",
     "3 + 4 = x", "3 + 4 = 5 * 2 - 3", "3 + 4 =", "= 7", "3 + 4 = 7a", "<<3+4=7>>12 + 5 = 17", "3 + 4 == 8",
+    "3 / 4 * 2 = 1 1/2",
   ])
   func soundOrUnreadableEquationIsNoSlip(text: String) {
     #expect(arithmeticSlips(in: text) == [])
