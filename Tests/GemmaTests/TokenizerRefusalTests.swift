@@ -78,6 +78,14 @@ private func message(_ change: (inout ModelText) -> Void) throws -> String? {
     #expect(tokenizer.encode("aab é") == [260, 262] + bytes)
   }
 
+  @Test func userDefinedPiecesAreNeverMerged() throws {
+    var model = ModelText()
+    #expect(try Tokenizer(parsing: model.bytes, file: "tokenizer.model").encode("abb") == [262, 261])
+    model.pieces[260].type = 4
+    // sentencepiece 0.2.3 gives the same for this model.
+    #expect(try Tokenizer(parsing: model.bytes, file: "tokenizer.model").encode("abb") == [260, 261, 261])
+  }
+
   // What is wrong with the wire format.
 
   @Test func aFieldOfHalfTheAddressSpaceIsRefused() throws {
