@@ -1,0 +1,204 @@
+import Tensors
+
+/// AdamW over a fixed list of parameters, with 8-bit or float32 moments.
+///
+/// As bitsandbytes under the Hugging Face Trainer: moments have 8 bits where a tensor has at least 4,096 elements and is
+/// no embedding; decay is applied after the step, and not to norms. Source: Loshchilov & Hutter 2019; Dettmers et al.
+/// 2022; bitsandbytes 0.50.2 optim/optimizer.py; transformers trainer.py, create_optimizer.
+package final class AdamW {
+  /// How a bfloat16 weight takes an update that is smaller than half its last digit.
+  package enum LowPrecisionUpdate: Equatable, Sendable {
+    /// Through a float32 copy that keeps what the weight rounds away.
+    case master
+    /// Up or down at random, right on average; drawn from the key, the step and the element.
+    case stochastic(RandomKey)
+    /// Not at all: the gradient, its clipped value and the weight are rounded to the nearest, as plain bfloat16
+    /// training does.
+    case nearest
+  }
+
+  /// What all parameters share.
+  package struct Settings: Equatable, Sendable {
+    /// Whether moments may have 8 bits.
+    package var eightBit: Bool
+    /// Decay rates of the moments.
+    package var beta1: Float, beta2: Float
+    /// Added to the root of the second moment's estimate.
+    package var epsilon: Float
+    /// Decoupled weight decay.
+    package var weightDecay: Float
+    /// How bfloat16 weights are updated; float32 weights are updated as they are.
+    package var lowPrecisionUpdate: LowPrecisionUpdate
+
+    /// All of it.
+    package init(
+      eightBit: Bool, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
+      lowPrecisionUpdate: LowPrecisionUpdate
+    ) {
+      self.eightBit = eightBit
+      self.beta1 = beta1
+      self.beta2 = beta2
+      self.epsilon = epsilon
+      self.weightDecay = weightDecay
+      self.lowPrecisionUpdate = lowPrecisionUpdate
+    }
+  }
+
+  /// Running means of the gradient and its square, flat.
+  package enum Moments {
+    /// uint8 codes into `CodeMaps`, and float32 absolute maxima of each block of 256 elements.
+    case codes(codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor)
+    /// float32.
+    case float32(moment1: Tensor, moment2: Tensor)
+
+    /// All tensors of the moments, by the names that bitsandbytes gives them.
+    package var tensors: [(name: String, tensor: Tensor)] {
+      switch self {
+      case .codes(let codes1, let codes2, let absmax1, let absmax2):
+        [("state1", codes1), ("state2", codes2), ("absmax1", absmax1), ("absmax2", absmax2)]
+      case .float32(let moment1, let moment2): [("state1", moment1), ("state2", moment2)]
+      }
+    }
+  }
+
+  /// What is kept for one parameter.
+  package struct State {
+    /// The parameter's name.
+    package let name: String
+    /// The weights that the model uses, updated in place.
+    package let weights: Tensor
+    /// The float32 copy that the weights are rounded from; nil without.
+    package let master: Tensor?
+    /// The moments, updated in place.
+    package let moments: Moments
+  }
+
+  /// Tensors of fewer elements keep float32 moments.
+  package static let minimum8bitCount = 4096
+
+  /// What all parameters share.
+  package let settings: Settings
+  /// One for each parameter, in their order.
+  package let states: [State]
+  /// Steps done.
+  package private(set) var step: Int
+  private let kernels: any Kernels
+
+  /// An optimizer that has done `step` steps. Its moments are zero, for the first step or to be filled in place.
+  /// - parameters: float32 or bfloat16, writable; updated in place.
+  package init(
+    _ settings: Settings, _ parameters: [(name: String, tensor: Tensor)], _ kernels: any Kernels,
+    step: Int = 0
+  ) {
+    self.settings = settings
+    self.kernels = kernels
+    self.step = step
+    states = parameters.map { name, tensor in
+      let plan = Self.plan(name, tensor.shape, tensor.dtype, settings)
+      return State(
+        name: name, weights: tensor,
+        master: plan.hasMaster ? kernels.converted(tensor, to: .float32, scale: 1) : nil,
+        moments: plan.is8bit ? .codes(count: tensor.count) : .float32(count: tensor.count))
+    }
+  }
+
+  /// The state of a parameter; nil when there is none of that name.
+  package func state(named name: String) -> State? { states.first { $0.name == name } }
+
+  /// One step of all parameters.
+  /// - Parameters:
+  ///   - gradients: float32, one for each parameter, in their order and shapes.
+  ///   - gradientScale: factor of all gradients (clipping).
+  /// - Returns: for each parameter, how many of its stored weights changed.
+  package func apply(_ gradients: [Tensor], learningRate: Double, gradientScale: Double) -> [Int] {
+    precondition(
+      gradients.count == states.count, "AdamW: \(gradients.count) gradients, \(states.count) parameters")
+    step += 1
+    return states.indices.map { index in
+      let state = states[index]
+      var update = AdamWUpdate(
+        parameter: state.master ?? state.weights, gradient: gradients[index],
+        weights: state.master == nil ? nil : state.weights, rounding: .nearest,
+        step: AdamWStep(
+          step: step, learningRate: Float(learningRate), beta1: settings.beta1, beta2: settings.beta2,
+          epsilon: settings.epsilon, weightDecay: WeightNames.isNorm(state.name) ? 0 : settings.weightDecay,
+          gradientScale: Float(gradientScale)))
+      if state.weights.dtype == .bfloat16 { prepare(&update, index) }
+      return perform(update, state.moments)
+    }
+  }
+
+  /// Makes the update of a bfloat16 weight what `lowPrecisionUpdate` says.
+  private func prepare(_ update: inout AdamWUpdate, _ index: Int) {
+    switch settings.lowPrecisionUpdate {
+    case .master: break
+    case .stochastic(let key):
+      update.rounding = .stochastic(key.derived(UInt64(step)).derived(UInt64(index)))
+    case .nearest:
+      // The Trainer's gradients have the weight's dtype, and clipping multiplies them in it.
+      let rounded = kernels.converted(update.gradient, to: .bfloat16, scale: 1)
+      let clipped = kernels.converted(rounded, to: .bfloat16, scale: update.step.gradientScale)
+      update.gradient = kernels.converted(clipped, to: .float32, scale: 1)
+      update.step.gradientScale = 1
+    }
+  }
+
+  private func perform(_ update: AdamWUpdate, _ moments: Moments) -> Int {
+    switch moments {
+    case .codes(let codes1, let codes2, let absmax1, let absmax2):
+      kernels.adamW8bit(update, codes1: codes1, codes2: codes2, absmax1: absmax1, absmax2: absmax2)
+    case .float32(let moment1, let moment2):
+      kernels.adamW32bit(update, moment1: moment1, moment2: moment2)
+    }
+  }
+}
+
+extension AdamW {
+  /// Norm of all gradients together, before clipping: the root of the float64 sum of squares, in the order given.
+  package static func globalNorm(_ gradients: [Tensor], _ kernels: any Kernels) -> Double {
+    gradients.reduce(0) { $0 + kernels.sumOfSquares($1) }.squareRoot()
+  }
+
+  /// What gradients of norm `norm` are multiplied by so that it becomes at most `maxNorm`.
+  /// Source: torch.nn.utils.clip_grad_norm_.
+  package static func clipCoefficient(norm: Double, maxNorm: Double) -> Double {
+    min(1, maxNorm / (norm + 1e-6))
+  }
+
+  /// Bytes of moments and float32 copies that an optimizer of these parameters keeps.
+  package static func stateBytes(
+    _ parameters: [(name: String, shape: Shape)], _ dtype: DType, _ settings: Settings
+  ) -> Int {
+    parameters.reduce(0) { sum, parameter in
+      let plan = plan(parameter.name, parameter.shape, dtype, settings)
+      let count = parameter.shape.reduce(1, *)
+      let moments = plan.is8bit ? 2 * count + 8 * Moments.blockCount(count) : 8 * count
+      return sum + moments + (plan.hasMaster ? 4 * count : 0)
+    }
+  }
+
+  private static func plan(
+    _ name: String, _ shape: Shape, _ dtype: DType, _ settings: Settings
+  ) -> (is8bit: Bool, hasMaster: Bool) {
+    let isLarge = shape.reduce(1, *) >= minimum8bitCount
+    return (
+      settings.eightBit && isLarge && !WeightNames.isEmbedding(name),
+      settings.lowPrecisionUpdate == .master && dtype == .bfloat16
+    )
+  }
+}
+
+extension AdamW.Moments {
+  fileprivate static func blockCount(_ count: Int) -> Int { (count + adamWBlockSize - 1) / adamWBlockSize }
+
+  fileprivate static func codes(count: Int) -> AdamW.Moments {
+    .codes(
+      codes1: Tensor(zeros: [count], .uint8), codes2: Tensor(zeros: [count], .uint8),
+      absmax1: Tensor(zeros: [blockCount(count)], .float32),
+      absmax2: Tensor(zeros: [blockCount(count)], .float32))
+  }
+
+  fileprivate static func float32(count: Int) -> AdamW.Moments {
+    .float32(moment1: Tensor(zeros: [count], .float32), moment2: Tensor(zeros: [count], .float32))
+  }
+}
