@@ -11,15 +11,21 @@ let maximumLineLength = 16 << 20
 package func loadProblems(folder: String, split: String, variant: Variant, limit: Int? = nil) throws
   -> [Problem]
 {
-  guard !split.isEmpty, !split.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 }) else {
-    throw Fault(.configuration, "split \(quoted(split)): not a plain name; expected one like train or test")
-  }
-  let name = variant == .socratic ? "\(split)_socratic.jsonl" : "\(split).jsonl"
+  let file = try problemFile(folder: folder, split: split, variant: variant)
   do {
-    return try loadProblems(file: "\(folder)/\(name)", limit: limit)
+    return try loadProblems(file: file, limit: limit)
   } catch let fault as Fault where fault.kind == .missing {
     throw Fault(.missing, fault.message, hint: "scripts/fetch_gsm8k.sh fetches GSM8K into data/gsm8k.")
   }
+}
+
+/// The file that holds a split of a variant in a folder of OpenAI's layout.
+/// - Throws: `Fault` .configuration for a split that is no plain name.
+package func problemFile(folder: String, split: String, variant: Variant) throws -> String {
+  guard !split.isEmpty, !split.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 }) else {
+    throw Fault(.configuration, "split \(quoted(split)): not a plain name; expected one like train or test")
+  }
+  return "\(folder)/\(split)\(variant == .socratic ? "_socratic" : "").jsonl"
 }
 
 /// The first `limit` problems (nil: all) of one JSONL file.

@@ -35,34 +35,40 @@ extension GemmaModel {
   private init(
     _ configuration: ModelConfiguration, weight: (_ name: String, _ shape: Shape) throws -> Tensor
   ) rethrows {
-    let (hidden, family) = (configuration.hiddenSize, configuration.family)
     self.configuration = configuration
-    embedding = try weight(WeightNames.embedding, [configuration.vocabSize, hidden])
+    embedding = try weight(WeightNames.embedding, [configuration.vocabSize, configuration.hiddenSize])
     layers = try (0..<configuration.numHiddenLayers).map { index in
-      func linear(_ module: LinearModule) throws -> Linear {
-        Linear(weight: try weight(WeightNames.linear(layer: index, module), module.shape(configuration)))
-      }
-      func norm(_ norm: WeightNames.Norm, _ width: Int) throws -> Tensor {
-        try weight(WeightNames.norm(layer: index, norm, family), [width])
-      }
-      let hasHeadNorms = configuration.hasQueryKeyNorm
-      let attention = Attention(
-        qProj: try linear(.qProj), kProj: try linear(.kProj), vProj: try linear(.vProj),
-        oProj: try linear(.oProj), qNorm: hasHeadNorms ? try norm(.query, configuration.headDim) : nil,
-        kNorm: hasHeadNorms ? try norm(.key, configuration.headDim) : nil, kind: configuration.layerKinds[index])
-      return Layer(
-        inputNorm: try norm(.input, hidden), attention: attention,
-        postAttentionNorm: configuration.hasPostNorms ? try norm(.postAttention, hidden) : nil,
-        preFeedforwardNorm: try norm(.preFeedforward, hidden),
-        mlp: MLP(
-          gateProj: try linear(.gateProj), upProj: try linear(.upProj), downProj: try linear(.downProj)),
-        postFeedforwardNorm: configuration.hasPostNorms ? try norm(.postFeedforward, hidden) : nil)
+      try Layer(configuration, index, weight: weight)
     }
-    finalNorm = try weight(WeightNames.finalNorm, [hidden])
+    finalNorm = try weight(WeightNames.finalNorm, [configuration.hiddenSize])
   }
 
   private static func converted(_ weight: Tensor, to dtype: DType) -> Tensor {
     weight.dtype == dtype ? weight : CPUKernels(threads: 1).converted(weight, to: dtype, scale: 1)
+  }
+}
+
+extension Layer {
+  fileprivate init(
+    _ configuration: ModelConfiguration, _ index: Int, weight: (_ name: String, _ shape: Shape) throws -> Tensor
+  ) rethrows {
+    func linear(_ module: LinearModule) throws -> Linear {
+      Linear(weight: try weight(WeightNames.linear(module, layer: index), module.shape(in: configuration)))
+    }
+    func norm(_ norm: LayerNorm) throws -> Tensor {
+      try weight(WeightNames.norm(norm, layer: index), norm.shape(in: configuration))
+    }
+    let (hasPostNorms, hasHeadNorms) = (configuration.hasPostNorms, configuration.hasQueryKeyNorm)
+    attention = Attention(
+      qProj: try linear(.query), kProj: try linear(.key), vProj: try linear(.value), oProj: try linear(.output),
+      qNorm: hasHeadNorms ? try norm(.query) : nil, kNorm: hasHeadNorms ? try norm(.key) : nil,
+      kind: configuration.layerKinds[index])
+    mlp = MLP(gateProj: try linear(.gate), upProj: try linear(.up), downProj: try linear(.down))
+    inputNorm = try norm(.input)
+    // Gemma 1's norm before the MLP bears the name of Gemma 2's norm after attention.
+    postAttentionNorm = hasPostNorms ? try norm(.postAttention) : nil
+    preFeedforwardNorm = try norm(hasPostNorms ? .preFeedforward : .postAttention)
+    postFeedforwardNorm = hasPostNorms ? try norm(.postFeedforward) : nil
   }
 }
 

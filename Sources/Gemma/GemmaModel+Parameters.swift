@@ -43,8 +43,8 @@ extension GemmaModel {
     case .adapters:
       try updateLinears { layer, module, linear in
         guard var adapter = linear.adapter else { return }
-        try body(WeightNames.adapterA(layer: layer, module), &adapter.a)
-        try body(WeightNames.adapterB(layer: layer, module), &adapter.b)
+        try body(WeightNames.adapterA(module, layer: layer), &adapter.a)
+        try body(WeightNames.adapterB(module, layer: layer), &adapter.b)
         linear.adapter = adapter
       }
     }
@@ -54,9 +54,11 @@ extension GemmaModel {
   private mutating func updateWeights(_ body: (String, inout Tensor) throws -> Void) rethrows {
     try body(WeightNames.embedding, &embedding)
     for index in layers.indices {
-      try layers[index].updateNorms(index, configuration.family, body)
       try layers[index].updateLinears { module, linear in
-        try body(WeightNames.linear(layer: index, module), &linear.weight)
+        try body(WeightNames.linear(module, layer: index), &linear.weight)
+      }
+      try layers[index].updateNorms(hasPostNorms: configuration.hasPostNorms) { norm, weight in
+        try body(WeightNames.norm(norm, layer: index), &weight)
       }
     }
     try body(WeightNames.finalNorm, &finalNorm)
@@ -74,26 +76,26 @@ extension GemmaModel {
 
 extension Layer {
   fileprivate mutating func updateLinears(_ body: (LinearModule, inout Linear) throws -> Void) rethrows {
-    try body(.qProj, &attention.qProj)
-    try body(.kProj, &attention.kProj)
-    try body(.vProj, &attention.vProj)
-    try body(.oProj, &attention.oProj)
-    try body(.gateProj, &mlp.gateProj)
-    try body(.upProj, &mlp.upProj)
-    try body(.downProj, &mlp.downProj)
+    try body(.query, &attention.qProj)
+    try body(.key, &attention.kProj)
+    try body(.value, &attention.vProj)
+    try body(.output, &attention.oProj)
+    try body(.gate, &mlp.gateProj)
+    try body(.up, &mlp.upProj)
+    try body(.down, &mlp.downProj)
   }
 
   fileprivate mutating func updateNorms(
-    _ index: Int, _ family: ModelConfiguration.Family, _ body: (String, inout Tensor) throws -> Void
+    hasPostNorms: Bool, _ body: (LayerNorm, inout Tensor) throws -> Void
   ) rethrows {
-    func visit(_ norm: WeightNames.Norm, _ weight: inout Tensor?) throws {
+    func visit(_ norm: LayerNorm, _ weight: inout Tensor?) throws {
       guard var present = weight else { return }
-      try body(WeightNames.norm(layer: index, norm, family), &present)
+      try body(norm, &present)
       weight = present
     }
-    try body(WeightNames.norm(layer: index, .input, family), &inputNorm)
+    try body(.input, &inputNorm)
     try visit(.postAttention, &postAttentionNorm)
-    try body(WeightNames.norm(layer: index, .preFeedforward, family), &preFeedforwardNorm)
+    try body(hasPostNorms ? .preFeedforward : .postAttention, &preFeedforwardNorm)
     try visit(.postFeedforward, &postFeedforwardNorm)
     try visit(.query, &attention.qNorm)
     try visit(.key, &attention.kNorm)
