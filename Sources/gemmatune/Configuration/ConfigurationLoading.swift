@@ -50,7 +50,7 @@ extension RunConfiguration {
 
   /// The file's name without its extension.
   private static func defaultName(_ file: String) -> String {
-    let name = split(file, at: "/").last { !$0.isEmpty } ?? file
+    let name = parts(of: file, at: "/").last { !$0.isEmpty } ?? file
     guard let dot = name.utf8.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else { return name }
     return String(name[..<dot])
   }
@@ -136,10 +136,10 @@ private struct ConfigurationSource {
   }
 
   private mutating func node(of override: String) throws -> YAMLNode? {
-    let parts = split(override, at: "=", maximumSplits: 1)
-    let path = parts[0]
-    let keys = split(path, at: ".")
-    guard parts.count == 2, keys.allSatisfy({ !$0.isEmpty }), keys.count <= YAMLLimits.depth else {
+    let halves = parts(of: override, at: "=", maximumSplits: 1)
+    let path = halves[0]
+    let keys = parts(of: path, at: ".")
+    guard halves.count == 2, keys.allSatisfy({ !$0.isEmpty }), keys.count <= YAMLLimits.depth else {
       throw Fault(.usage, "command line: \(quotedForMessage(override)): expected key.path=value")
     }
     guard keys[0] != "extends" else {
@@ -147,7 +147,7 @@ private struct ConfigurationSource {
       return nil
     }
     do {
-      let document = try YAMLParser.parse(Array(parts[1].utf8)) { _, _ in .commandLine }
+      let document = try YAMLParser.parse(Array(halves[1].utf8)) { _, _ in .commandLine }
       for problem in document.problems { problems.add(.commandLine, key: path, text: problem.text) }
       let value = document.root ?? YAMLNode(.scalar("", isPlain: true), origin: .commandLine)
       return keys.reversed().reduce(value) { node, key in
@@ -161,7 +161,7 @@ private struct ConfigurationSource {
 }
 
 /// The parts of `text` between bytes `separator`; a combining character after one does not hide it.
-func split(_ text: String, at separator: Unicode.Scalar, maximumSplits: Int = .max) -> [String] {
+func parts(of text: String, at separator: Unicode.Scalar, maximumSplits: Int = .max) -> [String] {
   text.utf8.split(
     separator: UInt8(ascii: separator), maxSplits: maximumSplits, omittingEmptySubsequences: false
   ).map { String(Substring($0)) }

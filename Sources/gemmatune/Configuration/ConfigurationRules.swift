@@ -7,7 +7,7 @@ extension RunConfiguration {
   /// - written: what files and command line say, without the defaults.
   func checkRules(_ tree: YAMLNode, written: YAMLNode, _ problems: inout ConfigurationProblems) {
     let place = { (path: String) in
-      tree.value(at: split(path, at: "."))?.origin ?? .defaults
+      tree.value(at: parts(of: path, at: "."))?.origin ?? .defaults
     }
     checkLearningRates(place, &problems)
     checkShots(place, &problems)
@@ -58,7 +58,7 @@ extension RunConfiguration {
       idle.append(("optimizer.low_precision_update", "model.precision: float32"))
     }
     for (path, setting) in idle {
-      guard let node = written.value(at: split(path, at: ".")) else { continue }
+      guard let node = written.value(at: parts(of: path, at: ".")) else { continue }
       for leaf in node.leavesOfCommandLine(under: path) {
         problems.add(.commandLine, leaf, "has no effect with \(setting)")
       }

@@ -1,7 +1,7 @@
 /// Replaces `${section.key}` by the value of that key, throughout a merged configuration.
 ///
-/// A reference that is the whole value keeps its type, a list too; within a longer text it is put in as text. `\${`
-/// stands for the text `${`, and before it `\\` for a backslash.
+/// A reference that is the whole value keeps its type, a list too; within a longer text it is put in as
+/// text. `\${` stands for the text `${`, and before it `\\` for a backslash.
 package struct Interpolator {
   private let root: YAMLNode
   private let known: [String]
@@ -107,7 +107,7 @@ package struct Interpolator {
   }
 
   private mutating func referenced(_ target: String, from node: YAMLNode, at path: String) -> YAMLNode? {
-    guard let found = root.value(at: split(target, at: ".")) else {
+    guard let found = root.value(at: parts(of: target, at: ".")) else {
       let nearest = nearestKey(to: target, in: known)
       let advice = nearest.map { "; did you mean '\($0)'?" } ?? "; expected a key such as ${run.name}"
       _ = failed(node, path, "\(quotedForMessage("${\(target)}")) names an unknown key\(advice)")

@@ -1,6 +1,3 @@
-import CYAML
-import Files
-
 /// A parsed file, and the problems that did not stop the parsing.
 package struct YAMLDocument {
   /// nil when the text holds no value at all.

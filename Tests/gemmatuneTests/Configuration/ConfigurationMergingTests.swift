@@ -7,7 +7,7 @@ struct ConfigurationMergingTests {
       "shared/common.yaml": "train: {epochs: 2, max_length: 64, max_steps: 9}\nlora: {rank: 4}\n",
       "runs/lora.yaml": "extends: ../shared/common.yaml\ntrain: {epochs: 3, max_length: 128}\n",
     ]
-    let found = try withFolder(files) { folder in
+    let found = try withConfigurationFolder(files) { folder in
       try RunConfiguration.load(path: "\(folder)/runs/lora.yaml", overrides: ["train.epochs=5"])
     }
     #expect(found.train.epochs == 5)
@@ -23,7 +23,7 @@ struct ConfigurationMergingTests {
       "a.yaml": "lora: {targets: [q_proj, k_proj]}\n",
       "b.yaml": "extends: a.yaml\nlora: {targets: [v_proj]}\n",
     ]
-    let found = try withFolder(files) { try RunConfiguration.load(path: "\($0)/b.yaml") }
+    let found = try withConfigurationFolder(files) { try RunConfiguration.load(path: "\($0)/b.yaml") }
     #expect(found.lora.targets == [.value])
   }
 
@@ -48,30 +48,36 @@ struct ConfigurationMergingTests {
 
   @Test(arguments: ["train.epochs", "=3", "train..epochs=3", ".=3", ""])
   func argumentThatIsNoOverrideIsRejected(argument: String) {
-    #expect(faults("method: lora", argument) == ["command line: '\(argument)': expected key.path=value"])
+    #expect(
+      configurationFaults("method: lora", argument) == [
+        "command line: '\(argument)': expected key.path=value"
+      ])
   }
 
   @Test func overrideThatIsNotYAMLIsRejected() {
     #expect(
-      faults("method: lora", "lora.targets=[q_proj") == [
+      configurationFaults("method: lora", "lora.targets=[q_proj") == [
         "command line: lora.targets: not YAML: did not find expected ',' or ']'"
       ])
   }
 
   @Test func extendsOnTheCommandLineIsRejected() {
-    #expect(faults("method: lora", "extends=a.yaml") == ["command line: extends: is for files only"])
+    #expect(
+      configurationFaults("method: lora", "extends=a.yaml") == ["command line: extends: is for files only"])
   }
 
   @Test func extendsThatIsNotAPathIsRejected() {
     #expect(
-      faults("extends: [a.yaml]") == ["configs/a.yaml:1:10: extends: expected a path, got a list"])
+      configurationFaults("extends: [a.yaml]") == [
+        "configs/a.yaml:1:10: extends: expected a path, got a list"
+      ])
   }
 
   @Test func loopOfFilesIsRejected() throws {
     let files = ["a.yaml": "extends: b.yaml\n", "b.yaml": "run: {}\nextends: ./a.yaml\n"]
-    try withFolder(files) { folder in
+    try withConfigurationFolder(files) { folder in
       #expect(
-        messages { _ = try RunConfiguration.load(path: "\(folder)/a.yaml") } == [
+        faultMessages { _ = try RunConfiguration.load(path: "\(folder)/a.yaml") } == [
           "\(folder)/b.yaml:2:10: extends: a file that extends itself: "
             + "\(folder)/a.yaml -> \(folder)/b.yaml -> \(folder)/./a.yaml"
         ])
@@ -81,16 +87,16 @@ struct ConfigurationMergingTests {
   @Test func longChainOfFilesIsRejected() throws {
     let files = Dictionary(
       uniqueKeysWithValues: (0..<9).map { ("\($0).yaml", "extends: \($0 + 1).yaml\n") })
-    try withFolder(files) { folder in
+    try withConfigurationFolder(files) { folder in
       #expect(
-        messages { _ = try RunConfiguration.load(path: "\(folder)/0.yaml") }
+        faultMessages { _ = try RunConfiguration.load(path: "\(folder)/0.yaml") }
           == ["\(folder)/7.yaml:1:10: extends: a chain of more than 8 files"])
     }
   }
 
   @Test func missingExtendedFileIsNamedWithItsPlace() throws {
-    try withFolder(["a.yaml": "extends: b.yaml\n"]) { folder in
-      let found = messages { _ = try RunConfiguration.load(path: "\(folder)/a.yaml") }
+    try withConfigurationFolder(["a.yaml": "extends: b.yaml\n"]) { folder in
+      let found = faultMessages { _ = try RunConfiguration.load(path: "\(folder)/a.yaml") }
       #expect(found.count == 1)
       #expect(found.first?.hasPrefix("\(folder)/a.yaml:1:10: extends: \(folder)/b.yaml: ") == true)
     }
@@ -98,9 +104,9 @@ struct ConfigurationMergingTests {
 
   @Test func problemInAnExtendedFileIsNamedThere() throws {
     let files = ["a.yaml": "extends: b.yaml\nlora: {rank: x}\n", "b.yaml": "train: {epochs: y}\n"]
-    try withFolder(files) { folder in
+    try withConfigurationFolder(files) { folder in
       #expect(
-        messages { _ = try RunConfiguration.load(path: "\(folder)/a.yaml") } == [
+        faultMessages { _ = try RunConfiguration.load(path: "\(folder)/a.yaml") } == [
           "\(folder)/a.yaml:2:14: lora.rank: expected an integer, got 'x'",
           "\(folder)/b.yaml:1:17: train.epochs: expected an integer, got 'y'",
         ])
@@ -129,7 +135,7 @@ struct InterpolationTests {
 
   @Test func numberPutTogetherFromTextStaysAString() {
     #expect(
-      faults("train:\n  max_steps: 1${run.seed}\n")
+      configurationFaults("train:\n  max_steps: 1${run.seed}\n")
         == ["configs/a.yaml:2:14: train.max_steps: expected an integer, got the string '142'"])
   }
 
@@ -143,7 +149,7 @@ struct InterpolationTests {
 
   @Test func cycleIsRejected() {
     #expect(
-      faults("train:\n  epochs: ${train.max_steps}\n  max_steps: ${train.epochs}\n") == [
+      configurationFaults("train:\n  epochs: ${train.max_steps}\n  max_steps: ${train.epochs}\n") == [
         "configs/a.yaml:2:11: train.epochs: refers back to itself: "
           + "train.epochs -> train.max_steps -> train.epochs"
       ])
@@ -151,13 +157,13 @@ struct InterpolationTests {
 
   @Test func mapIsRejected() {
     #expect(
-      faults("lora:\n  rank: ${lora}\n")
+      configurationFaults("lora:\n  rank: ${lora}\n")
         == ["configs/a.yaml:2:9: lora.rank: ${lora} is a map; expected a text, a number or a list"])
   }
 
   @Test func listInAListIsRejected() {
     #expect(
-      faults("evaluation: {stop: [\"${lora.targets}\"]}") == [
+      configurationFaults("evaluation: {stop: [\"${lora.targets}\"]}") == [
         "configs/a.yaml:1:21: evaluation.stop[0]: ${lora.targets} is a list; "
           + "expected a text or a number in a list"
       ])
@@ -165,30 +171,33 @@ struct InterpolationTests {
 
   @Test func unknownKeyIsRejected() {
     #expect(
-      faults("train:\n  max_steps: ${train.epoch}\n") == [
-        "configs/a.yaml:2:14: train.max_steps: '${train.epoch}' names an unknown key; did you mean 'train.epochs'?"
+      configurationFaults("train:\n  max_steps: ${train.epoch}\n") == [
+        "configs/a.yaml:2:14: train.max_steps: '${train.epoch}' names an unknown key; "
+          + "did you mean 'train.epochs'?"
       ])
     #expect(
-      faults("run:\n  directory: ${oc.env:HOME}\n") == [
+      configurationFaults("run:\n  directory: ${oc.env:HOME}\n") == [
         "configs/a.yaml:2:14: run.directory: '${oc.env:HOME}' names an unknown key; "
           + "expected a key such as ${run.name}"
       ])
   }
 
   @Test func openReferenceIsRejected() {
-    #expect(faults("run:\n  name: ${a\n") == ["configs/a.yaml:2:9: run.name: a '${' without its '}'"])
+    #expect(
+      configurationFaults("run:\n  name: ${a\n") == ["configs/a.yaml:2:9: run.name: a '${' without its '}'"])
   }
 
   @Test func listWithinATextIsRejected() {
     #expect(
-      faults("run:\n  directory: a-${lora.targets}\n") == [
-        "configs/a.yaml:2:14: run.directory: ${lora.targets} is a list; expected a text or a number within a text"
+      configurationFaults("run:\n  directory: a-${lora.targets}\n") == [
+        "configs/a.yaml:2:14: run.directory: ${lora.targets} is a list; "
+          + "expected a text or a number within a text"
       ])
   }
 
   @Test func nullWithinATextIsRejected() {
     #expect(
-      faults("run:\n  directory: a-${threads}\n") == [
+      configurationFaults("run:\n  directory: a-${threads}\n") == [
         "configs/a.yaml:2:14: run.directory: ${threads} is null; expected a text or a number within a text"
       ])
   }

@@ -5,29 +5,31 @@ import gemmatune
 struct ConfigurationMessageTests {
   @Test func unknownKeyIsRejectedWithTheNearestKey() {
     #expect(
-      faults("lora:\n  lora_alpha: 1\n")
+      configurationFaults("lora:\n  lora_alpha: 1\n")
         == ["configs/a.yaml:2:3: unknown key 'lora_alpha' in lora; did you mean 'alpha'?"])
     #expect(
-      faults("train:\n  lerning_rate: 1\n")
+      configurationFaults("train:\n  lerning_rate: 1\n")
         == ["configs/a.yaml:2:3: unknown key 'lerning_rate' in train; did you mean 'learning_rate'?"])
-    #expect(faults("trian: {}\n") == ["configs/a.yaml:1:1: unknown key 'trian'; did you mean 'train'?"])
+    #expect(
+      configurationFaults("trian: {}\n") == ["configs/a.yaml:1:1: unknown key 'trian'; did you mean 'train'?"]
+    )
   }
 
   @Test func unknownKeyOfAnotherSectionIsRejectedWithItsPlace() {
     #expect(
-      faults("learning_rate: 1\n")
+      configurationFaults("learning_rate: 1\n")
         == ["configs/a.yaml:1:1: unknown key 'learning_rate'; did you mean 'train.learning_rate'?"])
   }
 
   @Test func unknownKeyWithoutANearOneIsRejectedWithAllKeys() {
     #expect(
-      faults("prompt:\n  zzz: 1\n")
+      configurationFaults("prompt:\n  zzz: 1\n")
         == ["configs/a.yaml:2:3: unknown key 'zzz' in prompt; expected template or loss_on"])
   }
 
   @Test func unknownKeyOnTheCommandLineIsRejected() {
     #expect(
-      faults("method: lora\n", "lora.lora_alpha=3")
+      configurationFaults("method: lora\n", "lora.lora_alpha=3")
         == ["command line: lora.lora_alpha: unknown key 'lora_alpha' in lora; did you mean 'alpha'?"])
   }
 
@@ -59,7 +61,7 @@ struct ConfigurationMessageTests {
     ("evaluation: {stop: [a, 1]}", "1:24: evaluation.stop[1]: expected a string, got 1"),
   ])
   func wrongTypeIsRejected(yaml: String, message: String) {
-    #expect(faults(yaml) == ["configs/a.yaml:" + message])
+    #expect(configurationFaults(yaml) == ["configs/a.yaml:" + message])
   }
 
   @Test(arguments: [
@@ -95,11 +97,12 @@ struct ConfigurationMessageTests {
   ])
   func valueOutOfRangeIsRejected(override: String, message: String) {
     let path = override.prefix { $0 != "=" }
-    #expect(faults("method: lora\n", override) == ["command line: \(path): \(message)"])
+    #expect(configurationFaults("method: lora\n", override) == ["command line: \(path): \(message)"])
   }
 
   private static let targetsMessage =
-    "expected at least one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or down_proj, got an empty list"
+    "expected at least one of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or down_proj, "
+    + "got an empty list"
 
   @Test(arguments: [
     ("method", "none, full or lora"),
@@ -119,26 +122,29 @@ struct ConfigurationMessageTests {
   ])
   func unknownChoiceIsRejectedWithAllChoices(path: String, expected: String) {
     #expect(
-      faults("method: lora\n", "\(path)=sgd") == ["command line: \(path): expected \(expected), got 'sgd'"])
+      configurationFaults("method: lora\n", "\(path)=sgd") == [
+        "command line: \(path): expected \(expected), got 'sgd'"
+      ])
   }
 
   @Test func unknownTargetIsRejectedWithItsPlace() {
     #expect(
-      faults("lora:\n  targets:\n    - q_proj\n    - qproj\n") == [
-        "configs/a.yaml:4:7: lora.targets[1]: expected q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj or down_proj,"
+      configurationFaults("lora:\n  targets:\n    - q_proj\n    - qproj\n") == [
+        "configs/a.yaml:4:7: lora.targets[1]: expected q_proj, k_proj, v_proj, "
+          + "o_proj, gate_proj, up_proj or down_proj,"
           + " got 'qproj'"
       ])
   }
 
   @Test func betaOutOfRangeIsRejectedWithItsPlace() {
     #expect(
-      faults("optimizer: {betas: [0.9, 1]}")
+      configurationFaults("optimizer: {betas: [0.9, 1]}")
         == ["configs/a.yaml:1:26: optimizer.betas[1]: expected a number from 0 to below 1, got 1"])
   }
 
   @Test func cudaIsNotSupportedYet() {
     #expect(
-      faults("device: cuda\n")
+      configurationFaults("device: cuda\n")
         == ["configs/a.yaml:1:9: device: cuda is not supported by this build; expected auto or cpu"])
   }
 
@@ -147,13 +153,13 @@ struct ConfigurationMessageTests {
   ])
   func keysOfLaterWorkAreRejected(path: String) {
     #expect(
-      faults("method: lora\n", "\(path)=null")
+      configurationFaults("method: lora\n", "\(path)=null")
         == ["command line: \(path): is not supported by this build; leave it out"])
   }
 
   @Test func exampleWithoutAnswerIsRejected() {
     #expect(
-      faults("evaluation:\n  shots: 1\n  example: {question: a}\n")
+      configurationFaults("evaluation:\n  shots: 1\n  example: {question: a}\n")
         == ["configs/a.yaml:3:12: evaluation.example: missing key 'answer'"])
   }
 
@@ -167,10 +173,11 @@ struct ConfigurationMessageTests {
         epochs: 2
       """
     #expect(
-      faults(yaml, "lora.rank=a") == [
+      configurationFaults(yaml, "lora.rank=a") == [
         "configs/a.yaml:2:11: train.epochs: expected an integer, got 'none'",
         "configs/a.yaml:3:3: unknown key 'lr' in train; expected epochs, max_steps, per_device_batch_size, "
-          + "gradient_accumulation_steps, max_length, learning_rate, min_learning_rate, warmup_ratio, schedule, "
+          + "gradient_accumulation_steps, max_length, learning_rate, min_learning_rate, "
+          + "warmup_ratio, schedule, "
           + "max_gradient_norm or gradient_checkpointing",
         "configs/a.yaml:4:9: method: expected none, full or lora, got 'qlora'",
         "configs/a.yaml:5:1: key 'train' is given twice; first on line 1",
@@ -180,7 +187,7 @@ struct ConfigurationMessageTests {
 
   @Test func noMoreThanFiftyProblemsAreTold() {
     let yaml = (0..<60).map { "zzz\($0): 1\n" }.joined()
-    let messages = faults(yaml)
+    let messages = configurationFaults(yaml)
     #expect(messages.count == 51)
     #expect(messages.last == "configs/a.yaml: 10 more problems")
   }

@@ -72,7 +72,7 @@ struct ConfigurationRoundTripTests {
   }
 
   @Test func resolvedYAMLReadsBackAsAnEqualConfiguration() throws {
-    var generator = SeededGenerator(state: 42)
+    var generator = ConfigurationGenerator(state: 42)
     for round in 0..<500 {
       let original = RunConfiguration.random(using: &generator)
       let text = original.resolvedYAML()
@@ -101,7 +101,7 @@ struct ConfigurationRoundTripTests {
 }
 
 /// SplitMix64.
-struct SeededGenerator: RandomNumberGenerator {
+struct ConfigurationGenerator: RandomNumberGenerator {
   var state: UInt64
 
   mutating func next() -> UInt64 {
@@ -115,7 +115,7 @@ struct SeededGenerator: RandomNumberGenerator {
 
 extension RunConfiguration {
   /// A configuration that keeps every rule, with every property drawn.
-  fileprivate static func random(using generator: inout SeededGenerator) -> RunConfiguration {
+  fileprivate static func random(using generator: inout ConfigurationGenerator) -> RunConfiguration {
     func pick<Choice: CaseIterable>(_: Choice.Type) -> Choice where Choice.AllCases == [Choice] {
       Choice.allCases[Int.random(in: Choice.allCases.indices, using: &generator)]
     }

@@ -4,14 +4,15 @@ import gemmatune
 struct ConfigurationRuleTests {
   @Test func minimumAboveTheLearningRateIsRejectedWhereItStands() {
     #expect(
-      faults("train:\n  learning_rate: 1e-5\n  min_learning_rate: 1e-4\n") == [
-        "configs/a.yaml:3:22: train.min_learning_rate: expected at most train.learning_rate (1e-05), got 0.0001"
+      configurationFaults("train:\n  learning_rate: 1e-5\n  min_learning_rate: 1e-4\n") == [
+        "configs/a.yaml:3:22: train.min_learning_rate: expected at most train.learning_rate (1e-05), "
+          + "got 0.0001"
       ])
   }
 
   @Test func learningRateBelowTheDefaultMinimumIsRejectedWhereItStands() {
     #expect(
-      faults("method: lora\n", "train.learning_rate=1e-7") == [
+      configurationFaults("method: lora\n", "train.learning_rate=1e-7") == [
         "command line: train.learning_rate: expected at least train.min_learning_rate (1e-06), got 1e-07"
       ])
   }
@@ -23,14 +24,14 @@ struct ConfigurationRuleTests {
 
   @Test func oneShotWithoutExampleIsRejected() {
     #expect(
-      faults("evaluation: {shots: 1}") == [
+      configurationFaults("evaluation: {shots: 1}") == [
         "configs/a.yaml:1:21: evaluation.shots: 1 needs evaluation.example; expected its question and answer"
       ])
   }
 
   @Test func exampleWithoutAShotIsRejected() {
     #expect(
-      faults("evaluation: {example: {question: a, answer: b}}") == [
+      configurationFaults("evaluation: {example: {question: a, answer: b}}") == [
         "configs/a.yaml:1:23: evaluation.example: has no effect with evaluation.shots: 0; "
           + "expected shots: 1 or no example"
       ])
@@ -38,7 +39,7 @@ struct ConfigurationRuleTests {
 
   @Test func adapterToGoOnFromWithoutLoRAIsRejected() {
     #expect(
-      faults("method: full\nlora: {initialize_from: a}") == [
+      configurationFaults("method: full\nlora: {initialize_from: a}") == [
         "configs/a.yaml:2:25: lora.initialize_from: has no effect with method: full; expected method: lora"
       ])
   }
@@ -62,6 +63,6 @@ struct ConfigurationRuleTests {
     ),
   ])
   func overrideWithoutEffectIsRejected(overrides: [String], message: String) {
-    #expect(faults(bytes: Array("data: {}".utf8), overrides) == ["command line: \(message)"])
+    #expect(configurationFaults(bytes: Array("data: {}".utf8), overrides) == ["command line: \(message)"])
   }
 }

@@ -8,17 +8,17 @@ func configuration(_ yaml: String, _ overrides: String...) throws -> RunConfigur
 }
 
 /// The messages of all faults in `yaml`, called configs/a.yaml; empty when it has none.
-func faults(_ yaml: String, _ overrides: String...) -> [String] {
-  faults(bytes: Array(yaml.utf8), overrides)
+func configurationFaults(_ yaml: String, _ overrides: String...) -> [String] {
+  configurationFaults(bytes: Array(yaml.utf8), overrides)
 }
 
 /// The messages of all faults in the bytes of configs/a.yaml; empty when they have none.
-func faults(bytes: [UInt8], _ overrides: [String] = []) -> [String] {
-  messages { _ = try RunConfiguration.parse(bytes, file: "configs/a.yaml", overrides: overrides) }
+func configurationFaults(bytes: [UInt8], _ overrides: [String] = []) -> [String] {
+  faultMessages { _ = try RunConfiguration.parse(bytes, file: "configs/a.yaml", overrides: overrides) }
 }
 
 /// The messages of all faults that `work` throws.
-func messages(_ work: () throws -> Void) -> [String] {
+func faultMessages(_ work: () throws -> Void) -> [String] {
   do {
     try work()
     return []
@@ -32,7 +32,9 @@ func messages(_ work: () throws -> Void) -> [String] {
 }
 
 /// Writes `files` (name to text) into a new folder, which is removed after `body`.
-func withFolder<Result>(_ files: [String: String], _ body: (String) throws -> Result) throws -> Result {
+func withConfigurationFolder<Result>(_ files: [String: String], _ body: (String) throws -> Result) throws
+  -> Result
+{
   let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
   try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
   defer { try? FileManager.default.removeItem(at: folder) }

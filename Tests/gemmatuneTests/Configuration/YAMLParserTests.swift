@@ -26,17 +26,18 @@ struct YAMLParserTests {
     ("- a", "1:1: expected a map of sections, got a list"),
   ])
   func textThatIsNoConfigurationIsRejected(yaml: String, message: String) {
-    #expect(faults(yaml) == ["configs/a.yaml:" + message])
+    #expect(configurationFaults(yaml) == ["configs/a.yaml:" + message])
   }
 
   @Test func bytesThatAreNotUTF8AreRejectedWithTheirPlace() {
     #expect(
-      faults(bytes: Array("a: 1\né: ".utf8) + [0xC3, 0x28]) == [
+      configurationFaults(bytes: Array("a: 1\né: ".utf8) + [0xC3, 0x28]) == [
         "configs/a.yaml:2:4: bytes that are not UTF-8"
       ])
-    #expect(faults(bytes: [0xFF, 0xFE, 0x61, 0]) == ["configs/a.yaml:1:1: bytes that are not UTF-8"])
     #expect(
-      faults(bytes: Array("a: ".utf8) + [0xED, 0xA0, 0x80]) == [
+      configurationFaults(bytes: [0xFF, 0xFE, 0x61, 0]) == ["configs/a.yaml:1:1: bytes that are not UTF-8"])
+    #expect(
+      configurationFaults(bytes: Array("a: ".utf8) + [0xED, 0xA0, 0x80]) == [
         "configs/a.yaml:1:4: bytes that are not UTF-8"
       ])
   }
@@ -45,58 +46,63 @@ struct YAMLParserTests {
     let clock = ContinuousClock()
     for opening in ["[", "{", "[{", "- ", "? "] {
       var messages: [String] = []
-      let time = clock.measure { messages = faults(String(repeating: opening, count: 80_000)) }
+      let time = clock.measure { messages = configurationFaults(String(repeating: opening, count: 80_000)) }
       #expect(messages.count == 1)
       #expect(time < .seconds(3), "\(opening) took \(time)")
     }
     #expect(
-      faults(String(repeating: "[", count: 80_000)) == [
+      configurationFaults(String(repeating: "[", count: 80_000)) == [
         "configs/a.yaml:1:33: lists and maps nested deeper than 32"
       ])
   }
 
   @Test func aliasBombIsRejectedAtItsFirstAnchor() {
     let bomb = "a: &a [x, x]\n" + (0..<9).map { "b\($0): [*a, *a]\n" }.joined()
-    #expect(faults(bomb) == ["configs/a.yaml:1:4: anchor '&a' is not supported; leave it out"])
+    #expect(configurationFaults(bomb) == ["configs/a.yaml:1:4: anchor '&a' is not supported; leave it out"])
   }
 
   @Test func tooManyValuesAreRejected() {
     let yaml = "a: [" + String(repeating: "1,", count: 10_000) + "]"
-    #expect(faults(yaml) == ["configs/a.yaml:1:19999: more than 10000 values; expected a configuration"])
+    #expect(
+      configurationFaults(yaml) == [
+        "configs/a.yaml:1:19999: more than 10000 values; expected a configuration"
+      ])
   }
 
   @Test func tenThousandUnknownKeysAreRejectedSoon() {
     let yaml = (0..<4_990).map { "key\($0): 1\n" }.joined()
-    let time = ContinuousClock().measure { #expect(faults(yaml).count == 51) }
+    let time = ContinuousClock().measure { #expect(configurationFaults(yaml).count == 51) }
     #expect(time < .seconds(10), "took \(time)")
   }
 
   @Test func longTextIsRejected() {
     #expect(
-      faults("a: " + String(repeating: "x", count: 65_537))
+      configurationFaults("a: " + String(repeating: "x", count: 65_537))
         == ["configs/a.yaml:1:4: a text of 65537 bytes; expected at most 65536"])
   }
 
   @Test func longFileIsRejected() {
     let bytes = [UInt8](repeating: 0x0A, count: (1 << 20) + 1)
     #expect(
-      faults(bytes: bytes) == ["configs/a.yaml:1:1: the text has 1048577 bytes; expected at most 1048576"])
+      configurationFaults(bytes: bytes) == [
+        "configs/a.yaml:1:1: the text has 1048577 bytes; expected at most 1048576"
+      ])
   }
 
   @Test func noPrefixOfAConfigurationTraps() throws {
     let yaml = Array(RunConfiguration(named: "é").resolvedYAML().utf8)
-    for length in yaml.indices { _ = faults(bytes: Array(yaml[..<length])) }
+    for length in yaml.indices { _ = configurationFaults(bytes: Array(yaml[..<length])) }
   }
 
   @Test func noChangedByteOfAConfigurationTraps() {
-    var generator = SeededGenerator(state: 1)
+    var generator = ConfigurationGenerator(state: 1)
     let yaml = Array(RunConfiguration(named: "é").resolvedYAML().utf8)
     for _ in 0..<500 {
       var changed = yaml
       for _ in 0..<3 {
         changed[Int.random(in: changed.indices, using: &generator)] = .random(in: 0...255, using: &generator)
       }
-      _ = faults(bytes: changed)
+      _ = configurationFaults(bytes: changed)
     }
   }
 
