@@ -6,8 +6,20 @@ void ck_widen(const uint16_t *restrict x, float *restrict y, size_t count) {
 }
 
 CK_CLONES
+void ck_widen_block(const uint16_t *restrict x, size_t stride, float *restrict y, size_t rows, size_t columns) {
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < columns; i++) y[row * columns + i] = ck_from_bf16(x[row * stride + i]);
+}
+
+CK_CLONES
 void ck_round_bf16(const float *restrict x, uint16_t *restrict y, size_t count) {
     for (size_t i = 0; i < count; i++) y[i] = ck_to_bf16(x[i]);
+}
+
+CK_CLONES
+void ck_round_block(const float *restrict x, uint16_t *restrict y, size_t stride, size_t rows, size_t columns) {
+    for (size_t row = 0; row < rows; row++)
+        for (size_t i = 0; i < columns; i++) y[row * stride + i] = ck_to_bf16(x[row * columns + i]);
 }
 
 CK_CLONES

@@ -1,3 +1,4 @@
+import CKernels
 import COpenBLAS
 import Dispatch
 import Synchronization
@@ -14,6 +15,15 @@ package struct CPUKernels {
   package init(threads: Int) {
     self.threads = max(1, threads)
     openblas_set_num_threads(1)
+  }
+
+  /// Such as "OpenBLAS 0.3.21 (Haswell), AVX-512, 2 threads".
+  package var summary: String {
+    let version = String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(
+      separator: " ")
+    let core = String(cString: openblas_get_corename())
+    let vectors = String(cString: ck_vector_name())
+    return "\(version) (\(core)), \(vectors), \(threads) thread\(threads == 1 ? "" : "s")"
   }
 
   /// Runs `body` for each tile, on the workers; returns when all are done. Each tile must write memory of its own.

@@ -1,0 +1,115 @@
+import CKernels
+import Foundation
+
+extension CPUKernels {
+  /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.
+  ///
+  /// A chunk has as many rows as keep its float32 logits within 2^26 elements (256 MiB): 256 rows of a vocabulary of
+  /// 262,144. Of each chunk, tiles of the vocabulary give logits and their row statistics; these give the losses; then
+  /// each tile's logits become their gradient in place, which enters dHidden (16 groups of tiles, summed in order) and dTable.
+  package func linearCrossEntropy(
+    _ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions
+  ) -> CrossEntropyResult {
+    let (count, vocabulary) = (hidden.shape[0], table.shape[0])
+    precondition(
+      hidden.shape[1] == table.shape[1] && targets.shape == [count],
+      "linearCrossEntropy: hidden \(hidden.shape), table \(table.shape), targets \(targets.shape)")
+    let ids = UnsafePointer(targets.int32)
+    for i in 0..<count {
+      precondition(
+        ids[i] >= 0 && Int(ids[i]) < vocabulary,
+        "linearCrossEntropy: target \(ids[i]) at \(i), of \(vocabulary)")
+    }
+    let result = CrossEntropyResult(
+      losses: Tensor(uninitialized: [count], .float32),
+      dHidden: options.gradientScale.map { _ in Tensor(uninitialized: hidden.shape, hidden.dtype) })
+    if count == 0 { return result }
+    let tiling = VocabularyTiling(rows: count, vocabulary: vocabulary, width: table.shape[1])
+    withScratch(tiling.chunkRows * vocabulary) { logits in
+      for start in stride(from: 0, to: count, by: tiling.chunkRows) {
+        let chunk = CrossEntropyChunk(
+          rows: start..<min(count, start + tiling.chunkRows), hidden: hidden, table: table, ids: ids + start,
+          options: options, tiling: tiling, logits: logits, kernels: self)
+        chunk.run(result)
+      }
+    }
+    return result
+  }
+
+  /// The id with the largest logit of each row of hidden [M, D], the lowest id on ties.  - Returns: int32 [M].
+  ///
+  /// A soft cap does not change the order, so none is applied.
+  package func argmaxLogits(_ hidden: Tensor, _ table: Tensor) -> Tensor {
+    precondition(
+      hidden.shape[1] == table.shape[1], "argmaxLogits: hidden \(hidden.shape), table \(table.shape)")
+    let ids = Tensor(uninitialized: [hidden.shape[0]], .int32)
+    let rows = 256
+    for start in stride(from: 0, to: hidden.shape[0], by: rows) {
+      let range = start..<min(hidden.shape[0], start + rows)
+      argmax(hidden.rows(range), table, into: ids.int32 + start)
+    }
+    return ids
+  }
+
+  private func argmax(_ hidden: Tensor, _ table: Tensor, into ids: UnsafeMutablePointer<Int32>) {
+    let (rows, vocabulary) = (hidden.shape[0], table.shape[0])
+    let step = 4096
+    let tiles = (vocabulary + step - 1) / step
+    let best = Tensor(uninitialized: [tiles, rows], .int32)
+    let largest = Tensor(uninitialized: [tiles, rows], .float32)
+    let wide = hidden.dtype == .float32 ? hidden : converted(hidden, to: .float32, scale: 1)
+    let single = CPUKernels(threads: 1)
+    parallel(tiles) { tile in
+      let part = table.rows(tile * step..<min(vocabulary, (tile + 1) * step))
+      let logits = Tensor(uninitialized: [rows, part.shape[0]], .float32)
+      single.multiply(.stored(wide), .transposed(part), scale: 1, .replacing, logits)
+      ck_row_argmax(
+        logits.float32, rows, part.shape[0], part.shape[0], best.int32 + tile * rows,
+        largest.float32 + tile * rows)
+    }
+    for row in 0..<rows {
+      var most = largest.float32[row]
+      ids[row] = best.int32[row]
+      for tile in 1..<max(1, tiles) where largest.float32[tile * rows + row] > most {
+        most = largest.float32[tile * rows + row]
+        ids[row] = Int32(tile * step) + best.int32[tile * rows + row]
+      }
+    }
+  }
+
+  /// All logits, float32 [M, V]: for small M.
+  package func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor {
+    let result = Tensor(uninitialized: [hidden.shape[0], table.shape[0]], .float32)
+    multiply(.stored(hidden), .transposed(table), scale: 1, .replacing, result)
+    if let softCap {
+      parallel(over: result.count, grain: Self.elementGrain) { range in
+        ck_soft_cap(result.float32 + range.lowerBound, softCap, range.count)
+      }
+    }
+    return result
+  }
+}
+
+/// How the logits of a cross-entropy are cut: from the shapes alone.
+struct VocabularyTiling {
+  /// Elements of a chunk's logits at most, but for a vocabulary that is larger itself.
+  static let logitsLimit = 1 << 26
+  /// Rows of a chunk, and columns of a tile of the vocabulary.
+  let chunkRows: Int, tileColumns: Int
+  /// Tiles of the vocabulary, and groups that they are taken in where sums run over the vocabulary.
+  let tiles: Int, groups: Int
+
+  init(rows: Int, vocabulary: Int, width: Int, logitsLimit: Int = Self.logitsLimit) {
+    let chunks = (rows + max(1, logitsLimit / vocabulary) - 1) / max(1, logitsLimit / vocabulary)
+    chunkRows = (rows + chunks - 1) / chunks
+    let balanced = (vocabulary / 16 + 63) / 64 * 64
+    tileColumns = max(64, min(1024, balanced, (1 << 17) / max(1, width) / 64 * 64))
+    tiles = (vocabulary + tileColumns - 1) / tileColumns
+    groups = min(16, tiles)
+  }
+
+  /// Columns of one tile.
+  func columns(_ tile: Int, of vocabulary: Int) -> Range<Int> {
+    tile * tileColumns..<min(vocabulary, (tile + 1) * tileColumns)
+  }
+}

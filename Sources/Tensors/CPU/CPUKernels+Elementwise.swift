@@ -1,0 +1,43 @@
+import CKernels
+
+extension CPUKernels {
+  /// a + b in float32, rounded once to their dtype.
+  package func add(_ a: Tensor, _ b: Tensor) -> Tensor {
+    precondition(
+      a.shape == b.shape && a.dtype == b.dtype, "add: \(a.shape) \(a.dtype), \(b.shape) \(b.dtype)")
+    let sum = Tensor(uninitialized: a.shape, a.dtype)
+    let type = a.dtype.elementType
+    parallel(over: a.count, grain: Self.elementGrain) { range in
+      let offset = range.lowerBound * a.dtype.byteCount
+      ck_add(type, a.bytes + offset, b.bytes + offset, sum.bytes + offset, range.count)
+    }
+    return sum
+  }
+
+  /// Adds x to `sum` (float32) in place.
+  package func accumulate(_ x: Tensor, into sum: Tensor) {
+    precondition(
+      x.shape == sum.shape && sum.dtype == .float32,
+      "accumulate: \(x.shape) \(x.dtype) into \(sum.shape) \(sum.dtype)")
+    let type = x.dtype.elementType
+    parallel(over: x.count, grain: Self.elementGrain) { range in
+      ck_accumulate(
+        type, x.bytes + range.lowerBound * x.dtype.byteCount, sum.float32 + range.lowerBound, range.count)
+    }
+  }
+
+  /// scale · x, rounded once to `dtype`.
+  package func converted(_ x: Tensor, to dtype: DType, scale: Float) -> Tensor {
+    let result = Tensor(uninitialized: x.shape, dtype)
+    let (from, to) = (x.dtype.elementType, dtype.elementType)
+    parallel(over: x.count, grain: Self.elementGrain) { range in
+      ck_convert(
+        x.bytes + range.lowerBound * x.dtype.byteCount, from, scale,
+        result.bytes + range.lowerBound * dtype.byteCount, to, range.count)
+    }
+    return result
+  }
+
+  /// Elements of one tile of an element-wise loop: enough to outweigh starting a worker.
+  static var elementGrain: Int { 1 << 16 }
+}

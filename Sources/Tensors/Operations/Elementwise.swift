@@ -1,0 +1,22 @@
+extension Operations {
+  /// a + b, the same shape and dtype; summed in float32 and rounded once.
+  package func add(_ a: Tensor, _ b: Tensor) -> Tensor {
+    recorded(kernels.add(a, b), from: [a, b]) { dY in
+      a.node?.receive(dY, kernels)
+      b.node?.receive(dY, kernels)
+    }
+  }
+
+  /// x in another dtype, rounded once; the gradient is converted back.
+  package func converted(_ x: Tensor, to dtype: DType) -> Tensor {
+    if x.dtype == dtype { return x }
+    return recorded(kernels.converted(x, to: dtype, scale: 1), from: [x]) { dY in
+      x.node?.receive(kernels.converted(dY, to: x.dtype, scale: 1), kernels)
+    }
+  }
+
+  /// The same elements in another shape; no copy.
+  package func reshape(_ x: Tensor, _ shape: Shape) -> Tensor {
+    recorded(x.reshaped(shape), from: [x]) { dY in x.node?.receive(dY.reshaped(x.shape), kernels) }
+  }
+}

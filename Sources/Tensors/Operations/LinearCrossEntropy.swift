@@ -1,0 +1,31 @@
+extension Operations {
+  /// Summed cross-entropy of the soft-max over hidden · tableᵀ: `MD, VD, M -> 1`, without all logits in memory at once.
+  ///
+  /// When a tape records, gradients are computed in the forward pass, while a chunk's logits are at hand: of
+  /// `gradientScale` times the sum. So the objective's factor is `gradientScale`, and `backward` must be seeded with 1; the
+  /// table's gradient is added at once.
+  /// - targets: int32 [M]; softCap c: logits become c · tanh(logit / c).
+  /// - Returns: the sum in nats, float32 [1], added up in float64; and each target's loss, float32 [M].
+  /// - Keeps for backward: the gradient of hidden.
+  /// Source: Gemma team 2024, "Gemma 2", sec. 2 (soft cap); Hsu et al. 2024, "Liger Kernel", sec. 3.2 (chunks).
+  package func linearCrossEntropy(
+    _ hidden: Tensor, _ table: Tensor, targets: Tensor, softCap: Float?, gradientScale: Float
+  ) -> (lossSum: Tensor, losses: Tensor) {
+    let isRecording = tape != nil && (hidden.node != nil || table.node != nil)
+    var options = CrossEntropyOptions(softCap: softCap, gradientScale: isRecording ? gradientScale : nil)
+    if isRecording, let node = table.node {
+      options.dTable = node.isParameter ? node.accumulator : Tensor(zeros: table.shape, .float32)
+    }
+    let result = kernels.linearCrossEntropy(hidden, table, targets: targets, options)
+    let sum = UnsafeBufferPointer(start: result.losses.float32, count: result.losses.count)
+      .reduce(0.0) { $0 + Double($1) }
+    let lossSum = recorded(Tensor([Float(sum)], [1]), from: [hidden, table]) { seed in
+      precondition(seed.floats == [1], "linearCrossEntropy: seed \(seed.floats), must be [1.0]")
+      if let dHidden = result.dHidden { hidden.node?.receive(dHidden, kernels) }
+      if let node = table.node, !node.isParameter, let dTable = options.dTable {
+        node.receive(kernels.converted(dTable, to: table.dtype, scale: 1), kernels)
+      }
+    }
+    return (lossSum, result.losses)
+  }
+}
