@@ -16,6 +16,12 @@ package struct Generation: Equatable, Sendable {
   package var tokens: [Int32] = []
   /// What ended it.
   package var stop: Stop = .length
+
+  /// An answer so far, and what ended it.
+  package init(tokens: [Int32] = [], stop: Stop = .length) {
+    self.tokens = tokens
+    self.stop = stop
+  }
 }
 
 /// Greedy decoding of several prompts side by side, with a key/value cache.
