@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Download a Gemma model from the Hugging Face hub, checking every file's size and SHA-256 where the hub tells it.
+# Download a Gemma model from the Hugging Face hub; checks size and SHA-256 of every file where the hub tells them.
 #
-#   HF_TOKEN=... scripts/fetch_gemma.sh MODEL [FOLDER]     e.g. google/gemma-2b-it; default folder: models/gemma-2b-it
+#   HF_TOKEN=... scripts/fetch_gemma.sh MODEL [FOLDER]
+#
+# MODEL is a name such as google/gemma-2b-it; the default FOLDER is models/ and the name's last part.
 #
 # Gemma is gated: accept its licence on the model's page first, then make a token with read access at
 # huggingface.co/settings/tokens. The token is read from HF_TOKEN and never printed or put on a command line.
@@ -18,10 +20,12 @@ fail() { # STATUS MESSAGE...
 (($# == 1 || $# == 2)) || fail 64 "usage: scripts/fetch_gemma.sh MODEL [FOLDER]"
 model=$1
 [[ $model == */* ]] || model=google/$model
-[[ $model =~ ^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$ ]] || fail 64 "model '$1': expected a name such as google/gemma-2b-it"
+[[ $model =~ ^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$ ]] ||
+  fail 64 "model '$1': expected a name such as google/gemma-2b-it"
 folder=${2:-models/${model##*/}}
 for tool in curl sha256sum; do
-  command -v "$tool" >/dev/null || fail 69 "$tool: not found; install it (Debian: apt-get install curl coreutils)"
+  command -v "$tool" >/dev/null ||
+    fail 69 "$tool: not found; install it (Debian: apt-get install curl coreutils)"
 done
 [[ ${HF_TOKEN:-} =~ ^[A-Za-z0-9_-]*$ ]] ||
   fail 64 "HF_TOKEN: holds characters that no token has; expected letters, digits, '_' and '-'"
@@ -38,7 +42,7 @@ describe() { # FILE
   local headers url=$hub/$model/resolve/main/$1
   headers=$(head_of "$url")
   status=$(header status)
-  # Large files are redirected to a storage that need not answer HEAD; the redirection itself has size and checksum.
+  # Large files are redirected to a storage that need not answer HEAD; the redirection has size and checksum.
   size=$(header x-linked-size)
   checksum=$(header x-linked-etag | tr -d '"')
   if [[ $status == 3* && -n $size ]]; then
@@ -121,7 +125,8 @@ fetch generation_config.json optional
 describe model.safetensors.index.json
 if [[ $status == 200 ]]; then
   fetch model.safetensors.index.json required
-  mapfile -t shards < <(grep -o '"[A-Za-z0-9_.-]*\.safetensors"' "$folder/model.safetensors.index.json" | tr -d '"' | sort -u)
+  mapfile -t shards < <(
+    grep -o '"[A-Za-z0-9_.-]*\.safetensors"' "$folder/model.safetensors.index.json" | tr -d '"' | sort -u)
   ((${#shards[@]})) || fail 65 "$folder/model.safetensors.index.json: names no .safetensors file"
 else
   [[ $status == 404 ]] || refuse_status model.safetensors.index.json

@@ -3,11 +3,13 @@
 #
 #   scripts/fetch_gsm8k.sh [FOLDER]        default: data/gsm8k
 #
-# Files that are there and right are left alone. GEMMATUNE_GSM8K_URL names another place that holds the four files.
+# Files that are there and right are left alone.
+# GEMMATUNE_GSM8K_URL names another place that holds the four files.
 set -euo pipefail
 
 folder=${1:-data/gsm8k}
-url=${GEMMATUNE_GSM8K_URL:-https://raw.githubusercontent.com/openai/grade-school-math/master/grade_school_math/data}
+published=https://raw.githubusercontent.com/openai/grade-school-math/master/grade_school_math/data
+url=${GEMMATUNE_GSM8K_URL:-$published}
 
 fail() {
   printf 'error: %s\n' "$2" >&2
@@ -37,7 +39,8 @@ fault() { # PATH ROWS SHA256
 
 download() { # FILE PATH
   local status
-  status=$(curl --silent --show-error --location --retry 3 --output "$2" --write-out '%{http_code}' "$url/$1") ||
+  status=$(curl --silent --show-error --location --retry 3 \
+    --output "$2" --write-out '%{http_code}' "$url/$1") ||
     fail 69 "$url/$1: cannot be reached"
   if [[ $status != 200 ]]; then
     rm -f "$2"
@@ -47,7 +50,8 @@ download() { # FILE PATH
 
 (($# <= 1)) || fail 64 "usage: scripts/fetch_gsm8k.sh [FOLDER]"
 for tool in curl sha256sum; do
-  command -v "$tool" >/dev/null || fail 69 "$tool: not found; install it (Debian: apt-get install curl coreutils)"
+  command -v "$tool" >/dev/null ||
+    fail 69 "$tool: not found; install it (Debian: apt-get install curl coreutils)"
 done
 mkdir -p "$folder" || fail 73 "$folder: cannot be created"
 
