@@ -8,7 +8,8 @@ usage: scripts/sweep.sh CONFIG_FOLDER [--runs DIR] [--output DIR] [key.path=valu
 
 Evaluates base.yaml of the folder, trains and evaluates full-main, full-socratic, lora-main and lora-socratic
 (those of the five that the folder holds), and writes the report over all of them. What an earlier call finished is
-skipped. Overrides go to every train and eval.
+skipped. Overrides go to every train and eval that they can mean: those of train.* and optimizer.* not to the base,
+those of lora.* only to the LoRA runs.
 
   --runs DIR     where the run directories are made   (default: runs/NAME, NAME being the folder's name)
   --output DIR   where the report is written          (default: report/NAME)
@@ -52,12 +53,24 @@ fi
 
 say() { printf '== %s\n' "$*"; }
 
+# The overrides that change something in a run; gemmatune refuses the others. Into `chosen`.
+choose_overrides() { # VARIANT
+  local override
+  chosen=()
+  for override in ${overrides[@]+"${overrides[@]}"}; do
+    case $1:$override in
+      base:train.* | base:optimizer.* | base:lora.* | full-*:lora.*) ;;
+      *) chosen+=("$override") ;;
+    esac
+  done
+}
+
 train() { # CONFIG RUN
   if [[ -e $2/final ]]; then
     say "$2: trained already, skipped"
   else
     say "$2: training"
-    "$gemmatune" train "$1" "run.directory=$2" ${overrides[@]+"${overrides[@]}"}
+    "$gemmatune" train "$1" "run.directory=$2" ${chosen[@]+"${chosen[@]}"}
   fi
 }
 
@@ -66,7 +79,7 @@ evaluate() { # CONFIG RUN
     say "$2: evaluated already, skipped"
   else
     say "$2: evaluating"
-    "$gemmatune" eval "$1" "run.directory=$2" ${overrides[@]+"${overrides[@]}"}
+    "$gemmatune" eval "$1" "run.directory=$2" ${chosen[@]+"${chosen[@]}"}
   fi
 }
 
@@ -77,6 +90,7 @@ for variant in base full-main full-socratic lora-main lora-socratic; do
     say "$config: not there, skipped"
     continue
   fi
+  choose_overrides "$variant"
   [[ $variant == base ]] || train "$config" "$run"
   evaluate "$config" "$run"
   finished+=("$run")
