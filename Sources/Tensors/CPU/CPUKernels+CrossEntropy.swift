@@ -113,3 +113,10 @@ struct VocabularyTiling {
     tile * tileColumns..<min(vocabulary, (tile + 1) * tileColumns)
   }
 }
+
+extension CPUKernels {
+  /// Bytes of the largest buffer of logits that `linearCrossEntropy` uses for so many target rows.
+  package static func logitBytes(rows: Int, vocabulary: Int) -> Int {
+    4 * min(rows * vocabulary, max(VocabularyTiling.logitsLimit, vocabulary))
+  }
+}

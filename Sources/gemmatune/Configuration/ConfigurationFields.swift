@@ -1,3 +1,4 @@
+import Gemma
 // The keys of each section, in the order in which a run's config.yaml holds them.
 
 extension ConfigurationFormat where Value == RunConfiguration {
@@ -50,9 +51,9 @@ extension ConfigurationFormat where Value == RunConfiguration.LoRASection {
     ])
   }
 
-  private static func targetsProblem(_ targets: [RunConfiguration.LoRASection.Target]) -> String? {
+  private static func targetsProblem(_ targets: [LinearModule]) -> String? {
     if targets.isEmpty {
-      let all = RunConfiguration.LoRASection.Target.allCases.map(\.rawValue)
+      let all = LinearModule.allCases.map(\.rawValue)
       return "expected at least one of \(alternatives(all)), got an empty list"
     }
     let twice = targets.first { target in targets.count { $0 == target } > 1 }

@@ -1,3 +1,6 @@
+import GSM8K
+import Gemma
+
 /// Everything that a run depends on, one stored section for each section of the YAML file.
 ///
 /// Each default stands in this file and nowhere else; the keys are bound to the properties in
@@ -38,9 +41,6 @@ extension RunConfiguration {
   /// What is trained: nothing, every parameter, or a low-rank adapter.
   package enum Method: String, CaseIterable, Sendable { case none, full, lora }
 
-  /// Which of GSM8K's two kinds of answer a file holds.
-  package enum Variant: String, CaseIterable, Sendable { case main, socratic }
-
   /// Which half of GSM8K a file holds.
   package enum Split: String, CaseIterable, Sendable { case train, test }
 
@@ -80,24 +80,13 @@ extension RunConfiguration {
 
   /// `lora:`
   package struct LoRASection: Equatable, Sendable {
-    /// A linear layer that may carry an adapter; raw values are Hugging Face's module names.
-    package enum Target: String, CaseIterable, Sendable {
-      case query = "q_proj"
-      case key = "k_proj"
-      case value = "v_proj"
-      case output = "o_proj"
-      case gate = "gate_proj"
-      case up = "up_proj"
-      case down = "down_proj"
-    }
-
     package var rank = 16
     /// The adapter's product is scaled by alpha / rank.
     package var alpha = 32.0
     /// The share of the adapter's inputs dropped while training, in [0, 1).
     package var dropout = 0.0
     /// At least one, none twice.
-    package var targets = Target.allCases
+    package var targets = LinearModule.allCases
     /// A PEFT adapter folder to go on from.
     package var initializeFrom: String?
     package init() {}
@@ -123,21 +112,17 @@ extension RunConfiguration {
 
   /// `prompt:`
   package struct PromptSection: Equatable, Sendable {
-    /// The wording: plain `Question: ... Answer:` or Gemma's turns.
-    package enum Template: String, CaseIterable, Sendable { case plain, chat }
     /// The tokens that are targets: the answer's, or all.
     package enum LossOn: String, CaseIterable, Sendable { case answer, all }
 
-    package var template = Template.plain
+    /// The wording: plain `Question: ... Answer:` or Gemma's turns.
+    package var template = PromptWording.Template.plain
     package var lossOn = LossOn.answer
     package init() {}
   }
 
   /// `train:`
   package struct TrainSection: Equatable, Sendable {
-    /// The shape of the learning rate after warm-up, down to `minLearningRate` for `cosine` and `linear`.
-    package enum Schedule: String, CaseIterable, Sendable { case cosine, linear, constant }
-
     package var epochs = 1
     /// A bound on the optimizer steps; nil means none.
     package var maxSteps: Int?
@@ -149,7 +134,8 @@ extension RunConfiguration {
     package var minLearningRate = 1.0e-6
     /// The share of the optimizer steps spent warming up, in [0, 1].
     package var warmupRatio = 0.03
-    package var schedule = Schedule.cosine
+    /// The rate after warm-up, down to `minLearningRate` for `cosine` and `linear`.
+    package var schedule = LearningRateSchedule.Shape.cosine
     /// Gradients are scaled down to this norm.
     package var maxGradientNorm = 1.0
     package var gradientCheckpointing = true

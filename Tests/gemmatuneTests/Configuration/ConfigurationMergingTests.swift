@@ -1,4 +1,5 @@
 import Testing
+import Gemma
 import gemmatune
 
 struct ConfigurationMergingTests {
@@ -125,7 +126,7 @@ struct InterpolationTests {
     let found = try configuration("train: {epochs: 3, max_steps: \"${train.epochs}\"}")
     #expect(found.train.maxSteps == 3)
     let list = try configuration("evaluation: {stop: [a, b]}", "evaluation.stop=${lora.targets}")
-    #expect(list.evaluation.stop == RunConfiguration.LoRASection.Target.allCases.map(\.rawValue))
+    #expect(list.evaluation.stop == LinearModule.allCases.map(\.rawValue))
   }
 
   @Test func referenceWithinATextIsPutInAsText() throws {

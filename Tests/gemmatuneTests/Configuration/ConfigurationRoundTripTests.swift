@@ -1,4 +1,6 @@
 import Testing
+import GSM8K
+import Gemma
 import gemmatune
 
 struct ConfigurationRoundTripTests {
@@ -145,7 +147,7 @@ extension RunConfiguration {
     drawn.lora.rank = count()
     drawn.lora.alpha = positive()
     drawn.lora.dropout = share()
-    drawn.lora.targets = LoRASection.Target.allCases.shuffled(using: &generator).dropLast(
+    drawn.lora.targets = LinearModule.allCases.shuffled(using: &generator).dropLast(
       .random(in: 0...6, using: &generator))
     drawn.lora.initializeFrom = drawn.method == .lora ? maybe(text()) : nil
     drawn.data.path = text()
@@ -154,7 +156,7 @@ extension RunConfiguration {
     drawn.data.limit = maybe(count())
     drawn.data.shuffle = .random(using: &generator)
     drawn.data.overlong = pick(DataSection.Overlong.self)
-    drawn.prompt.template = pick(PromptSection.Template.self)
+    drawn.prompt.template = pick(PromptWording.Template.self)
     drawn.prompt.lossOn = pick(PromptSection.LossOn.self)
     drawn.train.epochs = count()
     drawn.train.maxSteps = maybe(count())
@@ -164,7 +166,7 @@ extension RunConfiguration {
     drawn.train.learningRate = positive()
     drawn.train.minLearningRate = drawn.train.learningRate * share()
     drawn.train.warmupRatio = share()
-    drawn.train.schedule = pick(TrainSection.Schedule.self)
+    drawn.train.schedule = pick(LearningRateSchedule.Shape.self)
     drawn.train.maxGradientNorm = positive()
     drawn.train.gradientCheckpointing = .random(using: &generator)
     drawn.optimizer.name = pick(OptimizerSection.Name.self)

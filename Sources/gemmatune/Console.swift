@@ -1,0 +1,36 @@
+import Files
+import Glibc
+
+/// Where words for a person go: results to standard output, everything else to standard error.
+enum Console {
+  /// Writes a result to standard output.
+  /// - Throws: `Fault` .cannotWrite: a lost result is a failure.
+  static func result(_ text: String) throws {
+    try writeText(text + "\n", to: STDOUT_FILENO, path: "standard output")
+  }
+
+  /// Writes a line about the work under way to standard error; a closed standard error stops nothing.
+  static func note(_ line: String) {
+    try? writeText(line + "\n", to: STDERR_FILENO, path: "standard error")
+  }
+
+  /// Writes an error, and what to do about it.
+  static func show(_ fault: Fault) {
+    note("\(styled("error:", "1;31")) \(fault.message)")
+    if let hint = fault.hint { note("\(styled("hint:", "1;36")) \(hint)") }
+  }
+
+  /// Whether standard error is a terminal that lines can be rewritten on.
+  static var isTerminal: Bool {
+    isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"
+  }
+
+  /// `text` in a colour when standard error is a terminal and NO_COLOR is not set.
+  private static func styled(_ text: String, _ code: String) -> String {
+    isTerminal && (environment("NO_COLOR") ?? "").isEmpty ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
+  }
+
+  private static func environment(_ name: String) -> String? {
+    getenv(name).flatMap { String(validatingCString: $0) }
+  }
+}

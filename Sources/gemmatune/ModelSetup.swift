@@ -1,0 +1,80 @@
+import Files
+import Foundation
+import Gemma
+import Tensors
+
+/// What every command that computes begins with: kernels, the model's sizes and its tokenizer; weights on demand.
+struct ModelSetup {
+  let kernels: any Kernels
+  let configuration: ModelConfiguration
+  let tokenizer: Tokenizer
+  private let run: RunConfiguration
+
+  /// Reads the headers of a run's base model, not its weights.
+  /// - Throws: `Fault`.
+  init(_ run: RunConfiguration) throws {
+    self.run = run
+    kernels = CPUKernels(threads: run.threads ?? ProcessInfo.processInfo.activeProcessorCount)
+    configuration = try ModelConfiguration(contentsOf: "\(run.model.path)/config.json")
+    tokenizer = try Tokenizer(
+      contentsOf: "\(run.model.path)/tokenizer.model", embeddingRows: configuration.vocabSize)
+  }
+
+  /// Element type of weights and activations.
+  var precision: DType { run.model.precision == .bf16 ? .bfloat16 : .float32 }
+
+  /// The base model: read from its folder, or drawn from the run's seed.
+  /// - Throws: `Fault`.
+  func baseModel() throws -> GemmaModel {
+    switch run.model.initialize {
+    case .pretrained: try GemmaModel(contentsOf: run.model.path, configuration, precision: precision)
+    case .random: GemmaModel(random: configuration, precision: precision, key: key(RandomStream.weights))
+    }
+  }
+
+  /// The base model made ready for the run's method: with its own copy of the weights, or with an adapter.
+  /// - Returns: the model, and the adapter whose storage it shares.
+  /// - Throws: `Fault`.
+  func trainableModel() throws -> (model: GemmaModel, adapter: AdapterWeights?) {
+    var model = try baseModel()
+    guard run.method == .lora else {
+      model.copyWeights()
+      return (model, nil)
+    }
+    let adapter = try adapter()
+    model.attach(adapter)
+    return (model, adapter)
+  }
+
+  /// The base model with what the run's training made of it; the base alone when its method is none.
+  /// - Throws: `Fault` .missing when the run is not finished.
+  func finishedModel(in directory: String) throws -> GemmaModel {
+    let final = RunDirectory.finalFolder(in: directory)
+    if run.method != .none, !isDirectory(final) {
+      throw Fault(
+        .missing, file: final, "no finished weights of this run", hint: "train it first: gemmatune train CONFIG")
+    }
+    switch run.method {
+    case .none: return try baseModel()
+    case .full: return try GemmaModel(contentsOf: final, precision: precision)
+    case .lora:
+      var model = try baseModel()
+      model.attach(try AdapterWeights(contentsOf: final, for: configuration))
+      return model
+    }
+  }
+
+  /// The adapter that training starts from: a saved one, or a new one as PEFT draws it.
+  private func adapter() throws -> AdapterWeights {
+    if let folder = run.lora.initializeFrom {
+      var adapter = try AdapterWeights(contentsOf: folder, for: configuration)
+      adapter.dropout = run.lora.dropout
+      return adapter
+    }
+    return AdapterWeights(
+      random: configuration, rank: run.lora.rank, alpha: run.lora.alpha, dropout: run.lora.dropout,
+      targets: run.lora.targets, key: key(RandomStream.adapter))
+  }
+
+  private func key(_ stream: UInt64) -> RandomKey { RandomKey(seed: run.run.seed, stream: stream) }
+}

@@ -1,0 +1,65 @@
+import Files
+import Glibc
+
+/// How far a piece of work has come: a bar that is redrawn on a terminal, else one plain line at each report.
+struct Progress {
+  private let label: String
+  private let total: Int
+  private let style: Style
+  private let start = Stopwatch()
+
+  private enum Style { case silent, bar, lines }
+
+  /// Progress of `total` units of work called `label`; `quiet` shows none.
+  init(_ label: String, total: Int, quiet: Bool) {
+    self.label = label
+    self.total = total
+    style = quiet ? .silent : Console.isTerminal ? .bar : .lines
+  }
+
+  /// Shows that `done` units are done, with `details` beside.
+  /// - Parameter isDue: whether a plain line is wanted now; a bar is redrawn in any case.
+  func report(_ done: Int, _ details: String, isDue: Bool = true) {
+    switch style {
+    case .silent: return
+    case .lines:
+      if isDue || done == total { Console.note("\(label) \(done)/\(total)  \(details)") }
+    case .bar:
+      let line = "\r\(label) \(bar(done)) \(done)/\(total)  \(remaining(done))  \(details)\u{1B}[K"
+      try? writeText(done == total ? line + "\n" : line, to: STDERR_FILENO, path: "standard error")
+    }
+  }
+
+  private func bar(_ done: Int) -> String {
+    let width = 24
+    let filled = total == 0 ? width : done * width / total
+    return String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
+  }
+
+  private func remaining(_ done: Int) -> String {
+    guard done > 0 else { return "" }
+    let seconds = Int(start.seconds / Double(done) * Double(total - done))
+    let clock = seconds % 60 < 10 ? "0\(seconds % 60)" : "\(seconds % 60)"
+    return "\(seconds / 60):\(clock) left"
+  }
+}
+
+/// Seconds since it was made.
+struct Stopwatch {
+  private let start = ContinuousClock.now
+
+  /// Seconds elapsed.
+  var seconds: Double {
+    let elapsed = (ContinuousClock.now - start).components
+    return Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
+  }
+}
+
+/// Memory of this process, as Linux counts it.
+enum ProcessMemory {
+  /// The most that was ever resident, in bytes; 0 where the system does not tell.
+  static var peakBytes: Int {
+    var usage = rusage()
+    return getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? Int(usage.ru_maxrss) * 1024 : 0
+  }
+}

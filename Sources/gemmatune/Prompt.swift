@@ -1,0 +1,67 @@
+import Files
+import GSM8K
+import Gemma
+
+/// How questions and answers become tokens: one object for training and for evaluation.
+///
+/// BOS is added as an id, exactly once. The hash tells two prompts apart; it is stored with the weights, and `eval` says
+/// when the evaluation's differs from the training's.
+struct Prompt: Sendable {
+  let tokenizer: Tokenizer
+  let wording: PromptWording
+  /// Tokens that end an answer: end of sequence, and end of turn where the tokenizer has one.
+  let stopIds: Set<Int32>
+  /// The token that ends a training target.
+  private let endId: Int32
+  private let turns: ChatTurns?
+
+  /// The prompt of a wording for a model.
+  /// - Throws: `Fault` when the tokenizer has no turn marks and the wording asks for them.
+  init(_ wording: PromptWording, _ tokenizer: Tokenizer, _ configuration: ModelConfiguration) throws {
+    self.tokenizer = tokenizer
+    self.wording = wording
+    turns = wording.template == .chat ? try ChatTurns(family: configuration.family, tokenizer: tokenizer) : nil
+    endId = turns?.endOfTurnId ?? tokenizer.eosId
+    let ends = [tokenizer.eosId, tokenizer.endOfTurnId ?? tokenizer.eosId]
+    stopIds = Set(ends + configuration.eosTokenIds.map(Int32.init))
+  }
+
+  /// `[bos] + prompt`.
+  func encodedPrompt(for question: String) -> [Int32] {
+    let text = wording.prompt(for: question)
+    return turns.map { $0.prompt(text) } ?? [tokenizer.bosId] + tokenizer.encode(text)
+  }
+
+  /// `answer + [end]`.
+  func encodedTarget(for answer: String) -> [Int32] {
+    tokenizer.encode(wording.target(for: answer)) + [endId]
+  }
+
+  /// FNV-1a, 64 bits, of everything that the tokens of a prompt depend on, in hexadecimal.
+  var hash: String {
+    let parts = JSONValue.object([
+      "wording": wording.json, "bos": .int(Int(tokenizer.bosId)), "end": .int(Int(endId)),
+      "stops": .array(stopIds.sorted().map { .int(Int($0)) }),
+    ])
+    let hash = parts.text().utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { hash, byte in
+      (hash ^ UInt64(byte)) &* 0x100_0000_01B3
+    }
+    let digits = String(hash, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+}
+
+extension PromptWording {
+  /// The wording of training: without instruction and examples.
+  init(training configuration: RunConfiguration) {
+    self.init(template: configuration.prompt.template)
+  }
+
+  /// The wording of evaluation.
+  init(evaluation configuration: RunConfiguration) {
+    let shown = configuration.evaluation.shots > 0 ? configuration.evaluation.example : nil
+    self.init(
+      template: configuration.prompt.template, instruction: configuration.evaluation.instruction,
+      examples: shown.map { [Example(question: $0.question, answer: $0.answer)] } ?? [])
+  }
+}

@@ -1,0 +1,70 @@
+import Files
+import GSM8K
+
+/// Two runs on the same questions.
+package struct RunComparison: Sendable {
+  /// Names of the runs.
+  package let first: String, second: String
+  /// Questions that both answered, and those that only one got right.
+  package let outcome: PairedOutcome
+
+  /// Whether the test shows that the runs differ, at the 5 % level.
+  package var isShown: Bool { outcome.mcnemarP < 0.05 }
+
+  /// The verdict in words: the better run, or that none is shown to be better.
+  package var verdict: String {
+    guard isShown else { return "not shown" }
+    return "\(outcome.difference > 0 ? second : first) is better"
+  }
+}
+
+/// Two runs whose answers cannot be compared.
+package struct RunMismatch: Equatable, Sendable {
+  package let first: String, second: String
+  package let reason: String
+}
+
+/// All pairs of evaluated runs: those with the base first, then the others in order.
+package func compared(
+  _ runs: [RunRecord], base: RunRecord?
+) -> (pairs: [RunComparison], mismatches: [RunMismatch]) {
+  var pairs: [RunComparison] = []
+  var mismatches: [RunMismatch] = []
+  for (first, second) in orderedPairs(runs.filter { $0.evaluation != nil }, base: base) {
+    guard let left = first.evaluation, let right = second.evaluation else { continue }
+    if let reason = reasonAgainstPairing(left, right) {
+      mismatches.append(RunMismatch(first: first.name, second: second.name, reason: reason))
+    } else {
+      let outcome = PairedOutcome(left.correctByID, right.correctByID)
+      pairs.append(RunComparison(first: first.name, second: second.name, outcome: outcome))
+    }
+  }
+  return (pairs, mismatches)
+}
+
+private func orderedPairs(_ runs: [RunRecord], base: RunRecord?) -> [(RunRecord, RunRecord)] {
+  let isBase = { (run: RunRecord) in run.directory == base?.directory }
+  let sorted = runs.filter(isBase) + runs.filter { !isBase($0) }
+  return sorted.indices.flatMap { left in sorted.indices.dropFirst(left + 1).map { (sorted[left], sorted[$0]) } }
+}
+
+/// Why the answers of two evaluations are not about the same questions; nil when they are.
+private func reasonAgainstPairing(_ left: EvaluationRecord, _ right: EvaluationRecord) -> String? {
+  guard left.references == right.references else {
+    return "their questions come from \(left.references) and \(right.references)"
+  }
+  let questions = Dictionary(left.answers.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+  let shared = right.answers.compactMap { answer in questions[answer.id].map { ($0, answer) } }
+  if shared.isEmpty { return "they have no question in common" }
+  if let pair = shared.first(where: { $0.0.question != $0.1.question || $0.0.reference != $0.1.reference }) {
+    return "\(left.references) had another example under id \(pair.0.id) when the second was evaluated"
+  }
+  return nil
+}
+
+extension EvaluationRecord {
+  /// Whether the answer to each question is right, by id.
+  var correctByID: [Int: Bool] {
+    Dictionary(answers.map { ($0.id, $0.correct) }, uniquingKeysWith: { first, _ in first })
+  }
+}

@@ -1,0 +1,56 @@
+import Files
+
+/// What a finished run says about itself beside its weights: `final/gemmatune.json`.
+struct RunFacts: Equatable, Sendable {
+  /// `Prompt.hash` of training; evaluation compares its own.
+  var promptHash: String
+  /// The base model's folder.
+  var baseModel: String
+  var method: String
+  /// Optimizer steps done.
+  var steps: Int
+  /// Parameters of the base model, and those that were trained.
+  var baseParameters: Int, trainableParameters: Int
+
+  /// The file's name in the folder of the weights.
+  static let fileName = "gemmatune.json"
+
+  init(promptHash: String, baseModel: String, method: String, steps: Int, baseParameters: Int, trainableParameters: Int)
+  {
+    self.promptHash = promptHash
+    self.baseModel = baseModel
+    self.method = method
+    self.steps = steps
+    self.baseParameters = baseParameters
+    self.trainableParameters = trainableParameters
+  }
+
+  /// Reads the facts in a folder of finished weights.
+  /// - Throws: `Fault`.
+  init(contentsOf folder: String) throws {
+    let file = "\(folder)/\(Self.fileName)"
+    let object = try JSONValue(parsing: readFile(file, limit: 1 << 20), file: file).objectValue
+    func fail(_ key: String) -> Fault { Fault(.badData, file: file, "key '\(key)' is missing or of another type") }
+    func text(_ key: String) throws -> String {
+      guard let value = object?[key]?.stringValue else { throw fail(key) }
+      return value
+    }
+    func number(_ key: String) throws -> Int {
+      guard let value = object?[key]?.intValue else { throw fail(key) }
+      return value
+    }
+    self.init(
+      promptHash: try text("prompt_hash"), baseModel: try text("base_model"), method: try text("method"),
+      steps: try number("steps"), baseParameters: try number("base_parameters"),
+      trainableParameters: try number("trainable_parameters"))
+  }
+
+  /// The file's content.
+  var json: JSONValue {
+    .object([
+      "prompt_hash": .string(promptHash), "base_model": .string(baseModel), "method": .string(method),
+      "steps": .int(steps), "base_parameters": .int(baseParameters),
+      "trainable_parameters": .int(trainableParameters),
+    ])
+  }
+}

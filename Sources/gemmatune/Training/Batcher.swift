@@ -1,0 +1,45 @@
+import Gemma
+import Tensors
+
+/// Which examples make up each optimizer step: a pure function of the seed.
+///
+/// 5 examples, 2 a pass, 2 passes a step: epoch 1 in file order is [[[0, 1], [2, 3]], [[4]]].
+struct Batcher: Sendable {
+  /// Number of examples.
+  let exampleCount: Int
+  /// Examples of one forward and backward pass.
+  let perDeviceBatchSize: Int
+  /// Passes of one optimizer step.
+  let gradientAccumulationSteps: Int
+  /// Key of the epochs' orders; nil keeps file order.
+  let shuffle: RandomKey?
+
+  /// Optimizer steps of one epoch: ceil(ceil(examples / per device) / accumulation).
+  var stepsPerEpoch: Int {
+    let passes = (exampleCount + perDeviceBatchSize - 1) / perDeviceBatchSize
+    return (passes + gradientAccumulationSteps - 1) / gradientAccumulationSteps
+  }
+
+  /// The order of the examples in an epoch (from 0).
+  func order(epoch: Int) -> [Int] {
+    var order = Array(0..<exampleCount)
+    guard let key = shuffle?.derived(UInt64(epoch)) else { return order }
+    // Fisher & Yates, from the end.
+    for last in stride(from: exampleCount - 1, to: 0, by: -1) {
+      order.swapAt(last, key.below(last + 1, at: UInt64(last)))
+    }
+    return order
+  }
+
+  /// The passes of each optimizer step of an epoch, as indices of examples.
+  func steps(epoch: Int) -> [[[Int]]] {
+    let passes = Self.chunks(order(epoch: epoch), of: perDeviceBatchSize)
+    return Self.chunks(passes, of: gradientAccumulationSteps)
+  }
+
+  private static func chunks<Element>(_ elements: [Element], of size: Int) -> [[Element]] {
+    stride(from: 0, to: elements.count, by: size).map {
+      Array(elements[$0..<min(elements.count, $0 + size)])
+    }
+  }
+}

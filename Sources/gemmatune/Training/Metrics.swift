@@ -1,0 +1,78 @@
+import Files
+import Tensors
+
+/// One line of `metrics.jsonl`: what one optimizer step did.
+struct StepMetrics: Equatable, Sendable {
+  /// Counted from 1.
+  var step: Int
+  /// Epochs done after this step.
+  var epoch: Double
+  /// Nats per target token over the whole step.
+  var loss: Double
+  /// Rate that this step used.
+  var learningRate: Double
+  /// Norm of all gradients before clipping.
+  var gradientNorm: Double
+  /// Share of the stored trained weights whose bits this step changed, in [0, 1].
+  var changedShare: Double
+  /// Tokens, target tokens and sequences of the step.
+  var tokens: Int, targetTokens: Int, samples: Int
+  /// Wall-clock time of the step.
+  var stepSeconds: Double
+  /// The most memory that the process has used so far.
+  var peakMemoryBytes: Int
+
+  fileprivate enum Value {
+    case whole(Int)
+    case real(Double)
+  }
+
+  /// The values by their names in the files, in order.
+  fileprivate var values: KeyValuePairs<String, Value> {
+    [
+      "step": .whole(step), "epoch": .real(epoch), "loss": .real(loss), "learning_rate": .real(learningRate),
+      "gradient_norm": .real(gradientNorm), "changed_share": .real(changedShare), "tokens": .whole(tokens),
+      "target_tokens": .whole(targetTokens), "samples": .whole(samples), "step_seconds": .real(stepSeconds),
+      "samples_per_second": .real(Double(samples) / stepSeconds),
+      "tokens_per_second": .real(Double(tokens) / stepSeconds), "peak_memory_bytes": .whole(peakMemoryBytes),
+    ]
+  }
+
+  /// The line of `metrics.jsonl`.
+  var json: JSONValue {
+    var object = JSONObject()
+    for (name, value) in values {
+      switch value {
+      case .whole(let value): object[name] = .int(value)
+      case .real(let value): object[name] = .double(value)
+      }
+    }
+    return .object(object)
+  }
+
+  /// The step in words: for the log and the progress line.
+  var text: String {
+    "loss \(loss.formatted(decimals: 4))  rate \(learningRate)  norm \(gradientNorm.formatted(decimals: 3))  "
+      + "\((Double(tokens) / stepSeconds).formatted(decimals: 1)) tokens/s"
+  }
+
+  /// The metrics of several steps as columns of a table, with the names of `metrics.jsonl`.
+  static func columns(_ steps: [StepMetrics]) -> [(name: String, HDF5File.Column)] {
+    let rows = steps.map(\.values)
+    return (rows.first ?? [:]).enumerated().map { index, named in
+      switch named.value {
+      case .whole: (named.key, .int64(rows.compactMap { $0[index].value.whole }))
+      case .real: (named.key, .float64(rows.compactMap { $0[index].value.real }))
+      }
+    }
+  }
+}
+
+extension StepMetrics.Value {
+  fileprivate var whole: Int64? {
+    if case .whole(let value) = self { Int64(value) } else { nil }
+  }
+  fileprivate var real: Double? {
+    if case .real(let value) = self { value } else { nil }
+  }
+}

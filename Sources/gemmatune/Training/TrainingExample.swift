@@ -1,0 +1,67 @@
+import Files
+import GSM8K
+
+/// One problem as the model sees it: `[bos] + prompt + answer + [end]`, of which the answer and the end are targets.
+struct TrainingExample: Equatable, Sendable {
+  /// All tokens.
+  var tokens: [Int32]
+  /// How many of them are no targets.
+  var promptLength: Int
+
+  /// Tokens that the loss is taken over.
+  var targetCount: Int { max(0, tokens.count - max(1, promptLength)) }
+}
+
+/// The training examples of a run, and what happened to those that were too long.
+struct TrainingData: Equatable, Sendable {
+  /// In file order.
+  var examples: [TrainingExample] = []
+  /// Examples over the length limit that were left out, and that were cut.
+  var droppedCount = 0, truncatedCount = 0
+
+  /// Tokens of all examples.
+  var tokenCount: Int { examples.reduce(0) { $0 + $1.tokens.count } }
+  /// Target tokens of all examples.
+  var targetCount: Int { examples.reduce(0) { $0 + $1.targetCount } }
+  /// Tokens of the longest example.
+  var longest: Int { examples.map(\.tokens.count).max() ?? 0 }
+
+  /// Encodes the problems of a configuration.
+  ///
+  /// `loss_on: all` makes every token but the first a target. Throws a `Fault` naming file and line for an example over
+  /// `train.max_length` (unless it is to be dropped or cut) and for one without targets.
+  init(_ problems: [Problem], _ prompt: Prompt, _ configuration: RunConfiguration, file: String) throws {
+    let limit = configuration.train.maxLength
+    for problem in problems {
+      let question = prompt.encodedPrompt(for: problem.question)
+      var example = TrainingExample(
+        tokens: question + prompt.encodedTarget(for: problem.answer),
+        promptLength: configuration.prompt.lossOn == .all ? 1 : question.count)
+      if example.tokens.count > limit {
+        switch configuration.data.overlong {
+        case .drop:
+          droppedCount += 1
+          continue
+        case .truncate:
+          truncatedCount += 1
+          example.tokens.removeLast(example.tokens.count - limit)
+        case .error:
+          throw Fault(
+            .badData, file: file, line: problem.id + 1,
+            "the example has \(example.tokens.count) tokens; expected at most train.max_length = \(limit)",
+            hint: "set data.overlong=drop or data.overlong=truncate, or raise train.max_length")
+        }
+      }
+      guard example.targetCount > 0 else {
+        throw Fault(
+          .badData, file: file, line: problem.id + 1,
+          "the example has no target tokens within train.max_length = \(limit)",
+          hint: "raise train.max_length, or set data.overlong=drop")
+      }
+      examples.append(example)
+    }
+    guard !examples.isEmpty else {
+      throw Fault(.badData, file: file, "no example is left to train on; all \(droppedCount) were dropped")
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import Files
+import Tensors
+
+/// What a training run writes as it goes: `config.yaml`, `metrics.jsonl`, `metrics.h5`, `train.log`, and lines or a bar
+/// for the person who waits.
+final class TrainingLog {
+  private let directory: RunDirectory
+  private let metricsFile: LineFile
+  private let logFile: LineFile
+  private let progress: Progress
+  private let interval: Int
+  private let quiet: Bool
+  private var table: [StepMetrics] = []
+
+  /// Starts the files of a run; `directory` must hold none yet.
+  /// - Throws: `Fault` .cannotCreate or .cannotWrite.
+  init(_ directory: RunDirectory, _ configuration: RunConfiguration, _ plan: TrainingPlan, quiet: Bool) throws {
+    self.directory = directory
+    self.quiet = quiet
+    interval = configuration.logging.steps
+    try writeAtomically(configuration.resolvedYAML(), to: directory.configurationFile)
+    logFile = try LineFile(creating: directory.logFile)
+    metricsFile = try LineFile(creating: directory.metricsFile)
+    progress = Progress("step", total: plan.steps, quiet: quiet)
+    note("run \(configuration.run.name), method \(configuration.method.rawValue), model \(configuration.model.path)")
+    plan.text.split(separator: "\n").forEach { note(String($0)) }
+  }
+
+  /// A line for the log and, unless quiet, for the person.
+  func note(_ line: String) {
+    try? logFile.append(line)
+    if !quiet { Console.note(line) }
+  }
+
+  /// Writes one step's metrics.
+  /// - Throws: `Fault` .cannotWrite.
+  func record(_ metrics: StepMetrics) throws {
+    try metricsFile.append(metrics.json.text())
+    table.append(metrics)
+    try? logFile.append("step \(metrics.step)  \(metrics.text)")
+    progress.report(metrics.step, metrics.text, isDue: metrics.step % interval == 0)
+  }
+
+  /// Writes the table of all steps, and says what the run came to.
+  /// - Throws: `Fault`.
+  func finish() throws {
+    try HDF5File.writeTable(path: directory.metricsTableFile, dataset: "train", columns: StepMetrics.columns(table))
+    let seconds = table.reduce(0) { $0 + $1.stepSeconds }
+    let tokens = table.reduce(0) { $0 + $1.tokens }
+    note(
+      "done: \(table.count) steps in \(seconds.formatted(decimals: 1)) s, "
+        + "\((Double(tokens) / max(seconds, 1e-9)).formatted(decimals: 1)) tokens/s, "
+        + "peak memory \(MemoryPlan.shown(ProcessMemory.peakBytes))")
+  }
+}

@@ -1,0 +1,66 @@
+import Foundation
+import Gemma
+import Tensors
+
+/// What a training run will do and need: `--dry-run` prints it, and the log begins with it.
+struct TrainingPlan: Sendable {
+  /// Optimizer steps, of which `warmupSteps` warm up.
+  var steps: Int
+  var warmupSteps: Int
+  var exampleCount: Int, tokenCount: Int, targetCount: Int, longest: Int
+  var droppedCount: Int, truncatedCount: Int
+  /// Parameters of the base model, and those that are trained.
+  var baseParameters: Int, trainableParameters: Int
+  var memory: MemoryPlan
+
+  /// The plan of a configuration for a model and its data.
+  init(_ configuration: RunConfiguration, _ setup: ModelSetup, _ data: TrainingData) {
+    let batcher = Batcher(configuration, exampleCount: data.examples.count)
+    steps = Self.steps(configuration.train, batcher)
+    warmupSteps = LearningRateSchedule(configuration.train, steps: steps).warmupSteps
+    exampleCount = data.examples.count
+    tokenCount = data.tokenCount
+    targetCount = data.targetCount
+    longest = data.longest
+    droppedCount = data.droppedCount
+    truncatedCount = data.truncatedCount
+    baseParameters = setup.configuration.parameterCount()
+    let adapterParameters = GemmaModel.adapterParameterCount(
+      setup.configuration, rank: configuration.lora.rank, targets: configuration.lora.targets)
+    trainableParameters = configuration.method == .lora ? adapterParameters : baseParameters
+    memory = MemoryPlan(configuration, setup, data, trainable: trainableParameters)
+  }
+
+  /// Optimizer steps of a configuration over so many examples.
+  static func steps(_ train: RunConfiguration.TrainSection, _ batcher: Batcher) -> Int {
+    min(train.maxSteps ?? .max, batcher.stepsPerEpoch * train.epochs)
+  }
+
+  /// The plan as lines of text.
+  var text: String {
+    let share = Double(trainableParameters) / Double(baseParameters + adapterParameters) * 100
+    let all = baseParameters + adapterParameters
+    return """
+      examples    \(exampleCount) (\(droppedCount) dropped, \(truncatedCount) truncated), longest \(longest) tokens
+      tokens      \(tokenCount) an epoch, \(targetCount) of them targets
+      steps       \(steps), the first \(warmupSteps) warming up
+      parameters  \(all), trainable \(trainableParameters) (\(share.formatted(decimals: 4)) %)
+      memory      \(memory.text)
+      """
+  }
+
+  /// Parameters that an adapter adds to the base model's.
+  private var adapterParameters: Int { trainableParameters < baseParameters ? trainableParameters : 0 }
+}
+
+extension Double {
+  /// The number with so many decimals, for people: a point, no grouping.
+  func formatted(decimals: Int) -> String {
+    var text = ""
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { buffer in
+      withVaList([self]) { _ = vsnprintf(buffer.baseAddress, buffer.count, "%.\(decimals)f", $0) }
+      text = buffer.baseAddress.map { String(cString: $0) } ?? ""
+    }
+    return text
+  }
+}
