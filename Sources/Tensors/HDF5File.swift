@@ -1,0 +1,140 @@
+import CHDF5
+import Files
+import Glibc
+
+/// Writes tables as HDF5 through libhdf5: one compound dataset at the root, which h5py and pandas read directly.
+///
+/// Nothing is read through the library: its 1.10 crashes on damaged files.
+package enum HDF5File {
+  /// The values of one column.
+  package enum Column {
+    case int64([Int64])
+    case float64([Double])
+
+    /// Number of rows.
+    var count: Int {
+      switch self {
+      case .int64(let values): values.count
+      case .float64(let values): values.count
+      }
+    }
+  }
+
+  /// Makes `path` hold one table, all or nothing: by way of `path`.tmp, a sync and a rename.
+  /// - Parameters:
+  ///   - dataset: name of the dataset at the root.
+  ///   - columns: name and values of each column, all of one length, at least one.
+  /// - Throws: `Fault` .cannotCreate or .cannotWrite.
+  package static func writeTable(
+    path: String, dataset: String, columns: [(name: String, values: Column)]
+  ) throws {
+    let rowCount = columns.first?.values.count ?? 0
+    precondition(
+      !columns.isEmpty && columns.allSatisfy { $0.values.count == rowCount },
+      "HDF5File: columns of \(columns.map(\.values.count)) rows")
+    let temporary = path + ".tmp"
+    // Left over by a killed writer, or a link that must not be followed.
+    unlink(temporary)
+    do {
+      try write(rows(of: columns, count: rowCount), rowCount, dataset, columns, to: temporary, path: path)
+      try sync(temporary, path: path)
+      guard rename(temporary, path) == 0 else {
+        throw Fault(.cannotWrite, file: path, "cannot be written: \(String(cString: strerror(errno)))")
+      }
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    try syncDirectory(
+      path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? ".")
+  }
+
+  /// Row after row, 8 bytes a value.
+  private static func rows(of columns: [(name: String, values: Column)], count: Int) -> [UInt64] {
+    var rows = [UInt64](repeating: 0, count: count * columns.count)
+    for (column, (_, values)) in columns.enumerated() {
+      for row in 0..<count {
+        switch values {
+        case .int64(let values): rows[row * columns.count + column] = UInt64(bitPattern: values[row])
+        case .float64(let values): rows[row * columns.count + column] = values[row].bitPattern
+        }
+      }
+    }
+    return rows
+  }
+
+  private static func write(
+    _ rows: [UInt64], _ rowCount: Int, _ dataset: String, _ columns: [(name: String, values: Column)],
+    to temporary: String, path: String
+  ) throws {
+    // Created here rather than by the library, which tells no reason when it cannot.
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else {
+      throw Fault(.cannotCreate, file: path, "cannot be created: \(String(cString: strerror(errno)))")
+    }
+    close(descriptor)
+    // The library's own error stack would go to standard error.
+    H5Eset_auto2(hid_t(H5E_DEFAULT), nil, nil)
+    let file = try Handle(H5Fcreate(temporary, chdf5_truncate(), 0, 0), path, "file", H5Fclose)
+    let type = try Handle(H5Tcreate(H5T_COMPOUND, columns.count * 8), path, "type", H5Tclose)
+    for (index, column) in columns.enumerated() {
+      let isInteger = if case .int64 = column.values { true } else { false }
+      let member = isInteger ? chdf5_native_int64() : chdf5_native_double()
+      try check(H5Tinsert(type.id, column.name, index * 8, member), path, "column \(column.name)")
+    }
+    let space = try Handle(H5Screate_simple(1, [hsize_t(rowCount)], nil), path, "shape", H5Sclose)
+    let data = try Handle(
+      H5Dcreate2(file.id, dataset, type.id, space.id, 0, 0, 0), path, "dataset \(dataset)", H5Dclose)
+    try check(H5Dwrite(data.id, type.id, 0, 0, 0, rows), path, "rows")
+    try data.close()
+    // Closing flushes: it is here that a full disk shows.
+    try file.close()
+  }
+
+  private static func sync(_ temporary: String, path: String) throws {
+    let descriptor = open(temporary, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+      throw Fault(.cannotWrite, file: path, "cannot be written: \(String(cString: strerror(errno)))")
+    }
+    defer { close(descriptor) }
+    guard fsync(descriptor) == 0 else {
+      throw Fault(.cannotWrite, file: path, "cannot be written: \(String(cString: strerror(errno)))")
+    }
+  }
+
+  private static func check(_ status: herr_t, _ path: String, _ part: String) throws {
+    guard status >= 0 else { throw failed(path, part) }
+  }
+
+  fileprivate static func failed(_ path: String, _ part: String) -> Fault {
+    Fault(.cannotWrite, file: path, "cannot be written: libhdf5 failed at the \(part)")
+  }
+}
+
+/// An identifier of the library, closed once.
+private final class Handle {
+  let id: hid_t
+  private let path: String
+  private let part: String
+  private let closing: (hid_t) -> herr_t
+  private var isOpen = true
+
+  init(_ id: hid_t, _ path: String, _ part: String, _ closing: @escaping (hid_t) -> herr_t) throws {
+    guard id >= 0 else { throw HDF5File.failed(path, part) }
+    self.id = id
+    self.path = path
+    self.part = part
+    self.closing = closing
+  }
+
+  /// Closes it now, to learn whether that went well.
+  func close() throws {
+    guard isOpen else { return }
+    isOpen = false
+    guard closing(id) >= 0 else { throw HDF5File.failed(path, part) }
+  }
+
+  deinit {
+    if isOpen { _ = closing(id) }
+  }
+}
