@@ -155,7 +155,7 @@ private func isPlainFileName(_ name: String) -> Bool {
 /// The first element, in row-major order, that is NaN or infinite.
 func firstNonFinite(in tensor: Tensor) -> Int? {
   // Runs without an early exit, so that the compiler vectorises them.
-  let run = 4096
+  let run = 1024
   func search<Bits: FixedWidthInteger>(_ values: UnsafeMutablePointer<Bits>, exponent: Bits) -> Int? {
     for start in stride(from: 0, to: tensor.count, by: run) {
       let end = min(start + run, tensor.count)
