@@ -92,22 +92,31 @@ extension ck_adamw_step {
   /// The numbers of a step as the kernels take them: powers in float64, the rest in float32.
   fileprivate init(_ update: AdamWUpdate) {
     let parameter = update.parameter
+    let hasMaster = update.weights == nil || parameter.dtype == .float32
     precondition(
-      [.float32, .bfloat16].contains(parameter.dtype) && update.gradient.shape == parameter.shape
-        && (update.weights == nil || update.weights?.shape == parameter.shape && parameter.dtype == .float32),
+      parameter.dtype == .float32 || parameter.dtype == .bfloat16,
+      "AdamW: parameter \(parameter.shape) is \(parameter.dtype)")
+    precondition(
+      update.gradient.shape == parameter.shape && hasMaster
+        && (update.weights ?? parameter).shape == parameter.shape,
       "AdamW: parameter \(parameter.shape) \(parameter.dtype), gradient \(update.gradient.shape), "
         + "weights \(update.weights?.shape ?? [])")
     let step = update.step
     let power1 = Float(pow(Double(step.beta1), Double(step.step)))
     let power2 = Float(pow(Double(step.beta2), Double(step.step)))
-    let root = (1 - power2).squareRoot()
+    let one: Float = 1
+    let root = (one - power2).squareRoot()
+    let stepSize: Float = (root * step.learningRate) * -(one / (one - power1))
+    let decay: Float = step.weightDecay > 0 ? one.addingProduct(-step.learningRate, step.weightDecay) : one
     var key: UInt64 = 0
-    if case .stochastic(let random) = update.rounding { key = random.word }
+    var rounding = Int32(CK_NEAREST)
+    if case .stochastic(let random) = update.rounding {
+      key = random.word
+      rounding = Int32(CK_STOCHASTIC)
+    }
     self.init(
       beta1: step.beta1, beta2: step.beta2, gradient_scale: step.gradientScale, root: root,
-      step_size: (root * step.learningRate) * -(1 / (1 - power1)), epsilon: step.epsilon,
-      decay: step.weightDecay > 0 ? (1 as Float).addingProduct(-step.learningRate, step.weightDecay) : 1,
-      type: Int32(parameter.dtype == .float32 ? CK_FLOAT32 : CK_BFLOAT16),
-      rounding: Int32(update.rounding == .nearest ? CK_NEAREST : CK_STOCHASTIC), key: key)
+      step_size: stepSize, epsilon: step.epsilon, decay: decay,
+      type: Int32(parameter.dtype == .float32 ? CK_FLOAT32 : CK_BFLOAT16), rounding: rounding, key: key)
   }
 }
