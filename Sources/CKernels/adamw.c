@@ -24,6 +24,11 @@ INLINE uint16_t rounded_stochastically(float x, uint32_t random) {
     return is_finite(x) ? (uint16_t)((ck_bits(x) + random) >> 16) : ck_to_bf16(x);
 }
 
+/* A parameter with the decay that comes before its step, rounded to its type; p itself without. */
+INLINE float decayed(const ck_adamw_step *s, float p) {
+    return s->type == CK_FLOAT32 ? p * s->decay_before : ck_from_bf16(ck_to_bf16(p * s->decay_before));
+}
+
 /* The parameter after its step, not rounded. */
 INLINE float stepped(const ck_adamw_step *s, float p, float m, float v) {
     float denominator = 1.0f / __builtin_fmaf(s->root, s->epsilon, __builtin_sqrtf(v));
@@ -37,7 +42,7 @@ INLINE size_t update(const ck_adamw_step *s, const ck_adamw_run *run, const floa
         float *p = run->parameter;
         float next[BLOCK];
         for (size_t i = 0; i < n; i++) {
-            float x = stepped(s, p[i], m[i], v[i]) * s->decay;
+            float x = stepped(s, decayed(s, p[i]), m[i], v[i]) * s->decay;
             next[i] = use[i] ? x : p[i];
         }
         if (run->weights) {
@@ -54,7 +59,7 @@ INLINE size_t update(const ck_adamw_step *s, const ck_adamw_run *run, const floa
     }
     uint16_t *p = run->parameter;
     for (size_t i = 0; i < n; i++) {
-        float x = stepped(s, ck_from_bf16(p[i]), m[i], v[i]);
+        float x = stepped(s, decayed(s, ck_from_bf16(p[i])), m[i], v[i]);
         uint16_t bits;
         if (s->rounding == CK_STOCHASTIC) {
             uint32_t random = (uint32_t)(random_bits(s->key, run->first + i) >> 48);

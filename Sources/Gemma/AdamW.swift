@@ -3,7 +3,8 @@ import Tensors
 /// AdamW over a fixed list of parameters, with 8-bit or float32 moments.
 ///
 /// As bitsandbytes under the Hugging Face Trainer: moments have 8 bits where a tensor has at least 4,096 elements and is
-/// no embedding; decay is applied after the step, and not to norms. Source: Loshchilov & Hutter 2019; Dettmers et al.
+/// no embedding, and decay is applied after the step; without 8-bit moments as torch.optim.AdamW, decay before the
+/// step. Norms do not decay. Source: Loshchilov & Hutter 2019; Dettmers et al.
 /// 2022; bitsandbytes 0.50.2 optim/optimizer.py; transformers trainer.py, create_optimizer.
 package final class AdamW {
   /// How a bfloat16 weight takes an update that is smaller than half its last digit.
@@ -122,7 +123,7 @@ package final class AdamW {
         step: AdamWStep(
           step: step, learningRate: Float(learningRate), beta1: settings.beta1, beta2: settings.beta2,
           epsilon: settings.epsilon, weightDecay: WeightNames.isNorm(state.name) ? 0 : settings.weightDecay,
-          gradientScale: Float(gradientScale)))
+          gradientScale: Float(gradientScale), decayOrder: settings.eightBit ? .afterStep : .beforeStep))
       if state.weights.dtype == .bfloat16 { prepare(&update, index) }
       return perform(update, state.moments)
     }

@@ -226,6 +226,9 @@ package enum Rounding: Sendable, Equatable {
   case stochastic(RandomKey)
 }
 
+/// When decoupled weight decay is applied.
+package enum DecayOrder: Sendable, Equatable { case beforeStep, afterStep }
+
 /// Numbers of one AdamW step. Source: Loshchilov & Hutter 2019; bitsandbytes 0.50.2 csrc/kernels.cu.
 package struct AdamWStep: Sendable, Equatable {
   /// Counted from 1.
@@ -236,15 +239,17 @@ package struct AdamWStep: Sendable, Equatable {
   package var beta1: Float, beta2: Float
   /// Added outside the root of the second moment's estimate.
   package var epsilon: Float
-  /// Decoupled decay, applied after the step.
+  /// Decoupled decay: the weight is multiplied by 1 - learningRate · weightDecay.
   package var weightDecay: Float
+  /// Whether that comes before the step, as in PyTorch, or after it, as in bitsandbytes' CUDA kernels.
+  package var decayOrder: DecayOrder
   /// Factor of the gradients (clipping).
   package var gradientScale: Float
 
   /// All of it.
   package init(
     step: Int, learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
-    gradientScale: Float
+    gradientScale: Float, decayOrder: DecayOrder = .afterStep
   ) {
     self.step = step
     self.learningRate = learningRate
@@ -252,6 +257,7 @@ package struct AdamWStep: Sendable, Equatable {
     self.beta2 = beta2
     self.epsilon = epsilon
     self.weightDecay = weightDecay
+    self.decayOrder = decayOrder
     self.gradientScale = gradientScale
   }
 }

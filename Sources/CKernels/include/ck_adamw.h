@@ -16,7 +16,7 @@ typedef struct {
     float root;      /* sqrt(1 - beta2^step) */
     float step_size; /* -root · learning rate / (1 - beta1^step) */
     float epsilon;
-    float decay;     /* 1 - learning rate · weight decay, applied after the step */
+    float decay_before, decay; /* 1 - learning rate · weight decay, before or after the step; 1 is none */
     int type;        /* of the parameter */
     int rounding;    /* of a bfloat16 parameter */
     uint64_t key;    /* word of the random key that stochastic rounding draws from */
