@@ -116,7 +116,8 @@ extension ck_adamw_step {
     }
     self.init(
       beta1: step.beta1, beta2: step.beta2, gradient_scale: step.gradientScale, root: root,
-      step_size: stepSize, epsilon: step.epsilon, decay: decay,
+      step_size: stepSize, epsilon: step.epsilon, decay_before: step.decayOrder == .beforeStep ? decay : one,
+      decay: step.decayOrder == .afterStep ? decay : one,
       type: Int32(parameter.dtype == .float32 ? CK_FLOAT32 : CK_BFLOAT16), rounding: rounding, key: key)
   }
 }
