@@ -51,14 +51,19 @@ INLINE void block(const struct ck_thin_factors *p, int type, size_t x0, int xs, 
     size_t inner = p->inner, whole = inner / LANES * LANES;
     for (size_t k = 0; k < whole; k += LANES) {
         ck_float16 w[W_STEP];
+#pragma clang loop unroll(full)
         for (int j = 0; j < ws; j++) load(p->w, type, (w0 + j) * inner + k, &w[j]);
+#pragma clang loop unroll(full)
         for (int i = 0; i < xs; i++) {
             ck_float16 x;
             load(p->x, CK_FLOAT32, (x0 + i) * inner + k, &x);
+#pragma clang loop unroll(full)
             for (int j = 0; j < ws; j++) sums[i][j] += x * w[j];
         }
     }
+#pragma clang loop unroll(full)
     for (int i = 0; i < xs; i++)
+#pragma clang loop unroll(full)
         for (int j = 0; j < ws; j++) {
             float sum = lane_sum(&sums[i][j]);
             for (size_t k = whole; k < inner; k++)

@@ -22,7 +22,7 @@ extension CPUKernels {
   }
 
   /// Rows of `a` up to which a product with a transposed `b` goes without sgemm and without widened panels.
-  static var thinRows: Int { 16 }
+  static var thinRows: Int { 64 }
 
   private func multiplyThin(_ x: Tensor, _ weight: Tensor, scale: Float, _ store: Store, _ c: Tensor) {
     let wide = x.dtype == .float32 ? x : converted(x, to: .float32, scale: 1)

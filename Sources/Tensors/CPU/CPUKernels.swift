@@ -55,3 +55,5 @@ package struct CPUKernels {
     }
   }
 }
+
+extension CPUKernels: Kernels {}

@@ -1,0 +1,157 @@
+import Foundation
+import Tensors
+import Testing
+
+@Suite struct CrossEntropyTests {
+  /// Rows, vocabulary and width: one of each, primes, around a tile, several groups of tiles.
+  static let sizes = [
+    [1, 1, 1], [1, 257, 3], [5, 7, 2], [7, 63, 5], [17, 65, 16], [3, 2100, 12], [33, 1031, 20],
+  ]
+
+  @Test(arguments: sizes, [nil, 2.5] as [Float?])
+  func lossesAndGradientsMatchFloat64(size: [Int], softCap: Float?) {
+    let problem = Problem(size)
+    let expected = problem.expected(softCap: softCap, scale: 0.3)
+    let dTable = Tensor(zeros: problem.table.shape, .float32)
+    let options = CrossEntropyOptions(softCap: softCap, gradientScale: 0.3, dTable: dTable)
+    let result = CPUKernels(threads: 2).linearCrossEntropy(
+      problem.hidden, problem.table, targets: problem.targets, options)
+    // float32 logits of size up to 10 (2^-21), and sums of V exponentials.
+    #expect(largestDifference(result.losses, expected.losses) < 5e-6)
+    #expect(largestDifference(result.dHidden, expected.dHidden) < 2e-6)
+    #expect(largestDifference(dTable, expected.dTable) < 2e-6)
+  }
+
+  @Test func gradientsMatchFiniteDifferences() {
+    let problem = Problem([5, 70, 4])
+    for softCap in [nil, 2] as [Float?] {
+      let errors = gradientErrors(of: [problem.hidden, problem.table]) { operations, x in
+        operations.linearCrossEntropy(
+          x[0], x[1], targets: problem.targets, softCap: softCap, gradientScale: 1
+        )
+        .lossSum
+      }
+      // The sum, about 20, is a float32: 2^-20 over a step of 0.02 and 1.5 for the four values is 7e-5.
+      #expect(errors.allSatisfy { $0 < 4e-4 }, "\(errors)")
+    }
+  }
+
+  @Test func bitsDoNotDependOnTheNumberOfThreads() {
+    let problem = Problem([33, 3001, 20], .bfloat16)
+    let results = [1, 2, 3].map { threads in
+      let dTable = Tensor(zeros: problem.table.shape, .float32)
+      let options = CrossEntropyOptions(softCap: 3, gradientScale: 0.3, dTable: dTable)
+      let result = CPUKernels(threads: threads).linearCrossEntropy(
+        problem.hidden, problem.table, targets: problem.targets, options)
+      return [result.losses.floats, result.dHidden?.floats ?? [], dTable.floats]
+    }
+    #expect(results[0] == results[1])
+    #expect(results[0] == results[2])
+  }
+
+  @Test func severalChunksGiveWhatTheirPartsGive() {
+    // 2^26 / 1,009 is 66,510 rows a chunk at most: two chunks of 35,001 and 35,000, against four calls of one chunk each.
+    let problem = Problem([70_001, 1009, 2])
+    let kernels = CPUKernels(threads: 2)
+    let (dWhole, dParts) = (Tensor(zeros: [1009, 2], .float32), Tensor(zeros: [1009, 2], .float32))
+    let whole = kernels.linearCrossEntropy(
+      problem.hidden, problem.table, targets: problem.targets,
+      CrossEntropyOptions(gradientScale: 1, dTable: dWhole))
+    for start in stride(from: 0, to: 70_001, by: 20_000) {
+      let rows = start..<min(70_001, start + 20_000)
+      let part = kernels.linearCrossEntropy(
+        problem.hidden.rows(rows), problem.table, targets: problem.targets.rows(rows),
+        CrossEntropyOptions(gradientScale: 1, dTable: dParts))
+      // Tiles of another height may round differently: a few float32 units of losses up to 10.
+      #expect(largestDifference(part.losses, whole.losses.rows(rows).floats.map(Double.init)) < 5e-6)
+      #expect(largestDifference(part.dHidden, whole.dHidden?.rows(rows).floats.map(Double.init) ?? []) < 1e-6)
+    }
+    // Sums of 70,001 shares of size up to 1, in another order: 2^-24 · 70 · sqrt(70,001) at most.
+    #expect(largestDifference(dWhole, dParts.floats.map(Double.init)) < 1e-3)
+  }
+
+  @Test func largeLogitsNeitherOverflowNorVanish() {
+    let hidden = Tensor([300, -300], [2, 1])
+    let result = CPUKernels(threads: 1).linearCrossEntropy(
+      hidden, Tensor([1, -1, 0], [3, 1]), targets: Tensor([0, 0]), CrossEntropyOptions(gradientScale: 1))
+    #expect(result.losses.floats == [0, 600])
+    #expect(result.dHidden?.floats == [0, -2])
+  }
+
+  @Test func lossSumIsAddedInFloat64AndTheTableLeftAloneWithoutATape() {
+    let problem = Problem([33, 70, 4])
+    let (sum, losses) = Operations(CPUKernels(threads: 1)).linearCrossEntropy(
+      problem.hidden, problem.table, targets: problem.targets, softCap: nil, gradientScale: 1)
+    #expect(sum.floats == [Float(losses.floats.reduce(0.0) { $0 + Double($1) })])
+    #expect(sum.node == nil)
+  }
+
+  @Test(arguments: [1, 3, 17, 300])
+  func argmaxTakesTheLowestOfEqualLogits(rows: Int) {
+    // Columns 5, 4,100 and 8,200 (three tiles) hold the same largest row.
+    let table = randomTensor([9001, 3], .bfloat16, seed: 1)
+    for column in [5, 4100, 8200] { for k in 0..<3 { table.bfloat16[column * 3 + k] = 0x4000 } }
+    let hidden = Tensor([Float](repeating: 1, count: rows * 3), [rows, 3])
+    #expect(CPUKernels(threads: 2).argmaxLogits(hidden, table).ints == [Int32](repeating: 5, count: rows))
+  }
+
+  @Test(arguments: [1, 5, 40, 257])
+  func argmaxIsThatOfTheLogits(rows: Int) {
+    let (hidden, table) = (
+      randomTensor([rows, 24], .bfloat16, seed: 1), randomTensor([5003, 24], .bfloat16, seed: 2)
+    )
+    let kernels = CPUKernels(threads: 2)
+    let logits = kernels.logits(hidden, table, softCap: nil).floats
+    let ids = kernels.argmaxLogits(hidden, table).ints
+    for row in 0..<rows {
+      let values = logits[row * 5003..<(row + 1) * 5003]
+      let largest = values.max() ?? 0
+      // Different tiles may sum in another order: one float32 unit of a logit of size 4.
+      #expect(largest - values[row * 5003 + Int(ids[row])] <= 1e-6)
+    }
+  }
+}
+
+private func largestDifference(_ actual: Tensor?, _ expected: [Double]) -> Double {
+  guard let actual, actual.count == expected.count else { return .infinity }
+  return zip(actual.floats, expected).map { abs(Double($0) - $1) }.max { $1.isNaN || $0 < $1 } ?? 0
+}
+
+/// Random hidden rows, table and targets, and the float64 results.
+private struct Problem {
+  let hidden: Tensor, table: Tensor, targets: Tensor
+
+  init(_ size: [Int], _ dtype: DType = .float32) {
+    hidden = randomTensor([size[0], size[2]], dtype, seed: 1)
+    table = randomTensor([size[1], size[2]], dtype, seed: 2)
+    let key = RandomKey(seed: 3, stream: 0)
+    targets = Tensor((0..<size[0]).map { Int32(key.below(size[1], at: UInt64($0))) })
+  }
+
+  func expected(softCap: Float?, scale: Double) -> (losses: [Double], dHidden: [Double], dTable: [Double]) {
+    let (rows, vocabulary, width) = (hidden.shape[0], table.shape[0], table.shape[1])
+    let (h, t, ids) = (hidden.floats.map(Double.init), table.floats.map(Double.init), targets.ints)
+    var losses = [Double](), dHidden = [Double](repeating: 0, count: h.count)
+    var dTable = [Double](repeating: 0, count: t.count)
+    for row in 0..<rows {
+      var slopes = [Double](repeating: 1, count: vocabulary)
+      let logits = (0..<vocabulary).map { v -> Double in
+        let logit = (0..<width).reduce(0.0) { $0 + h[row * width + $1] * t[v * width + $1] }
+        guard let softCap else { return logit }
+        let bent = tanh(logit / Double(softCap))
+        slopes[v] = 1 - bent * bent
+        return Double(softCap) * bent
+      }
+      let sum = logits.reduce(0) { $0 + exp($1) }
+      losses.append(log(sum) - logits[Int(ids[row])])
+      for v in 0..<vocabulary {
+        let share = scale * slopes[v] * (exp(logits[v]) / sum - (v == Int(ids[row]) ? 1 : 0))
+        for k in 0..<width {
+          dHidden[row * width + k] += share * t[v * width + k]
+          dTable[v * width + k] += share * h[row * width + k]
+        }
+      }
+    }
+    return (losses, dHidden, dTable)
+  }
+}

@@ -1,0 +1,80 @@
+import Tensors
+import Testing
+
+@Suite struct LinearTests {
+  @Test func gradientsOfLinearMatchFiniteDifferences() {
+    for (rows, inner, columns) in [(1, 1, 1), (5, 7, 3), (67, 4, 11)] {
+      let inputs = [randomTensor([rows, inner], seed: 1), randomTensor([columns, inner], seed: 2)]
+      let errors = gradientErrors(of: inputs) { $0.linear($1[0], $1[1]) }
+      // Linear in each: float32 rounding of at most 737 terms over a step of 0.02.
+      #expect(errors.allSatisfy { $0 < 5e-5 }, "\(rows) \(inner) \(columns): \(errors)")
+    }
+  }
+
+  @Test func gradientsOfLowRankMatchFiniteDifferences() {
+    for (rows, inner, rank, columns) in [(1, 1, 1, 1), (5, 7, 2, 3), (18, 5, 3, 11)] {
+      let inputs = [
+        randomTensor([rows, inner], seed: 1), randomTensor([rows, columns], seed: 2),
+        randomTensor([rank, inner], seed: 3), randomTensor([columns, rank], seed: 4),
+      ]
+      let errors = gradientErrors(of: inputs) { operations, x in
+        operations.lowRank(x[0], onto: x[1], a: x[2], b: x[3], scale: 1.5)
+      }
+      // Linear in each: as above.
+      #expect(errors.allSatisfy { $0 < 5e-5 }, "\(rows) \(inner) \(columns): \(errors)")
+    }
+  }
+
+  @Test func gradientOfTheWeightAddsToItsAccumulator() {
+    let kernels = CPUKernels(threads: 1)
+    let (x, weight) = (randomTensor([40, 5], seed: 1), randomTensor([3, 5], seed: 2))
+    let gradient = Tensor(zeros: [3, 5], .float32)
+    let seed = randomTensor([40, 3], seed: 3)
+    for _ in 0..<2 {
+      let tape = Tape()
+      let y = Operations(kernels, tape: tape).linear(x, tape.watch(weight, addingTo: gradient))
+      tape.backward(from: y, seed: seed, kernels)
+    }
+    let once = Tensor(zeros: [3, 5], .float32)
+    kernels.multiply(.transposed(seed), .stored(x), scale: 2, .replacing, once)
+    // One addition more than the product: an ulp of its size, about 10.
+    #expect(zip(gradient.floats, once.floats).allSatisfy { abs($0 - $1) < 1e-5 })
+  }
+
+  @Test func frozenWeightGetsNoGradient() {
+    let kernels = CPUKernels(threads: 1)
+    let tape = Tape()
+    let (x, weight) = (tape.watch(randomTensor([4, 5], seed: 1)), randomTensor([3, 5], seed: 2))
+    let y = Operations(kernels, tape: tape).linear(x, weight)
+    tape.backward(from: y, seed: randomTensor([4, 3], seed: 3), kernels)
+    #expect(x.node?.gradient != nil)
+    #expect(weight.node == nil)
+  }
+
+  @Test func lowRankSumIsRoundedOnceToTheBasesType() {
+    let (x, base) = (randomTensor([21, 40], .bfloat16, seed: 1), randomTensor([21, 30], .bfloat16, seed: 2))
+    let (a, b) = (randomTensor([4, 40], seed: 3), randomTensor([30, 4], seed: 4))
+    let operations = Operations(CPUKernels(threads: 2))
+    let exact = operations.lowRank(
+      Tensor(x.floats, x.shape), onto: Tensor(base.floats, base.shape), a: a, b: b, scale: 2)
+    let rounded = operations.lowRank(x, onto: base, a: a, b: b, scale: 2)
+    #expect(rounded.dtype == .bfloat16)
+    for (actual, expected) in zip(rounded.floats, exact.floats) {
+      // Half a unit of bfloat16 is at most 2^-8 of the value; float32 sums in another order may tip a tie.
+      #expect(abs(actual - expected) <= abs(expected) * 0x1p-8 + 1e-5)
+    }
+  }
+
+  @Test func activationGradientHasTheActivationsType() {
+    let kernels = CPUKernels(threads: 1)
+    let tape = Tape()
+    let x = tape.watch(randomTensor([20, 6], .bfloat16, seed: 1))
+    let gradient = Tensor(zeros: [3, 6], .float32)
+    let weight = tape.watch(randomTensor([3, 6], .bfloat16, seed: 2), addingTo: gradient)
+    let y = Operations(kernels, tape: tape).linear(x, weight)
+    tape.backward(from: y, seed: randomTensor([20, 3], .bfloat16, seed: 3), kernels)
+    #expect(y.dtype == .bfloat16)
+    #expect(x.node?.gradient?.dtype == .bfloat16)
+    #expect(gradient.floats.contains { $0 != 0 })
+  }
+}
