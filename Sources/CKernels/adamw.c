@@ -24,9 +24,10 @@ INLINE uint16_t rounded_stochastically(float x, uint32_t random) {
     return is_finite(x) ? (uint16_t)((ck_bits(x) + random) >> 16) : ck_to_bf16(x);
 }
 
-/* A parameter with the decay that comes before its step, rounded to its type; p itself without. */
+/* A parameter with the decay that comes before its step, rounded where each result is; p itself without decay. */
 INLINE float decayed(const ck_adamw_step *s, float p) {
-    return s->type == CK_FLOAT32 ? p * s->decay_before : ck_from_bf16(ck_to_bf16(p * s->decay_before));
+    int rounds = s->type == CK_BFLOAT16 && s->rounding == CK_NEAREST;
+    return rounds ? ck_from_bf16(ck_to_bf16(p * s->decay_before)) : p * s->decay_before;
 }
 
 /* The parameter after its step, not rounded. */

@@ -210,7 +210,10 @@ private func bfloat16(_ values: [Float]) -> Tensor {
     #expect(changed > 100 && changed < 900)
   }
 
-  @Test(arguments: [8, 32]) func stochasticRoundingFollowsItsDefinition(bits: Int) {
+  @Test(arguments: [8, 32], [DecayOrder.beforeStep, .afterStep])
+  func stochasticRoundingFollowsItsDefinition(bits: Int, order: DecayOrder) {
+    var step = Case.all[1].step(1)
+    step.decayOrder = order
     let count = 64 * 256 + 300
     let key = RandomKey(seed: 9, stream: 4)
     let values = bfloat16(spread(count, seed: 1, decades: 2))
@@ -219,13 +222,29 @@ private func bfloat16(_ values: [Float]) -> Tensor {
     let rounded = values.copied()
     for (parameter, rounding) in [(exact, Rounding.nearest), (rounded, .stochastic(key))] {
       let update = AdamWUpdate(
-        parameter: parameter, gradient: gradient, weights: nil, rounding: rounding, step: Case.all[1].step(1))
+        parameter: parameter, gradient: gradient, weights: nil, rounding: rounding, step: step)
       _ = States(count: count).stepped(update, bits: bits, threads: 2)
     }
     for index in 0..<count {
       let random = UInt32(key.bits(at: UInt64(index)) >> 48)
       let expected = UInt16((exact.float32[index].bitPattern + random) >> 16)
       #expect(rounded.bfloat16[index] == expected, "element \(index)")
+    }
+  }
+
+  @Test func decayComesBeforeOrAfterTheStep() {
+    // The first step of a constant gradient is the learning rate, 0.5; the decay is a factor of 0.95.
+    for (order, expected) in [(DecayOrder.beforeStep, Float(0.45)), (.afterStep, 0.475)] {
+      for bits in [8, 32] {
+        let update = AdamWUpdate(
+          parameter: Tensor([1], [1]), gradient: Tensor([1], [1]), weights: nil, rounding: .nearest,
+          step: AdamWStep(
+            step: 1, learningRate: 0.5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1,
+            gradientScale: 1, decayOrder: order))
+        _ = States(count: 1).stepped(update, bits: bits)
+        // Rounding of the bias corrections: 1 - 0.999 has an error of 3e-5 in float32.
+        #expect(abs(update.parameter.floats[0] - expected) < 1e-4)
+      }
     }
   }
 
