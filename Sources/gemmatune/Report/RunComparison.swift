@@ -45,7 +45,9 @@ package func compared(
 private func orderedPairs(_ runs: [RunRecord], base: RunRecord?) -> [(RunRecord, RunRecord)] {
   let isBase = { (run: RunRecord) in run.directory == base?.directory }
   let sorted = runs.filter(isBase) + runs.filter { !isBase($0) }
-  return sorted.indices.flatMap { left in sorted.indices.dropFirst(left + 1).map { (sorted[left], sorted[$0]) } }
+  return sorted.indices.flatMap { left in
+    sorted.indices.dropFirst(left + 1).map { (sorted[left], sorted[$0]) }
+  }
 }
 
 /// Why the answers of two evaluations are not about the same questions; nil when they are.

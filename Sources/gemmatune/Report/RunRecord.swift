@@ -38,7 +38,7 @@ package struct RunRecord: Sendable {
     evaluation = try EvaluationRecord(
       contentsOf: "\(directory)/evaluation",
       references: problemFile(
-        folder: configuration.data.path, split: evaluated.split.rawValue, variant: Variant(evaluated.variant)))
+        folder: configuration.data.path, split: evaluated.split.rawValue, variant: evaluated.variant))
   }
 
   /// Reads run folders in this order; runs of the same name get their folders added.

@@ -24,7 +24,9 @@ package func chosenQuestions(_ runs: [RunRecord], limit: Int = 5) -> [ShownQuest
   let counts = Dictionary(evaluated.map { ($0.evaluation.references, 1) }, uniquingKeysWith: +)
   // The earliest run's file wins a tie.
   let largest = counts.values.max()
-  guard let file = evaluated.map(\.evaluation.references).first(where: { counts[$0] == largest }) else { return [] }
+  guard let file = evaluated.map(\.evaluation.references).first(where: { counts[$0] == largest }) else {
+    return []
+  }
   let group = evaluated.filter { $0.evaluation.references == file }
   var byID: [Int: [(run: String, answer: AnswerRecord)]] = [:]
   for (name, evaluation) in group {

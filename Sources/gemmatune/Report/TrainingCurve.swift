@@ -112,7 +112,8 @@ extension LoggedStep {
     }
     self.init(
       step: try whole("step", from: 1), loss: try real("loss"), samples: try whole("samples"),
-      tokens: try whole("tokens"), targetTokens: try whole("target_tokens"), seconds: try real("step_seconds"),
+      tokens: try whole("tokens"), targetTokens: try whole("target_tokens"),
+      seconds: try real("step_seconds"),
       samplesPerSecond: try real("samples_per_second"), tokensPerSecond: try real("tokens_per_second"),
       changedShare: object["changed_share"]?.doubleValue,
       peakMemoryBytes: try whole("peak_memory_bytes"))

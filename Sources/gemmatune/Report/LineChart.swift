@@ -1,0 +1,73 @@
+import Files
+
+/// Training losses over the steps: raw in the background, smoothed in front.
+struct LineChart {
+  struct Line {
+    var name: String
+    /// 0xRRGGBB.
+    var color: Int
+    var curve: TrainingCurve
+  }
+
+  /// One or two lines.
+  var title: [String]
+  var lines: [Line]
+
+  /// The picture; nil when no step has a loss.
+  var picture: Picture? {
+    guard lines.contains(where: { $0.curve.steps.contains { $0.loss != nil } }) else { return nil }
+    return Picture(
+      kind: .trainingLoss,
+      caption:
+        "Training loss by optimizer step: an exponential moving average (0.9) over the raw losses, which are faint.",
+      data: data, script: script)
+  }
+
+  /// A row a step; empty where a run lacks the step, nan where its loss is not finite.
+  private var data: String {
+    let steps = Set(lines.flatMap { $0.curve.steps.map(\.step) }).sorted()
+    let columns = lines.map { line in
+      Dictionary(
+        zip(line.curve.steps, line.curve.smoothedLosses).map { step, smoothed in
+          (step.step, [step.loss, smoothed].map { $0.map(\.description) ?? "nan" })
+        }, uniquingKeysWith: { _, last in last })
+    }
+    let heading = lines.flatMap { ["\($0.name) loss", "\($0.name) smoothed"] }.map(GnuplotText.cell)
+    let rows = steps.map { step in ["\(step)"] + columns.flatMap { $0[step] ?? ["", ""] } }
+    return GnuplotText.table([["step"] + heading] + rows)
+  }
+
+  private var script: String {
+    let file = GnuplotText.quoted("\(Picture.Kind.trainingLoss.rawValue).tsv")
+    let dashes = dashTypes
+    let raw = lines.indices.map { index in
+      "\(index == 0 ? file : "''") skip 1 using 1:\(2 * index + 2) with lines lw 0.8 "
+        + "lc rgb \(0xD800_0000 + lines[index].color) notitle"
+    }
+    let smoothed = lines.indices.map { index in
+      "'' skip 1 using 1:\(2 * index + 3) with lines lw 2.2 dt \(dashes[index]) lc rgb \(lines[index].color) "
+        + "title \(GnuplotText.quoted(GnuplotText.shortened(lines[index].name)))"
+    }
+    return GnuplotText.script(
+      .trainingLoss, title: title, height: 520 + 12 * lines.count,
+      settings: """
+        set key outside below left horizontal Left reverse samplen 2.5 spacing 1.2
+        set grid ytics lc rgb '#dddddd' lt 1 lw 0.6
+        set xlabel 'Optimizer step'
+        set ylabel 'Loss (nats per target token)'
+        set xrange [\(firstStep):*]
+        """,
+      plot: (raw + smoothed).joined(separator: ", \\\n  "))
+  }
+
+  /// A single point needs room around it.
+  private var firstStep: String {
+    let last = lines.compactMap { $0.curve.steps.last?.step }.max() ?? 0
+    return last > 1 ? "1" : "*"
+  }
+
+  /// Runs of one colour are told apart by their dashes.
+  private var dashTypes: [Int] {
+    lines.indices.map { index in lines[..<index].count { $0.color == lines[index].color } % 5 + 1 }
+  }
+}

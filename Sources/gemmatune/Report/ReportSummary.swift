@@ -1,0 +1,87 @@
+import Files
+
+extension StudyReport {
+  /// `summary.json`: every number of the report.
+  package var json: JSONValue {
+    .object([
+      "base": base.map { .string($0.name) } ?? .null,
+      "runs": .array(runs.map(\.json)),
+      "comparisons": .array(comparisons.map(\.json)),
+      "not_compared": .array(
+        mismatches.map {
+          .object(["first": .string($0.first), "second": .string($0.second), "reason": .string($0.reason)])
+        }),
+      "losses_comparable": .bool(!mixesVariants),
+      "notes": .array(notes.map { .string($0) }),
+    ])
+  }
+}
+
+extension RunComparison {
+  fileprivate var json: JSONValue {
+    .object([
+      "first": .string(first), "second": .string(second), "count": .int(outcome.count),
+      "only_first_correct": .int(outcome.onlyFirst), "only_second_correct": .int(outcome.onlySecond),
+      "difference": .double(outcome.difference), "mcnemar_p": .double(outcome.mcnemarP),
+      "shown": .bool(isShown),
+    ])
+  }
+}
+
+extension RunRecord {
+  fileprivate var json: JSONValue {
+    .object([
+      "name": .string(name), "directory": .string(directory), "state": .string(state.rawValue),
+      "method": .string(configuration.method.rawValue), "model": .string(configuration.model.path),
+      "variant": isBase ? .null : .string(configuration.data.variant.rawValue),
+      "precision": .string(configuration.model.precision.rawValue),
+      "device": .string(configuration.device.rawValue),
+      "seed": configuration.run.seed.json,
+      "parameters": parameters.map { .object(["total": .int($0.total), "trainable": .int($0.trainable)]) }
+        ?? .null,
+      "prompt_hash": facts.map { .string($0.promptHash) } ?? .null,
+      "training": training?.json ?? .null, "evaluation": evaluation?.json ?? .null,
+    ])
+  }
+}
+
+extension TrainingCurve {
+  fileprivate var json: JSONValue {
+    .object([
+      "steps": .int(steps.count), "first_loss": real(steps.first?.loss), "final_loss": real(finalLoss),
+      "final_loss_steps": .int(finalStepCount), "samples_per_second": real(samplesPerSecond),
+      "tokens_per_second": real(tokensPerSecond), "changed_share": real(changedShare),
+      "samples": .int(samples),
+      "tokens": .int(tokens), "target_tokens": .int(targetTokens), "seconds": .double(seconds),
+      "peak_memory_bytes": .int(peakMemoryBytes),
+    ])
+  }
+}
+
+extension EvaluationRecord {
+  fileprivate var json: JSONValue {
+    let interval = confidenceInterval
+    func share(_ part: Int) -> JSONValue { .double(Double(part) / Double(count)) }
+    let tags = missCounts.sorted { $0.key < $1.key }
+    var misses = JSONObject()
+    for (tag, number) in tags { misses[tag] = .int(number) }
+    return .object([
+      "count": .int(count), "correct": .int(correct), "exact_match": share(correct),
+      "confidence_interval_95": .array([.double(interval.lowerBound), .double(interval.upperBound)]),
+      "correct_flexible": .int(correctFlexible), "exact_match_flexible": share(correctFlexible),
+      "correct_openai": correctOpenAI.map { .int($0) } ?? .null,
+      "exact_match_openai": correctOpenAI.map(share) ?? .null,
+      "mean_tokens": .double(meanTokens), "tokens_per_second": real(tokensPerSecond),
+      "references": .string(references), "prompt_hash": promptHash.map { .string($0) } ?? .null,
+      "misses": .object(misses),
+      "definitions_disagree": .array(answers.filter(\.definitionsDisagree).map { .int($0.id) }),
+    ])
+  }
+}
+
+extension UInt64 {
+  /// As a number where it is one that every reader keeps whole, else as text.
+  fileprivate var json: JSONValue { self <= 1 << 53 ? .int(Int(self)) : .string("\(self)") }
+}
+
+private func real(_ value: Double?) -> JSONValue { value.map { .double($0) } ?? .null }

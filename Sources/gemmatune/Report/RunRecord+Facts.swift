@@ -1,0 +1,81 @@
+import Files
+
+extension RunRecord {
+  /// The method with what tells runs of one method apart: "LoRA r=16", "none, 1-shot".
+  var methodName: String {
+    let shots = configuration.evaluation.shots > 0 ? ", \(configuration.evaluation.shots)-shot" : ""
+    switch configuration.method {
+    case .none: return "none" + shots
+    case .full: return "full" + shots
+    case .lora: return "LoRA r=\(configuration.lora.rank)" + shots
+    }
+  }
+
+  /// The variant that it was trained on.
+  var dataName: String { isBase ? ReportTable.dash : configuration.data.variant.rawValue }
+
+  /// What the run was, in a fixed order that is the same for all runs.
+  var shownFacts: [(name: String, value: String)] {
+    [
+      ("Model", configuration.model.path),
+      ("Method", methodFact),
+      ("Parameters", parameters.shown { grouped($0.total) }),
+      ("Trainable", parameters.shown(trainableFact)),
+      ("Precision", configuration.model.precision.rawValue),
+      ("Device", configuration.device.rawValue),
+      ("Seed", "\(configuration.run.seed)"),
+    ] + trainingFacts + evaluationFacts + [("Folder", directory)]
+  }
+
+  private var methodFact: String {
+    guard configuration.method == .lora else { return configuration.method.rawValue }
+    let lora = configuration.lora
+    let targets = lora.targets.map(\.rawValue).joined(separator: " ")
+    return
+      "LoRA, rank \(lora.rank), alpha \(lora.alpha.trimmed), dropout \(lora.dropout.trimmed), on \(targets)"
+  }
+
+  private func trainableFact(_ parameters: (total: Int, trainable: Int)) -> String {
+    let share = Double(parameters.trainable) / Double(max(1, parameters.total))
+    return "\(grouped(parameters.trainable)) (\(percent(share, decimals: 4)) %)"
+  }
+
+  private var trainingFacts: [(name: String, value: String)] {
+    let (train, optimizer) = (configuration.train, configuration.optimizer)
+    let (each, passes) = (train.perDeviceBatchSize, train.gradientAccumulationSteps)
+    let batch = each.multipliedReportingOverflow(by: passes).partialValue
+    let rate = "\(train.learningRate) to \(train.minLearningRate), \(train.schedule.rawValue)"
+    let rates = train.schedule == .constant ? "\(train.learningRate), constant" : rate
+    let values: [(name: String, value: String)] = [
+      ("Training data", "\(configuration.data.path), \(configuration.data.split.rawValue), \(dataName)"),
+      ("Steps", training.shown { grouped($0.steps.count) }),
+      ("Sequences", training.shown { grouped($0.samples) }),
+      ("Tokens", training.shown { "\(grouped($0.tokens)), of them \(grouped($0.targetTokens)) targets" }),
+      ("Learning rate", "\(rates), warm-up \(percent(train.warmupRatio, decimals: 0)) % of the steps"),
+      ("Batch", "\(each) × \(passes) = \(batch) sequences a step"),
+      ("Longest sequence", "\(grouped(train.maxLength)) tokens"),
+      ("Optimizer", "\(optimizer.name.rawValue), update \(optimizer.lowPrecisionUpdate.rawValue)"),
+      ("Training time", training.shown { duration($0.seconds) }),
+      ("Peak memory", training.shown { MemoryPlan.shown($0.peakMemoryBytes) }),
+      ("Prompt of training", facts.shown(\.promptHash)),
+    ]
+    return isBase ? values.map { ($0.name, ReportTable.dash) } : values
+  }
+
+  private var evaluationFacts: [(name: String, value: String)] {
+    [
+      ("Prompt form", configuration.prompt.template.rawValue),
+      ("Prompt of evaluation", (evaluation?.promptHash).shown { $0 }),
+      ("Evaluated on", evaluation.shown { "\($0.references), \(grouped($0.count)) questions" }),
+      ("Longest answer", "\(grouped(configuration.evaluation.maxNewTokens)) tokens"),
+      ("Decoding", (evaluation?.tokensPerSecond).shown { "\($0.formatted(decimals: 1)) tokens/s" }),
+    ]
+  }
+}
+
+extension Double {
+  /// The number without a needless ".0".
+  fileprivate var trimmed: String {
+    description.hasSuffix(".0") ? String(description.dropLast(2)) : description
+  }
+}

@@ -1,0 +1,57 @@
+import Files
+import GSM8K
+
+/// What a report says, before it has a form: runs, how they compare, and which questions are shown.
+package struct StudyReport: Sendable {
+  /// In the order of the command line.
+  package let runs: [RunRecord]
+  /// The first untouched model among them.
+  package let base: RunRecord?
+  /// Every pair of runs that answered the same questions.
+  package let comparisons: [RunComparison]
+  /// Every other pair of evaluated runs.
+  package let mismatches: [RunMismatch]
+  /// Questions with all runs' answers.
+  package let questions: [ShownQuestion]
+  /// The user's own questions with the answers to them.
+  package let probes: [ShownQuestion]
+
+  /// The report on these runs.
+  package init(_ runs: [RunRecord]) {
+    self.runs = runs
+    base = runs.first(where: \.isBase)
+    (comparisons, mismatches) = compared(runs, base: base)
+    questions = chosenQuestions(runs)
+    probes = shownProbes(runs)
+  }
+
+  /// The runs that have training steps.
+  var trained: [(run: RunRecord, curve: TrainingCurve)] {
+    runs.compactMap { run in run.training.map { (run, $0) } }
+  }
+
+  /// Whether losses stand side by side that do not measure the same.
+  package var mixesVariants: Bool { Set(trained.map(\.run.configuration.data.variant)).count > 1 }
+
+  /// Why runs and numbers may not be what they seem, one sentence each.
+  package var notes: [String] {
+    runs.flatMap(notes) + mismatches.map { "\($0.first) and \($0.second) are not compared: \($0.reason)." }
+  }
+
+  private func notes(_ run: RunRecord) -> [String] {
+    var notes: [String] = []
+    if run.state == .unfinished {
+      let steps = run.training?.steps.last.map { "step \($0.step) is its last so far" } ?? "no step is done"
+      notes.append("\(run.name) is not finished: \(steps).")
+    }
+    if run.evaluation == nil { notes.append("\(run.name) is not evaluated.") }
+    if let curve = run.training, curve.finalLoss == nil {
+      notes.append("\(run.name) has losses among its last steps that are not finite.")
+    }
+    if let trained = run.facts?.promptHash, let asked = run.evaluation?.promptHash, trained != asked {
+      notes.append(
+        "\(run.name) was evaluated with another prompt (\(asked)) than it was trained with (\(trained)).")
+    }
+    return notes
+  }
+}
