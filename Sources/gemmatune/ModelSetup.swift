@@ -4,15 +4,18 @@ import Gemma
 import Tensors
 
 /// What every command that computes begins with: kernels, the model's sizes and its tokenizer; weights on demand.
-struct ModelSetup {
-  let kernels: any Kernels
-  let configuration: ModelConfiguration
-  let tokenizer: Tokenizer
+package struct ModelSetup {
+  /// What computes.
+  package let kernels: any Kernels
+  /// The base model's sizes.
+  package let configuration: ModelConfiguration
+  /// The base model's tokenizer.
+  package let tokenizer: Tokenizer
   private let run: RunConfiguration
 
   /// Reads the headers of a run's base model, not its weights.
   /// - Throws: `Fault`.
-  init(_ run: RunConfiguration) throws {
+  package init(_ run: RunConfiguration) throws {
     self.run = run
     kernels = CPUKernels(threads: run.threads ?? ProcessInfo.processInfo.activeProcessorCount)
     configuration = try ModelConfiguration(contentsOf: "\(run.model.path)/config.json")
@@ -52,7 +55,8 @@ struct ModelSetup {
     let final = RunDirectory.finalFolder(in: directory)
     if run.method != .none, !isDirectory(final) {
       throw Fault(
-        .missing, file: final, "no finished weights of this run", hint: "train it first: gemmatune train CONFIG")
+        .missing, file: final, "no finished weights of this run",
+        hint: "train it first: gemmatune train CONFIG")
     }
     switch run.method {
     case .none: return try baseModel()

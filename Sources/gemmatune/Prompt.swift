@@ -6,39 +6,44 @@ import Gemma
 ///
 /// BOS is added as an id, exactly once. The hash tells two prompts apart; it is stored with the weights, and `eval` says
 /// when the evaluation's differs from the training's.
-struct Prompt: Sendable {
-  let tokenizer: Tokenizer
-  let wording: PromptWording
+package struct Prompt: Sendable {
+  /// The model's tokenizer.
+  package let tokenizer: Tokenizer
+  /// The text around question and answer.
+  package let wording: PromptWording
   /// Tokens that end an answer: end of sequence, and end of turn where the tokenizer has one.
-  let stopIds: Set<Int32>
+  package let stopIds: Set<Int32>
   /// The token that ends a training target.
   private let endId: Int32
   private let turns: ChatTurns?
 
   /// The prompt of a wording for a model.
   /// - Throws: `Fault` when the tokenizer has no turn marks and the wording asks for them.
-  init(_ wording: PromptWording, _ tokenizer: Tokenizer, _ configuration: ModelConfiguration) throws {
+  package init(
+    _ wording: PromptWording, _ tokenizer: Tokenizer, _ configuration: ModelConfiguration
+  ) throws {
     self.tokenizer = tokenizer
     self.wording = wording
-    turns = wording.template == .chat ? try ChatTurns(family: configuration.family, tokenizer: tokenizer) : nil
+    turns =
+      wording.template == .chat ? try ChatTurns(family: configuration.family, tokenizer: tokenizer) : nil
     endId = turns?.endOfTurnId ?? tokenizer.eosId
     let ends = [tokenizer.eosId, tokenizer.endOfTurnId ?? tokenizer.eosId]
     stopIds = Set(ends + configuration.eosTokenIds.map(Int32.init))
   }
 
   /// `[bos] + prompt`.
-  func encodedPrompt(for question: String) -> [Int32] {
+  package func encodedPrompt(for question: String) -> [Int32] {
     let text = wording.prompt(for: question)
     return turns.map { $0.prompt(text) } ?? [tokenizer.bosId] + tokenizer.encode(text)
   }
 
   /// `answer + [end]`.
-  func encodedTarget(for answer: String) -> [Int32] {
+  package func encodedTarget(for answer: String) -> [Int32] {
     tokenizer.encode(wording.target(for: answer)) + [endId]
   }
 
   /// FNV-1a, 64 bits, of everything that the tokens of a prompt depend on, in hexadecimal.
-  var hash: String {
+  package var hash: String {
     let parts = JSONValue.object([
       "wording": wording.json, "bos": .int(Int(tokenizer.bosId)), "end": .int(Int(endId)),
       "stops": .array(stopIds.sorted().map { .int(Int($0)) }),

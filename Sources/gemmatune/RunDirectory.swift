@@ -2,9 +2,9 @@ import Files
 import Glibc
 
 /// A run's folder: where its files are, and the lock that keeps a second process out.
-final class RunDirectory {
+package final class RunDirectory {
   /// The folder.
-  let path: String
+  package let path: String
   private let descriptor: Int32
 
   /// The files of a run, by their paths.
@@ -20,7 +20,7 @@ final class RunDirectory {
 
   /// Makes the folder if need be, and locks it until this object or the process ends.
   /// - Throws: `Fault` .cannotCreate, or .inUse when another process holds it.
-  init(locking path: String) throws {
+  package init(locking path: String) throws {
     self.path = path
     try makeDirectory(path)
     descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
@@ -37,7 +37,7 @@ final class RunDirectory {
 
   /// Refuses a folder that holds a training run: it is never written over.
   /// - Throws: `Fault` .cannotCreate.
-  static func requireUnused(_ path: String) throws {
+  package static func requireUnused(_ path: String) throws {
     for name in ["metrics.jsonl", "train.log", "final"] where exists("\(path)/\(name)") {
       throw Fault(
         .cannotCreate, file: path, "a run is there already (it has \(name))",

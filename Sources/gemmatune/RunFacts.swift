@@ -1,22 +1,26 @@
 import Files
 
 /// What a finished run says about itself beside its weights: `final/gemmatune.json`.
-struct RunFacts: Equatable, Sendable {
+package struct RunFacts: Equatable, Sendable {
   /// `Prompt.hash` of training; evaluation compares its own.
-  var promptHash: String
+  package var promptHash: String
   /// The base model's folder.
-  var baseModel: String
-  var method: String
+  package var baseModel: String
+  /// `full` or `lora`.
+  package var method: String
   /// Optimizer steps done.
-  var steps: Int
+  package var steps: Int
   /// Parameters of the base model, and those that were trained.
-  var baseParameters: Int, trainableParameters: Int
+  package var baseParameters: Int, trainableParameters: Int
 
   /// The file's name in the folder of the weights.
-  static let fileName = "gemmatune.json"
+  package static let fileName = "gemmatune.json"
 
-  init(promptHash: String, baseModel: String, method: String, steps: Int, baseParameters: Int, trainableParameters: Int)
-  {
+  /// All of it.
+  package init(
+    promptHash: String, baseModel: String, method: String, steps: Int, baseParameters: Int,
+    trainableParameters: Int
+  ) {
     self.promptHash = promptHash
     self.baseModel = baseModel
     self.method = method
@@ -27,10 +31,12 @@ struct RunFacts: Equatable, Sendable {
 
   /// Reads the facts in a folder of finished weights.
   /// - Throws: `Fault`.
-  init(contentsOf folder: String) throws {
+  package init(contentsOf folder: String) throws {
     let file = "\(folder)/\(Self.fileName)"
     let object = try JSONValue(parsing: readFile(file, limit: 1 << 20), file: file).objectValue
-    func fail(_ key: String) -> Fault { Fault(.badData, file: file, "key '\(key)' is missing or of another type") }
+    func fail(_ key: String) -> Fault {
+      Fault(.badData, file: file, "key '\(key)' is missing or of another type")
+    }
     func text(_ key: String) throws -> String {
       guard let value = object?[key]?.stringValue else { throw fail(key) }
       return value
@@ -46,7 +52,7 @@ struct RunFacts: Equatable, Sendable {
   }
 
   /// The file's content.
-  var json: JSONValue {
+  package var json: JSONValue {
     .object([
       "prompt_hash": .string(promptHash), "base_model": .string(baseModel), "method": .string(method),
       "steps": .int(steps), "base_parameters": .int(baseParameters),

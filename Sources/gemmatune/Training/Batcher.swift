@@ -4,24 +4,34 @@ import Tensors
 /// Which examples make up each optimizer step: a pure function of the seed.
 ///
 /// 5 examples, 2 a pass, 2 passes a step: epoch 1 in file order is [[[0, 1], [2, 3]], [[4]]].
-struct Batcher: Sendable {
+package struct Batcher: Sendable {
   /// Number of examples.
-  let exampleCount: Int
+  package let exampleCount: Int
   /// Examples of one forward and backward pass.
-  let perDeviceBatchSize: Int
+  package let perDeviceBatchSize: Int
   /// Passes of one optimizer step.
-  let gradientAccumulationSteps: Int
+  package let gradientAccumulationSteps: Int
   /// Key of the epochs' orders; nil keeps file order.
-  let shuffle: RandomKey?
+  package let shuffle: RandomKey?
+
+  /// Batches of `exampleCount` examples.
+  package init(
+    exampleCount: Int, perDeviceBatchSize: Int, gradientAccumulationSteps: Int, shuffle: RandomKey?
+  ) {
+    self.exampleCount = exampleCount
+    self.perDeviceBatchSize = perDeviceBatchSize
+    self.gradientAccumulationSteps = gradientAccumulationSteps
+    self.shuffle = shuffle
+  }
 
   /// Optimizer steps of one epoch: ceil(ceil(examples / per device) / accumulation).
-  var stepsPerEpoch: Int {
+  package var stepsPerEpoch: Int {
     let passes = (exampleCount + perDeviceBatchSize - 1) / perDeviceBatchSize
     return (passes + gradientAccumulationSteps - 1) / gradientAccumulationSteps
   }
 
   /// The order of the examples in an epoch (from 0).
-  func order(epoch: Int) -> [Int] {
+  package func order(epoch: Int) -> [Int] {
     var order = Array(0..<exampleCount)
     guard let key = shuffle?.derived(UInt64(epoch)) else { return order }
     // Fisher & Yates, from the end.
@@ -32,7 +42,7 @@ struct Batcher: Sendable {
   }
 
   /// The passes of each optimizer step of an epoch, as indices of examples.
-  func steps(epoch: Int) -> [[[Int]]] {
+  package func steps(epoch: Int) -> [[[Int]]] {
     let passes = Self.chunks(order(epoch: epoch), of: perDeviceBatchSize)
     return Self.chunks(passes, of: gradientAccumulationSteps)
   }

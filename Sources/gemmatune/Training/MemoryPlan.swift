@@ -2,21 +2,23 @@ import Gemma
 import Tensors
 
 /// Predicted peak memory by part, in bytes.
-struct MemoryPlan: Equatable, Sendable {
+package struct MemoryPlan: Equatable, Sendable {
   /// One part, and its bytes at the peak.
-  struct Part: Equatable, Sendable {
-    var name: String
-    var bytes: Int
+  package struct Part: Equatable, Sendable {
+    /// What it is for.
+    package var name: String
+    /// Its size.
+    package var bytes: Int
   }
 
   /// The parts, in the order: weights, adapter, gradients, optimizer, activations, vocabulary.
-  var parts: [Part]
+  package var parts: [Part]
 
   /// All parts together.
-  var total: Int { parts.reduce(0) { $0 + $1.bytes } }
+  package var total: Int { parts.reduce(0) { $0 + $1.bytes } }
 
   /// One line: the total, and the parts in brackets.
-  var text: String {
+  package var text: String {
     let list = parts.map { "\($0.name) \(Self.shown($0.bytes))" }.joined(separator: ", ")
     return "\(Self.shown(total)) at the peak (\(list))"
   }
@@ -58,7 +60,9 @@ struct MemoryPlan: Equatable, Sendable {
 
   /// What the backward pass needs of the layers: the residual stream before each, and the inside of one layer with its
   /// gradients, or of all.
-  private static func activations(_ model: ModelConfiguration, tokens: Int, element: Int, checkpointing: Bool) -> Int {
+  private static func activations(_ model: ModelConfiguration, tokens: Int, element: Int, checkpointing: Bool)
+    -> Int
+  {
     let queryWidth = model.numAttentionHeads * model.headDim
     let keyValueWidth = model.numKeyValueHeads * model.headDim
     // Per token of one layer: the stream and its norms, queries (before and after norm and rotation) and attention's

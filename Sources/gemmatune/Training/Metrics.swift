@@ -2,25 +2,43 @@ import Files
 import Tensors
 
 /// One line of `metrics.jsonl`: what one optimizer step did.
-struct StepMetrics: Equatable, Sendable {
+package struct StepMetrics: Equatable, Sendable {
   /// Counted from 1.
-  var step: Int
+  package var step: Int
   /// Epochs done after this step.
-  var epoch: Double
+  package var epoch: Double
   /// Nats per target token over the whole step.
-  var loss: Double
+  package var loss: Double
   /// Rate that this step used.
-  var learningRate: Double
+  package var learningRate: Double
   /// Norm of all gradients before clipping.
-  var gradientNorm: Double
+  package var gradientNorm: Double
   /// Share of the stored trained weights whose bits this step changed, in [0, 1].
-  var changedShare: Double
+  package var changedShare: Double
   /// Tokens, target tokens and sequences of the step.
-  var tokens: Int, targetTokens: Int, samples: Int
+  package var tokens: Int, targetTokens: Int, samples: Int
   /// Wall-clock time of the step.
-  var stepSeconds: Double
+  package var stepSeconds: Double
   /// The most memory that the process has used so far.
-  var peakMemoryBytes: Int
+  package var peakMemoryBytes: Int
+
+  /// All of it.
+  package init(
+    step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double, changedShare: Double,
+    tokens: Int, targetTokens: Int, samples: Int, stepSeconds: Double, peakMemoryBytes: Int
+  ) {
+    self.step = step
+    self.epoch = epoch
+    self.loss = loss
+    self.learningRate = learningRate
+    self.gradientNorm = gradientNorm
+    self.changedShare = changedShare
+    self.tokens = tokens
+    self.targetTokens = targetTokens
+    self.samples = samples
+    self.stepSeconds = stepSeconds
+    self.peakMemoryBytes = peakMemoryBytes
+  }
 
   fileprivate enum Value {
     case whole(Int)
@@ -39,7 +57,7 @@ struct StepMetrics: Equatable, Sendable {
   }
 
   /// The line of `metrics.jsonl`.
-  var json: JSONValue {
+  package var json: JSONValue {
     var object = JSONObject()
     for (name, value) in values {
       switch value {
@@ -57,7 +75,7 @@ struct StepMetrics: Equatable, Sendable {
   }
 
   /// The metrics of several steps as columns of a table, with the names of `metrics.jsonl`.
-  static func columns(_ steps: [StepMetrics]) -> [(name: String, HDF5File.Column)] {
+  package static func columns(_ steps: [StepMetrics]) -> [(name: String, HDF5File.Column)] {
     let rows = steps.map(\.values)
     return (rows.first ?? [:]).enumerated().map { index, named in
       switch named.value {

@@ -3,7 +3,7 @@ import Gemma
 import Tensors
 
 /// The training loop: batches in, weights updated in place, one `StepMetrics` out for each optimizer step.
-struct Trainer {
+package struct Trainer {
   private let configuration: RunConfiguration
   private let kernels: any Kernels
   private let model: GemmaModel
@@ -16,10 +16,13 @@ struct Trainer {
   private let parameters: [(name: String, tensor: Tensor)]
   private let gradients: [Tensor]
   /// Optimizer steps of the whole run.
-  let steps: Int
+  package let steps: Int
 
   /// A trainer of the parameters that `configuration.method` names; they must be writable.
-  init(_ model: GemmaModel, _ examples: [TrainingExample], _ configuration: RunConfiguration, _ kernels: any Kernels) {
+  package init(
+    _ model: GemmaModel, _ examples: [TrainingExample], _ configuration: RunConfiguration,
+    _ kernels: any Kernels
+  ) {
     self.configuration = configuration
     self.kernels = kernels
     self.model = model
@@ -35,7 +38,7 @@ struct Trainer {
 
   /// Runs all steps. `onStep` is called after each; what it throws ends the run.
   /// - Throws: `Fault` .failure when the loss or a gradient is not finite, or a parameter gets no gradient.
-  func run(onStep: (StepMetrics) throws -> Void) throws {
+  package func run(onStep: (StepMetrics) throws -> Void) throws {
     var step = 0
     for epoch in 0..<configuration.train.epochs {
       var samples = 0

@@ -2,35 +2,43 @@ import Files
 import GSM8K
 
 /// One problem as the model sees it: `[bos] + prompt + answer + [end]`, of which the answer and the end are targets.
-struct TrainingExample: Equatable, Sendable {
+package struct TrainingExample: Equatable, Sendable {
   /// All tokens.
-  var tokens: [Int32]
+  package var tokens: [Int32]
   /// How many of them are no targets.
-  var promptLength: Int
+  package var promptLength: Int
+
+  /// A sequence of which the first `promptLength` tokens are no targets.
+  package init(tokens: [Int32], promptLength: Int) {
+    self.tokens = tokens
+    self.promptLength = promptLength
+  }
 
   /// Tokens that the loss is taken over.
-  var targetCount: Int { max(0, tokens.count - max(1, promptLength)) }
+  package var targetCount: Int { max(0, tokens.count - max(1, promptLength)) }
 }
 
 /// The training examples of a run, and what happened to those that were too long.
-struct TrainingData: Equatable, Sendable {
+package struct TrainingData: Equatable, Sendable {
   /// In file order.
-  var examples: [TrainingExample] = []
+  package var examples: [TrainingExample] = []
   /// Examples over the length limit that were left out, and that were cut.
-  var droppedCount = 0, truncatedCount = 0
+  package var droppedCount = 0, truncatedCount = 0
 
   /// Tokens of all examples.
-  var tokenCount: Int { examples.reduce(0) { $0 + $1.tokens.count } }
+  package var tokenCount: Int { examples.reduce(0) { $0 + $1.tokens.count } }
   /// Target tokens of all examples.
-  var targetCount: Int { examples.reduce(0) { $0 + $1.targetCount } }
+  package var targetCount: Int { examples.reduce(0) { $0 + $1.targetCount } }
   /// Tokens of the longest example.
-  var longest: Int { examples.map(\.tokens.count).max() ?? 0 }
+  package var longest: Int { examples.map(\.tokens.count).max() ?? 0 }
 
   /// Encodes the problems of a configuration.
   ///
   /// `loss_on: all` makes every token but the first a target. Throws a `Fault` naming file and line for an example over
   /// `train.max_length` (unless it is to be dropped or cut) and for one without targets.
-  init(_ problems: [Problem], _ prompt: Prompt, _ configuration: RunConfiguration, file: String) throws {
+  package init(
+    _ problems: [Problem], _ prompt: Prompt, _ configuration: RunConfiguration, file: String
+  ) throws {
     let limit = configuration.train.maxLength
     for problem in problems {
       let question = prompt.encodedPrompt(for: problem.question)

@@ -14,7 +14,8 @@ final class TrainingLog {
 
   /// Starts the files of a run; `directory` must hold none yet.
   /// - Throws: `Fault` .cannotCreate or .cannotWrite.
-  init(_ directory: RunDirectory, _ configuration: RunConfiguration, _ plan: TrainingPlan, quiet: Bool) throws {
+  init(_ directory: RunDirectory, _ configuration: RunConfiguration, _ plan: TrainingPlan, quiet: Bool) throws
+  {
     self.directory = directory
     self.quiet = quiet
     interval = configuration.logging.steps
@@ -22,7 +23,9 @@ final class TrainingLog {
     logFile = try LineFile(creating: directory.logFile)
     metricsFile = try LineFile(creating: directory.metricsFile)
     progress = Progress("step", total: plan.steps, quiet: quiet)
-    note("run \(configuration.run.name), method \(configuration.method.rawValue), model \(configuration.model.path)")
+    note(
+      "run \(configuration.run.name), method \(configuration.method.rawValue), model \(configuration.model.path)"
+    )
     plan.text.split(separator: "\n").forEach { note(String($0)) }
   }
 
@@ -44,7 +47,8 @@ final class TrainingLog {
   /// Writes the table of all steps, and says what the run came to.
   /// - Throws: `Fault`.
   func finish() throws {
-    try HDF5File.writeTable(path: directory.metricsTableFile, dataset: "train", columns: StepMetrics.columns(table))
+    try HDF5File.writeTable(
+      path: directory.metricsTableFile, dataset: "train", columns: StepMetrics.columns(table))
     let seconds = table.reduce(0) { $0 + $1.stepSeconds }
     let tokens = table.reduce(0) { $0 + $1.tokens }
     note(

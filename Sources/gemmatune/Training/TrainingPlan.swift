@@ -3,15 +3,18 @@ import Gemma
 import Tensors
 
 /// What a training run will do and need: `--dry-run` prints it, and the log begins with it.
-struct TrainingPlan: Sendable {
+package struct TrainingPlan: Sendable {
   /// Optimizer steps, of which `warmupSteps` warm up.
-  var steps: Int
-  var warmupSteps: Int
-  var exampleCount: Int, tokenCount: Int, targetCount: Int, longest: Int
-  var droppedCount: Int, truncatedCount: Int
+  package var steps: Int
+  package var warmupSteps: Int
+  /// Examples, their tokens and target tokens, and the tokens of the longest.
+  package var exampleCount: Int, tokenCount: Int, targetCount: Int, longest: Int
+  /// Examples over the length limit that were left out, and that were cut.
+  package var droppedCount: Int, truncatedCount: Int
   /// Parameters of the base model, and those that are trained.
-  var baseParameters: Int, trainableParameters: Int
-  var memory: MemoryPlan
+  package var baseParameters: Int, trainableParameters: Int
+  /// Predicted peak memory.
+  package var memory: MemoryPlan
 
   /// The plan of a configuration for a model and its data.
   init(_ configuration: RunConfiguration, _ setup: ModelSetup, _ data: TrainingData) {
@@ -32,12 +35,12 @@ struct TrainingPlan: Sendable {
   }
 
   /// Optimizer steps of a configuration over so many examples.
-  static func steps(_ train: RunConfiguration.TrainSection, _ batcher: Batcher) -> Int {
+  package static func steps(_ train: RunConfiguration.TrainSection, _ batcher: Batcher) -> Int {
     min(train.maxSteps ?? .max, batcher.stepsPerEpoch * train.epochs)
   }
 
   /// The plan as lines of text.
-  var text: String {
+  package var text: String {
     let share = Double(trainableParameters) / Double(baseParameters + adapterParameters) * 100
     let all = baseParameters + adapterParameters
     return """
