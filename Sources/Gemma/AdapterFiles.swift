@@ -145,7 +145,7 @@ extension AdapterWeights {
   /// A finite matrix in memory of its own: it may be trained further.
   private static func matrix(_ name: String, _ file: SafetensorsFile) throws -> Tensor {
     let stored = try file.tensor(named: name)
-    if let index = firstNonFinite(in: stored) {
+    if let index = stored.firstNonFinite() {
       throw Fault(
         .badData, file: file.path, place: name,
         "element \(index) is \(stored.flat(index)); expected finite weights")

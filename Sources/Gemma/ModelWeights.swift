@@ -56,7 +56,7 @@ package struct ModelWeights {
   package func checkContents() throws {
     for name in names {
       let tensor = try tensor(named: name)
-      if let index = firstNonFinite(in: tensor) {
+      if let index = tensor.firstNonFinite() {
         throw fault(name, "element \(index) is \(tensor.flat(index)); expected finite weights")
       }
     }
@@ -150,28 +150,6 @@ private func shardsListed(in index: String, folder: String) throws -> ([Safetens
 private func isPlainFileName(_ name: String) -> Bool {
   !name.utf8.contains { $0 == 0 || $0 == UInt8(ascii: "/") } && name.hasSuffix(".safetensors")
     && !name.hasPrefix(".")
-}
-
-/// The first element, in row-major order, that is NaN or infinite.
-func firstNonFinite(in tensor: Tensor) -> Int? {
-  // Runs without an early exit, so that the compiler vectorises them.
-  let run = 1024
-  func search<Bits: FixedWidthInteger>(_ values: UnsafeMutablePointer<Bits>, exponent: Bits) -> Int? {
-    for start in stride(from: 0, to: tensor.count, by: run) {
-      let end = min(start + run, tensor.count)
-      var found = false
-      for index in start..<end where values[index] & exponent == exponent { found = true }
-      if found { return (start..<end).first { values[$0] & exponent == exponent } }
-    }
-    return nil
-  }
-  return withExtendedLifetime(tensor.storage) {
-    switch tensor.dtype {
-    case .float32: search(tensor.bytes.assumingMemoryBound(to: UInt32.self), exponent: 0x7F80_0000)
-    case .bfloat16: search(tensor.bfloat16, exponent: 0x7F80)
-    case .int32, .uint8: nil
-    }
-  }
 }
 
 extension Tensor {

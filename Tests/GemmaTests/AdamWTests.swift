@@ -134,6 +134,18 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
     #expect(pair[0].floats != pair[1].floats)
   }
 
+  @Test func everyStepDrawsOtherRoundings() {
+    let ones = [Float](repeating: 1, count: 5000)
+    let weights = bfloat16(ones)
+    let optimizer = AdamW(settings(.stochastic(RandomKey(seed: 1, stream: 5))), [("a", weights)], kernels)
+    let results = (0..<2).map { _ in
+      for index in ones.indices { weights.bfloat16[index] = roundedToBFloat16(1) }
+      _ = optimizer.apply([Tensor(ones, [5000])], learningRate: 1e-3, gradientScale: 1)
+      return weights.floats
+    }
+    #expect(results[0] != results[1] && results[0] != ones)
+  }
+
   @Test func float32WeightsHaveNoMasterCopy() {
     let optimizer = AdamW(settings(.master), [("a", Tensor(zeros: [4], .float32))], kernels)
     #expect(optimizer.states[0].master == nil)
