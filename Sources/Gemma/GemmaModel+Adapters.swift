@@ -8,7 +8,8 @@ extension GemmaModel {
     updateLinears { layer, module, linear in
       linear.adapter = pairs[layer]?[module].map {
         LowRankAdapter(
-          a: $0.a, b: $0.b, scale: Float(weights.alpha / Double(weights.rank)), dropout: Float(weights.dropout))
+          a: $0.a, b: $0.b, scale: Float(weights.alpha / Double(weights.rank)),
+          dropout: Float(weights.dropout))
       }
     }
   }

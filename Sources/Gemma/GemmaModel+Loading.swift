@@ -16,6 +16,7 @@ extension GemmaModel {
   /// - Throws: `Fault`.
   package init(contentsOf folder: String, _ configuration: ModelConfiguration, precision: DType) throws {
     let weights = try ModelWeights(contentsOf: folder, for: configuration)
+    try weights.checkContents()
     try self.init(configuration) { name, _ in Self.converted(try weights.tensor(named: name), to: precision) }
   }
 
@@ -50,7 +51,8 @@ extension GemmaModel {
 
 extension Layer {
   fileprivate init(
-    _ configuration: ModelConfiguration, _ index: Int, weight: (_ name: String, _ shape: Shape) throws -> Tensor
+    _ configuration: ModelConfiguration, _ index: Int,
+    weight: (_ name: String, _ shape: Shape) throws -> Tensor
   ) rethrows {
     func linear(_ module: LinearModule) throws -> Linear {
       Linear(weight: try weight(WeightNames.linear(module, layer: index), module.shape(in: configuration)))
@@ -60,7 +62,8 @@ extension Layer {
     }
     let (hasPostNorms, hasHeadNorms) = (configuration.hasPostNorms, configuration.hasQueryKeyNorm)
     attention = Attention(
-      qProj: try linear(.query), kProj: try linear(.key), vProj: try linear(.value), oProj: try linear(.output),
+      qProj: try linear(.query), kProj: try linear(.key), vProj: try linear(.value),
+      oProj: try linear(.output),
       qNorm: hasHeadNorms ? try norm(.query) : nil, kNorm: hasHeadNorms ? try norm(.key) : nil,
       kind: configuration.layerKinds[index])
     mlp = MLP(gateProj: try linear(.gate), upProj: try linear(.up), downProj: try linear(.down))

@@ -94,6 +94,7 @@ package struct GemmaModel {
     let operations = Operations(kernels)
     let residual = residual(batch.ids, operations, context, checkpointing: false)
     let rows = (0..<Int32(batch.tokenCount)).map { $0 }
-    return kernels.logits(normed(residual, rows: rows, operations), embedding, softCap: configuration.finalLogitSoftcapping)
+    return kernels.logits(
+      normed(residual, rows: rows, operations), embedding, softCap: configuration.finalLogitSoftcapping)
   }
 }

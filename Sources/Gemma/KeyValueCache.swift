@@ -12,7 +12,8 @@ final class KeyValueCache: KeyValueStore {
   private var places = Tensor([])
 
   /// An empty cache for `rows` sequences of up to `capacity` tokens.
-  init(_ configuration: ModelConfiguration, _ dtype: DType, rows: Int, capacity: Int, _ kernels: any Kernels) {
+  init(_ configuration: ModelConfiguration, _ dtype: DType, rows: Int, capacity: Int, _ kernels: any Kernels)
+  {
     let shape = [rows * capacity, configuration.numKeyValueHeads * configuration.headDim]
     self.kernels = kernels
     self.capacity = capacity

@@ -74,7 +74,8 @@ package protocol Kernels {
   /// Sum of the squares of a float32 tensor, in a fixed order, in float64.
   func sumOfSquares(_ x: Tensor) -> Double
   /// One 8-bit AdamW step of one tensor; see `AdamWStep`.  - Returns: how many stored weights changed.
-  func adamW8bit(_ update: AdamWUpdate, codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor) -> Int
+  func adamW8bit(_ update: AdamWUpdate, codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor)
+    -> Int
   /// One AdamW step with float32 states.  - Returns: how many stored weights changed.
   func adamW32bit(_ update: AdamWUpdate, moment1: Tensor, moment2: Tensor) -> Int
 }
@@ -86,15 +87,23 @@ package enum Operand {
 
   /// The tensor, as stored.
   package var tensor: Tensor {
-    switch self { case .stored(let tensor), .transposed(let tensor): tensor }
+    switch self {
+    case .stored(let tensor), .transposed(let tensor): tensor
+    }
   }
   /// Rows of the factor as it enters the product.
   package var rowCount: Int {
-    switch self { case .stored(let tensor): tensor.shape[0] case .transposed(let tensor): tensor.shape[1] }
+    switch self {
+    case .stored(let tensor): tensor.shape[0]
+    case .transposed(let tensor): tensor.shape[1]
+    }
   }
   /// Columns of the factor as it enters the product.
   package var columnCount: Int {
-    switch self { case .stored(let tensor): tensor.shape[1] case .transposed(let tensor): tensor.shape[0] }
+    switch self {
+    case .stored(let tensor): tensor.shape[1]
+    case .transposed(let tensor): tensor.shape[0]
+    }
   }
 }
 

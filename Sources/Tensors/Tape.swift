@@ -25,7 +25,9 @@ package final class TapeNode {
 
   /// The float32 accumulator of a parameter, for operations that add to it in place.
   package var accumulator: Tensor {
-    guard isParameter, let gradient else { preconditionFailure("accumulator of a value that is no parameter") }
+    guard isParameter, let gradient else {
+      preconditionFailure("accumulator of a value that is no parameter")
+    }
     return gradient
   }
 

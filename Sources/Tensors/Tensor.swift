@@ -66,13 +66,17 @@ package struct Tensor {
   package init(_ elements: [Float], _ shape: Shape) {
     precondition(elements.count == shape.reduce(1, *), "Tensor: \(elements.count) elements for \(shape)")
     self.init(uninitialized: shape, .float32)
-    elements.withUnsafeBytes { bytes.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(bytes), byteCount: $0.count) }
+    elements.withUnsafeBytes {
+      bytes.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(bytes), byteCount: $0.count)
+    }
   }
 
   /// A new int32 host tensor [count].
   package init(_ elements: [Int32]) {
     self.init(uninitialized: [elements.count], .int32)
-    elements.withUnsafeBytes { bytes.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(bytes), byteCount: $0.count) }
+    elements.withUnsafeBytes {
+      bytes.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(bytes), byteCount: $0.count)
+    }
   }
 
   /// Number of elements.
