@@ -43,9 +43,8 @@ struct BarChart {
     let file = GnuplotText.quoted("\(kind.rawValue).tsv")
     let names = bars.enumerated().map { "\(GnuplotText.tick($1.name)) \($0)" }.joined(separator: ", ")
     let largest = bars.map(\.end).max() ?? 0
-    // Room at the right for the labels, which stand behind the whiskers.
-    let width = max(largest, 1e-9) * 1.3
-    let tics = bound.map { "set xtics \(largest * 1.3 > $0 ? "0, 20, \($0)" : "autofreq")\n" } ?? ""
+    let width = max(largest, 1e-9) / (1 - labelShare)
+    let tics = bound.map { "set xtics \(width > $0 ? "0, 20, \($0)" : "autofreq")\n" } ?? ""
     var parts = ["\(file) skip 1 using (0):0:(0):2:($0-0.32):($0+0.32):5 with boxxyerror lc rgb variable"]
     if bars.contains(where: { $0.interval != nil }) {
       parts.append(
@@ -57,12 +56,19 @@ struct BarChart {
       settings: """
         unset key
         set style fill solid 1.0 noborder
-        set grid xtics lc rgb '#dddddd' lt 1 lw 0.6
         set xlabel \(GnuplotText.quoted(axis))
         set xrange [0:\(width)]
         set yrange [\(Double(bars.count) - 0.4):-0.6]
         \(tics)set ytics (\(names)) scale 0
         """,
       plot: parts.joined(separator: ", \\\n  "))
+  }
+
+  /// The share of the axis that the labels need, which stand behind the whiskers: of 1,800 pixels the names take what
+  /// they need, a character 15 pixels.
+  private var labelShare: Double {
+    func pixels(_ texts: [String]) -> Double { 15 * Double(texts.map(\.count).max() ?? 0) }
+    let axis = 1640 - pixels(bars.map { GnuplotText.shortened($0.name) })
+    return (pixels(bars.map(\.label)) + 30) / axis
   }
 }

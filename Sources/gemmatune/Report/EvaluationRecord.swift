@@ -11,8 +11,8 @@ package struct AnswerRecord: Equatable, Sendable {
   /// Right by the strict, the flexible and OpenAI's definition; the last is nil where the file does not say.
   package var correct: Bool, correctFlexible: Bool, correctOpenAI: Bool?
   package var tokens: Int
-  /// Why it may be wrong.
-  package var tags: [String]
+  /// Why it may be wrong; nil where the file does not say.
+  package var tags: [String]?
 
   /// Whether the definitions differ about it.
   package var definitionsDisagree: Bool { correct != correctFlexible || correct != correctOpenAI ?? correct }
@@ -85,7 +85,7 @@ extension AnswerRecord {
     correctFlexible = try line.flag("correct_flexible")
     correctOpenAI = line.object["correct_openai"]?.boolValue
     tokens = try line.whole("tokens")
-    tags = line.object["tags"]?.arrayValue?.compactMap(\.stringValue) ?? []
+    tags = line.object["tags"]?.arrayValue?.compactMap(\.stringValue)
   }
 }
 

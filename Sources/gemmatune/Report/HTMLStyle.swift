@@ -22,6 +22,7 @@ enum HTMLStyle {
     table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; }
     th, td { padding: .35rem .7rem; text-align: left; vertical-align: top; border-bottom: 1px solid var(--rule); }
     thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
+    tbody th, td { max-width: 17rem; overflow-wrap: break-word; }
     tbody th { font-weight: 600; }
     .number { text-align: right; white-space: nowrap; }
     figure { margin: 1.5rem 0; }
@@ -31,7 +32,7 @@ enum HTMLStyle {
     pre { margin: .4rem 0 0; font: .8rem/1.45 ui-monospace, "DejaVu Sans Mono", monospace; white-space: pre-wrap;
       overflow-wrap: anywhere; }
     .asked { font: inherit; margin: 0 0 .75rem; max-width: 75ch; }
-    .cards { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(250px, 1fr)); }
+    .cards { display: grid; gap: .75rem; grid-template-columns: repeat(auto-fit, minmax(300px, 1fr)); }
     .card { background: var(--card); border: 1px solid var(--rule); border-top: 3px solid var(--rule); border-radius: 6px;
       padding: .6rem .75rem; }
     .right { border-top-color: var(--right); }

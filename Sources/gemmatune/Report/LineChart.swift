@@ -39,35 +39,40 @@ struct LineChart {
 
   private var script: String {
     let file = GnuplotText.quoted("\(Picture.Kind.trainingLoss.rawValue).tsv")
-    let dashes = dashTypes
     let raw = lines.indices.map { index in
       "\(index == 0 ? file : "''") skip 1 using 1:\(2 * index + 2) with lines lw 0.8 "
-        + "lc rgb \(0xD800_0000 + lines[index].color) notitle"
+        + "lc rgb \(0xC400_0000 + lines[index].color) notitle"
     }
     let smoothed = lines.indices.map { index in
-      "'' skip 1 using 1:\(2 * index + 3) with lines lw 2.2 dt \(dashes[index]) lc rgb \(lines[index].color) "
+      "'' skip 1 using 1:\(2 * index + 3) with \(style(index)) lc rgb \(lines[index].color) "
         + "title \(GnuplotText.quoted(GnuplotText.shortened(lines[index].name)))"
     }
     return GnuplotText.script(
-      .trainingLoss, title: title, height: 520 + 12 * lines.count,
+      .trainingLoss, title: title,
+      height: 520 + 12 * lines.count,
       settings: """
-        set key outside below left horizontal Left reverse samplen 2.5 spacing 1.2
+        set key outside below left horizontal Left reverse samplen 3 spacing 1.2
         set grid ytics lc rgb '#dddddd' lt 1 lw 0.6
-        set xlabel 'Optimizer step'
+        set xlabel 'Optimizer step' offset 0,0.4
         set ylabel 'Loss (nats per target token)'
-        set xrange [\(firstStep):*]
+        set xrange \(stepRange)
         """,
       plot: (raw + smoothed).joined(separator: ", \\\n  "))
   }
 
-  /// A single point needs room around it.
-  private var firstStep: String {
+  /// A single step needs room around it.
+  private var stepRange: String {
     let last = lines.compactMap { $0.curve.steps.last?.step }.max() ?? 0
-    return last > 1 ? "1" : "*"
+    return last > 1 ? "[1:\(last)]" : "[0:2]"
   }
 
-  /// Runs of one colour are told apart by their dashes.
-  private var dashTypes: [Int] {
-    lines.indices.map { index in lines[..<index].count { $0.color == lines[index].color } % 5 + 1 }
+  /// A line; a dot where there is but one step.
+  private func style(_ index: Int) -> String {
+    guard lines[index].curve.steps.count > 1 else { return "points pt 7 ps 1.2" }
+    // Runs of one colour are told apart by their dashes.
+    let twins = lines[..<index].count { $0.color == lines[index].color }
+    return "lines lw 2.2 dt \(Self.dashes[twins % Self.dashes.count])"
   }
+
+  private static let dashes = ["1", "(7,2)", "(2,2)", "(9,2,2,2)", "(9,2,2,2,2,2)"]
 }

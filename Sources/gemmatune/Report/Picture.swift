@@ -75,7 +75,7 @@ package struct Picture: Equatable, Sendable {
       LineChart.Line(name: run.name, color: run.color, curve: curve)
     }
     return LineChart(
-      title: withLossNote("Training loss", report), lines: lines
+      title: withLossNote("Training loss: moving average (0.9), single steps faint", report), lines: lines
     ).picture
   }
 

@@ -108,7 +108,7 @@ enum ReportWording {
       + "the end do not count).",
     "Flexible: the last number anywhere in the answer, compared the same way (flexible-extract).",
     "OpenAI: the first \"#### NUMBER\" as grade-school-math extracts it, commas removed, equal as text.",
-    "95 % interval: Wilson's, of the strict share. Tokens: the mean number of generated tokens an answer.",
+    "95 % interval: Wilson's, of the strict share. Mean tokens: the mean number of generated tokens an answer.",
     "Tags of a wrong answer: no answer (no \"#### NUMBER\"), truncated (ended by the length limit), ran on (text after the "
       + "answer's line), arithmetic slip (an equation that does not hold), reasoning (none of these).",
   ]

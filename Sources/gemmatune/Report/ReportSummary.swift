@@ -37,11 +37,34 @@ extension RunRecord {
       "precision": .string(configuration.model.precision.rawValue),
       "device": .string(configuration.device.rawValue),
       "seed": configuration.run.seed.json,
+      "settings": isBase ? .null : configuration.trainingSettings,
       "parameters": parameters.map { .object(["total": .int($0.total), "trainable": .int($0.trainable)]) }
         ?? .null,
       "prompt_hash": facts.map { .string($0.promptHash) } ?? .null,
       "training": training?.json ?? .null, "evaluation": evaluation?.json ?? .null,
     ])
+  }
+}
+
+extension RunConfiguration {
+  /// What training depends on, with the configuration's own keys.
+  fileprivate var trainingSettings: JSONValue {
+    var object: JSONObject = [
+      "epochs": .int(train.epochs), "per_device_batch_size": .int(train.perDeviceBatchSize),
+      "gradient_accumulation_steps": .int(train.gradientAccumulationSteps),
+      "max_length": .int(train.maxLength),
+      "learning_rate": .double(train.learningRate), "min_learning_rate": .double(train.minLearningRate),
+      "warmup_ratio": .double(train.warmupRatio), "schedule": .string(train.schedule.rawValue),
+      "optimizer": .string(optimizer.name.rawValue),
+      "low_precision_update": .string(optimizer.lowPrecisionUpdate.rawValue),
+    ]
+    if method == .lora {
+      object["rank"] = .int(lora.rank)
+      object["alpha"] = .double(lora.alpha)
+      object["dropout"] = .double(lora.dropout)
+      object["targets"] = .array(lora.targets.map { .string($0.rawValue) })
+    }
+    return .object(object)
   }
 }
 
@@ -62,9 +85,11 @@ extension EvaluationRecord {
   fileprivate var json: JSONValue {
     let interval = confidenceInterval
     func share(_ part: Int) -> JSONValue { .double(Double(part) / Double(count)) }
-    let tags = missCounts.sorted { $0.key < $1.key }
-    var misses = JSONObject()
-    for (tag, number) in tags { misses[tag] = .int(number) }
+    let misses = missCounts.map { counts in
+      var object = JSONObject()
+      for (tag, number) in counts.sorted(by: { $0.key < $1.key }) { object[tag] = .int(number) }
+      return JSONValue.object(object)
+    }
     return .object([
       "count": .int(count), "correct": .int(correct), "exact_match": share(correct),
       "confidence_interval_95": .array([.double(interval.lowerBound), .double(interval.upperBound)]),
@@ -73,7 +98,7 @@ extension EvaluationRecord {
       "exact_match_openai": correctOpenAI.map(share) ?? .null,
       "mean_tokens": .double(meanTokens), "tokens_per_second": real(tokensPerSecond),
       "references": .string(references), "prompt_hash": promptHash.map { .string($0) } ?? .null,
-      "misses": .object(misses),
+      "misses": misses ?? .null,
       "definitions_disagree": .array(answers.filter(\.definitionsDisagree).map { .int($0.id) }),
     ])
   }

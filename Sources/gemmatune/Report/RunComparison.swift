@@ -20,8 +20,27 @@ package struct RunComparison: Sendable {
 
 /// Two runs whose answers cannot be compared.
 package struct RunMismatch: Equatable, Sendable {
+  /// What keeps them apart.
+  package enum Kind: Equatable, Sendable {
+    case otherFile
+    case nothingShared
+    /// Under this id they were asked different things.
+    case changed(id: Int)
+  }
+
   package let first: String, second: String
-  package let reason: String
+  package let kind: Kind
+  /// The file that the first run's questions come from, and the second's.
+  package let files: [String]
+
+  /// The reason in words.
+  package var reason: String {
+    switch kind {
+    case .otherFile: "their questions come from \(files.joined(separator: " and "))"
+    case .nothingShared: "they have no question in common"
+    case .changed(let id): "\(files[0]) held another example \(id) when the second was evaluated"
+    }
+  }
 }
 
 /// All pairs of evaluated runs: those with the base first, then the others in order.
@@ -32,8 +51,9 @@ package func compared(
   var mismatches: [RunMismatch] = []
   for (first, second) in orderedPairs(runs.filter { $0.evaluation != nil }, base: base) {
     guard let left = first.evaluation, let right = second.evaluation else { continue }
-    if let reason = reasonAgainstPairing(left, right) {
-      mismatches.append(RunMismatch(first: first.name, second: second.name, reason: reason))
+    if let kind = mismatch(left, right) {
+      let files = [left.references, right.references]
+      mismatches.append(RunMismatch(first: first.name, second: second.name, kind: kind, files: files))
     } else {
       let outcome = PairedOutcome(left.correctByID, right.correctByID)
       pairs.append(RunComparison(first: first.name, second: second.name, outcome: outcome))
@@ -51,17 +71,13 @@ private func orderedPairs(_ runs: [RunRecord], base: RunRecord?) -> [(RunRecord,
 }
 
 /// Why the answers of two evaluations are not about the same questions; nil when they are.
-private func reasonAgainstPairing(_ left: EvaluationRecord, _ right: EvaluationRecord) -> String? {
-  guard left.references == right.references else {
-    return "their questions come from \(left.references) and \(right.references)"
-  }
+private func mismatch(_ left: EvaluationRecord, _ right: EvaluationRecord) -> RunMismatch.Kind? {
+  guard left.references == right.references else { return .otherFile }
   let questions = Dictionary(left.answers.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
   let shared = right.answers.compactMap { answer in questions[answer.id].map { ($0, answer) } }
-  if shared.isEmpty { return "they have no question in common" }
-  if let pair = shared.first(where: { $0.0.question != $0.1.question || $0.0.reference != $0.1.reference }) {
-    return "\(left.references) had another example under id \(pair.0.id) when the second was evaluated"
-  }
-  return nil
+  if shared.isEmpty { return .nothingShared }
+  let changed = shared.first { $0.0.question != $0.1.question || $0.0.reference != $0.1.reference }
+  return changed.map { .changed(id: $0.0.id) }
 }
 
 extension EvaluationRecord {

@@ -5,7 +5,7 @@ extension StudyReport {
   package var accuracyTable: ReportTable {
     let headings = [
       "Run", "Method", "Data", "Count", "Correct", "Exact match %", "95 % interval", "Flexible %", "OpenAI %",
-      "Tokens",
+      "Mean tokens",
     ]
     return ReportTable(
       headings, numbers: Set(headings.dropFirst(3)),
@@ -72,7 +72,7 @@ extension StudyReport {
         guard let evaluation = run.evaluation else { return nil }
         let counts = evaluation.missCounts
         return [run.name, grouped(evaluation.count - evaluation.correct)]
-          + tags.map { grouped(counts[$0.rawValue] ?? 0) }
+          + tags.map { tag in counts.shown { grouped($0[tag.rawValue] ?? 0) } }
           + [grouped(evaluation.answers.count { $0.definitionsDisagree })]
       })
   }
@@ -88,9 +88,11 @@ extension StudyReport {
 }
 
 extension EvaluationRecord {
-  /// How many wrong answers carry each tag.
-  var missCounts: [String: Int] {
-    Dictionary(answers.flatMap { $0.correct ? [] : $0.tags }.map { ($0, 1) }, uniquingKeysWith: +)
+  /// How many wrong answers carry each tag; nil where the file does not tell.
+  var missCounts: [String: Int]? {
+    let tags = answers.filter { !$0.correct }.map(\.tags)
+    if tags.contains(nil) { return nil }
+    return Dictionary(tags.flatMap { $0 ?? [] }.map { ($0, 1) }, uniquingKeysWith: +)
   }
 }
 

@@ -34,8 +34,21 @@ package struct StudyReport: Sendable {
   package var mixesVariants: Bool { Set(trained.map(\.run.configuration.data.variant)).count > 1 }
 
   /// Why runs and numbers may not be what they seem, one sentence each.
-  package var notes: [String] {
-    runs.flatMap(notes) + mismatches.map { "\($0.first) and \($0.second) are not compared: \($0.reason)." }
+  package var notes: [String] { runs.flatMap(notes) + mismatchNotes }
+
+  /// One sentence for all runs with different files, and one for each other pair.
+  private var mismatchNotes: [String] {
+    let evaluated = runs.compactMap { run in run.evaluation.map { (file: $0.references, run: run.name) } }
+    var files: [String] = []
+    for file in evaluated.map(\.file) where !files.contains(file) { files.append(file) }
+    let groups = files.map { file in
+      "\(file) (\(evaluated.filter { $0.file == file }.map(\.run).joined(separator: ", ")))"
+    }
+    let apart =
+      "Runs with questions from different files are not compared: \(groups.joined(separator: "; "))."
+    let others = mismatches.filter { $0.kind != .otherFile }
+    return (groups.count > 1 ? [apart] : [])
+      + others.map { "\($0.first) and \($0.second) are not compared: \($0.reason)." }
   }
 
   private func notes(_ run: RunRecord) -> [String] {
