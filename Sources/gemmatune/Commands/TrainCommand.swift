@@ -8,7 +8,8 @@ import Tensors
 struct TrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train", abstract: "Train the run that a configuration describes.",
-    discussion: "Exit status: 0 done, 65/66 bad/missing input, 73/74 output, 75 run in use, 78 configuration.")
+    discussion: "Exit status: 0 done, 65/66 bad/missing input, 73/74 output, 75 run in use, 78 configuration."
+  )
 
   @Argument(help: "The run's configuration, a YAML file.", completion: .file(extensions: ["yaml", "yml"]))
   var config: String

@@ -20,7 +20,8 @@ struct EvaluationSession {
     let evaluation = configuration.evaluation
     let variant = evaluation.variant
     let problems = try loadProblems(
-      folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant, limit: evaluation.limit)
+      folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant,
+      limit: evaluation.limit)
     let probes = try evaluation.probes.map(Probe.load) ?? []
     let prompt = try Prompt(PromptWording(evaluation: configuration), setup.tokenizer, setup.configuration)
     let model = try setup.finishedModel(in: configuration.run.directory)
@@ -37,13 +38,15 @@ struct EvaluationSession {
       score: Score(of: predictions.map(\.score)), tokenCount: answers.reduce(0) { $0 + $1.tokenCount },
       seconds: watch.seconds, promptHash: prompt.hash, model: configuration.model.path,
       run: configuration.run.name, method: configuration.method.rawValue,
-      references: try problemFile(folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant),
+      references: try problemFile(
+        folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant),
       batchSize: evaluation.batchSize)
     try write(summary, predictions, zip(probes, answers.dropFirst(problems.count)).map { $0.json($1) })
     return summary
   }
 
-  private func write(_ summary: EvaluationSummary, _ predictions: [Prediction], _ probes: [JSONValue]) throws {
+  private func write(_ summary: EvaluationSummary, _ predictions: [Prediction], _ probes: [JSONValue]) throws
+  {
     let directory = try RunDirectory(locking: configuration.run.directory)
     try makeDirectory(directory.evaluationFolder)
     // A base run has no training that would have written its configuration.

@@ -101,7 +101,7 @@ package struct Trainer {
     let place = "step \(step)"
     guard loss.isFinite else {
       throw Fault(
-        .failure, "\(place): the loss is \(loss); training diverged",
+        .failure, "\(place): the loss is \(loss.isNaN ? "not a number" : "\(loss)"); training diverged",
         hint: "lower train.learning_rate, or look at the data of this step")
     }
     for (parameter, norm) in zip(parameters, norms) where !norm.isFinite {

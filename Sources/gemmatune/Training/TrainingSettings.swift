@@ -5,7 +5,7 @@ import Tensors
 
 extension TrainedParameters {
   /// The parameters that a method trains.
-  init(_ method: RunConfiguration.Method) {
+  package init(_ method: RunConfiguration.Method) {
     self = method == .lora ? .adapters : .all
   }
 }
