@@ -2,6 +2,15 @@ import Tensors
 import Testing
 
 @Suite struct LinearTests {
+  @Test func linearAndItsGradientsMatchPyTorch() throws {
+    let fixture = try OperationFixture("linear")
+    let inputs = [try fixture.tensor("x"), try fixture.tensor("weight")]
+    let result = differentiated(inputs, dY: try fixture.tensor("dY")) { $0.linear($1[0], $1[1]) }
+    #expect(largestError(result.output, try fixture.tensor("y")) < float32Tolerance)
+    #expect(largestError(result.gradients[0], try fixture.tensor("dX")) < float32Tolerance)
+    #expect(largestError(result.gradients[1], try fixture.tensor("dWeight")) < float32Tolerance)
+  }
+
   @Test func gradientsOfLinearMatchFiniteDifferences() {
     for (rows, inner, columns) in [(1, 1, 1), (5, 7, 3), (67, 4, 11)] {
       let inputs = [randomTensor([rows, inner], seed: 1), randomTensor([columns, inner], seed: 2)]

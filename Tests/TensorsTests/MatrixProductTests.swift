@@ -1,3 +1,4 @@
+import Foundation
 import Tensors
 import Testing
 
@@ -28,19 +29,16 @@ import Testing
   }
 
   @Test(arguments: [
-    [1500, 640, 100], [33, 2048, 64], [16, 640, 1500], [700, 16, 640], [5, 3000, 640], [90, 50, 30],
+    [500, 640, 60], [33, 2048, 64], [16, 640, 500], [700, 16, 640], [5, 3000, 240], [90, 50, 30],
   ])
   func bitsDoNotDependOnTheNumberOfThreads(size: [Int]) {
     for transposes in 0..<4 {
       let product = Product(size, .bfloat16, .bfloat16, transposes)
       for cType in Self.dtypes {
         let start = randomTensor([size[0], size[1]], cType, seed: 3)
-        let results = [1, 2, 3].map { threads in
-          let c = product.computed(start, .adding, threads: threads)
-          return Array(UnsafeRawBufferPointer(start: c.bytes, count: c.byteCount))
-        }
-        #expect(results[1] == results[0])
-        #expect(results[2] == results[0])
+        let results = [1, 2, 3].map { product.computed(start, .adding, threads: $0) }
+        #expect(memcmp(results[1].bytes, results[0].bytes, start.byteCount) == 0)
+        #expect(memcmp(results[2].bytes, results[0].bytes, start.byteCount) == 0)
       }
     }
   }
