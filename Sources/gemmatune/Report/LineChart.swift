@@ -51,7 +51,7 @@ struct LineChart {
       .trainingLoss, title: title,
       height: 520 + 12 * lines.count,
       settings: """
-        set key outside below left horizontal Left reverse samplen 3 spacing 1.2
+        set key outside below left horizontal height 0.8 Left reverse samplen 3 spacing 1.2
         set grid ytics lc rgb '#dddddd' lt 1 lw 0.6
         set xlabel 'Optimizer step' offset 0,0.4
         set ylabel 'Loss (nats per target token)'

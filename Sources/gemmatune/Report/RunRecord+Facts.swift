@@ -36,6 +36,7 @@ extension RunRecord {
   }
 
   private func trainableFact(_ parameters: (total: Int, trainable: Int)) -> String {
+    if parameters.trainable == parameters.total { return "all" }
     let share = Double(parameters.trainable) / Double(max(1, parameters.total))
     return "\(grouped(parameters.trainable)) (\(percent(share, decimals: 4)) %)"
   }
