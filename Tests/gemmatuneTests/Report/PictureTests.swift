@@ -9,7 +9,7 @@ struct PictureTests {
     FileManager.default.isExecutableFile(atPath: "\($0)/gnuplot")
   }
   /// What gnuplot would run, format, or take for the end of a string.
-  private static let hostileName = "it's `touch PWNED` <x_y> %d %% {z} \\n #1"
+  private static let hostileName = "it's `cd ..;touch P` <x_y> %d%% {z} \\n #"
 
   private func study(named name: String) -> [RunFiles] {
     var run = smallStudy[1]
@@ -20,7 +20,7 @@ struct PictureTests {
   @Test func namesAreQuotedInScripts() throws {
     try withReport(study(named: Self.hostileName)) { report, _ in
       let script = try #require(Picture.all(report).first).script
-      #expect(script.contains("'it''s `touch PWNED` <x_y> %%d %%%% {z} \\n #1' 1)"))
+      #expect(script.contains("'it''s `cd ..;touch P` <x_y> %%d%%%% {z} \\n #' 1)"))
       #expect(script.contains("noenhanced"))
     }
   }
@@ -33,7 +33,7 @@ struct PictureTests {
       #expect(hint == nil)
       let names = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/out")
       #expect(names.count == 3 + 4 * 4)
-      #expect(!names.contains("PWNED"))
+      #expect(!names.contains("P"))
       for kind in Picture.Kind.allCases {
         let png = try readFile("\(folder)/out/\(kind.rawValue).png")
         #expect(png.starts(with: [0x89, 0x50, 0x4E, 0x47]))

@@ -34,7 +34,7 @@ struct RunComparisonTests {
     }
   }
 
-  @Test func pOfExactlyOneInTwentyIsNotShown() throws {
+  @Test func differenceIsShownBelowOneInTwenty() throws {
     // (5, 0) gives p = 0.0625 and (6, 0) 0.03125: between them lies the level.
     for (right, verdict) in [(5, "not shown"), (6, "b is better")] {
       let better = RunFiles("b", method: "full").answering(10, right: Set(0..<right)).finished()
