@@ -35,10 +35,17 @@ package final class RunDirectory {
 
   deinit { close(descriptor) }
 
+  /// Refuses a folder that another process works in, and one that holds a training run: it is never written over.
+  /// Makes nothing.
+  /// - Throws: `Fault` .inUse or .cannotCreate.
+  package static func requireUnused(_ path: String) throws {
+    if isDirectory(path) { try RunDirectory(locking: path).requireUnused() }
+  }
+
   /// Refuses a folder that holds a training run: it is never written over.
   /// - Throws: `Fault` .cannotCreate.
-  package static func requireUnused(_ path: String) throws {
-    for name in ["metrics.jsonl", "train.log", "final"] where exists("\(path)/\(name)") {
+  package func requireUnused() throws {
+    for name in ["metrics.jsonl", "train.log", "final"] where Self.exists("\(path)/\(name)") {
       throw Fault(
         .cannotCreate, file: path, "a run is there already (it has \(name))",
         hint: "set run.name or run.directory to another, or remove the folder")

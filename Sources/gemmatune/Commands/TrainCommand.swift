@@ -32,6 +32,8 @@ struct TrainCommand: ParsableCommand {
     try RunDirectory.requireUnused(configuration.run.directory)
     let (model, adapter) = try session.openModel()
     let directory = try RunDirectory(locking: configuration.run.directory)
+    // Once more: another process may have come in between.
+    try directory.requireUnused()
     let log = try TrainingLog(directory, configuration, session.plan, quiet: quiet)
     let trainer = Trainer(model, session.data.examples, configuration, session.kernels)
     log.note("training on \(session.kernels.summary)")

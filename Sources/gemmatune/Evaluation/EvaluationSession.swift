@@ -1,6 +1,7 @@
 import Files
 import GSM8K
 import Gemma
+import Glibc
 import Tensors
 
 /// One evaluation from configuration to files: what `gemmatune eval` does with a model.
@@ -14,7 +15,7 @@ struct EvaluationSession {
   }
 
   /// Answers the split's questions, scores them and writes `evaluation/` in the run's directory.
-  /// - Throws: `Fault`; nothing is written unless all questions were answered.
+  /// - Throws: `Fault`; no file is written unless all questions were answered.
   func run() throws -> EvaluationSummary {
     let setup = try ModelSetup(configuration)
     let evaluation = configuration.evaluation
@@ -25,6 +26,8 @@ struct EvaluationSession {
     let probes = try evaluation.probes.map(Probe.load) ?? []
     let prompt = try Prompt(PromptWording(evaluation: configuration), setup.tokenizer, setup.configuration)
     let model = try setup.finishedModel(in: configuration.run.directory)
+    // Before the work: what cannot be written should not be waited for.
+    let directory = try lockedDirectory()
     notePromptMismatch(prompt)
 
     let evaluator = Evaluator(model: model, prompt: prompt, kernels: setup.kernels, configuration: evaluation)
@@ -41,29 +44,41 @@ struct EvaluationSession {
       references: try problemFile(
         folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant),
       batchSize: evaluation.batchSize)
-    try write(summary, predictions, zip(probes, answers.dropFirst(problems.count)).map { $0.json($1) })
+    let probeLines = zip(probes, answers.dropFirst(problems.count)).map { $0.json($1) }
+    try write(summary, predictions, probeLines, to: directory)
     return summary
   }
 
-  private func write(_ summary: EvaluationSummary, _ predictions: [Prediction], _ probes: [JSONValue]) throws
-  {
+  /// The run's directory, with a folder for the evaluation.
+  /// - Throws: `Fault` .inUse or .cannotCreate, the latter also for a base evaluation in the folder of a training run,
+  ///   whose configuration it would replace.
+  private func lockedDirectory() throws -> RunDirectory {
     let directory = try RunDirectory(locking: configuration.run.directory)
+    if configuration.method == .none { try directory.requireUnused() }
     try makeDirectory(directory.evaluationFolder)
+    return directory
+  }
+
+  private func write(
+    _ summary: EvaluationSummary, _ predictions: [Prediction], _ probes: [JSONValue],
+    to directory: RunDirectory
+  ) throws {
+    let folder = directory.evaluationFolder
+    // The summary comes last: where it is, the other files are of the same evaluation.
+    for name in ["summary.json", "probes.jsonl"] { unlink("\(folder)/\(name)") }
     // A base run has no training that would have written its configuration.
     if configuration.method == .none {
       try writeAtomically(configuration.resolvedYAML(), to: directory.configurationFile)
     }
     func lines(_ rows: [JSONValue]) -> String { rows.map { $0.text() + "\n" }.joined() }
-    try writeAtomically(lines(predictions.map(\.json)), to: "\(directory.evaluationFolder)/predictions.jsonl")
-    if !probes.isEmpty {
-      try writeAtomically(lines(probes), to: "\(directory.evaluationFolder)/probes.jsonl")
-    }
-    try writeAtomically(summary.json.text(indent: 2) + "\n", to: "\(directory.evaluationFolder)/summary.json")
+    try writeAtomically(lines(predictions.map(\.json)), to: "\(folder)/predictions.jsonl")
+    if !probes.isEmpty { try writeAtomically(lines(probes), to: "\(folder)/probes.jsonl") }
+    try writeAtomically(summary.json.text(indent: 2) + "\n", to: "\(folder)/summary.json")
   }
 
   /// Says so when the weights were trained with another prompt than they are evaluated with.
   private func notePromptMismatch(_ prompt: Prompt) {
-    guard configuration.method != .none,
+    guard !quiet, configuration.method != .none,
       let facts = try? RunFacts(contentsOf: RunDirectory.finalFolder(in: configuration.run.directory)),
       facts.promptHash != prompt.hash
     else { return }
