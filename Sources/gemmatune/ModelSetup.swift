@@ -70,14 +70,32 @@ package struct ModelSetup {
 
   /// The adapter that training starts from: a saved one, or a new one as PEFT draws it.
   private func adapter() throws -> AdapterWeights {
-    if let folder = run.lora.initializeFrom {
-      var adapter = try AdapterWeights(contentsOf: folder, for: configuration)
+    if var adapter = try savedAdapter() {
       adapter.dropout = run.lora.dropout
       return adapter
     }
     return AdapterWeights(
       random: configuration, rank: run.lora.rank, alpha: run.lora.alpha, dropout: run.lora.dropout,
       targets: run.lora.targets, key: key(RandomStream.adapter))
+  }
+
+  /// The adapter that `lora.initialize_from` names; nil without.
+  /// - Throws: `Fault`, also when it is not of the size that the configuration says.
+  func savedAdapter() throws -> AdapterWeights? {
+    guard let folder = run.lora.initializeFrom else { return nil }
+    let adapter = try AdapterWeights(contentsOf: folder, for: configuration)
+    func names(_ targets: [LinearModule]) -> String {
+      LinearModule.allCases.filter(targets.contains).map(\.rawValue).joined(separator: ", ")
+    }
+    for (key, saved, wanted) in [
+      ("rank", "\(adapter.rank)", "\(run.lora.rank)"), ("alpha", "\(adapter.alpha)", "\(run.lora.alpha)"),
+      ("targets", "[\(names(adapter.targets))]", "[\(names(run.lora.targets))]"),
+    ] where saved != wanted {
+      throw Fault(
+        .configuration, file: folder, "the adapter's \(key) is \(saved), got lora.\(key) = \(wanted)",
+        hint: "an adapter goes on as it was begun: set lora.\(key)=\(saved)")
+    }
+    return adapter
   }
 
   private func key(_ stream: UInt64) -> RandomKey { RandomKey(seed: run.run.seed, stream: stream) }

@@ -26,8 +26,9 @@ package struct MemoryPlan: Equatable, Sendable {
   /// Bytes as a person reads them: "536.2 MB".
   static func shown(_ bytes: Int) -> String {
     let value = Double(bytes)
-    return value >= 1e9
-      ? "\((value / 1e9).formatted(decimals: 2)) GB" : "\((value / 1e6).formatted(decimals: 1)) MB"
+    if value >= 1e9 { return "\((value / 1e9).formatted(decimals: 2)) GB" }
+    if value >= 1e6 { return "\((value / 1e6).formatted(decimals: 1)) MB" }
+    return "\((value / 1e3).formatted(decimals: 1)) kB"
   }
 
   /// What a training run needs when its longest examples meet in one pass.

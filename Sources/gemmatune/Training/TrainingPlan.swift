@@ -13,6 +13,8 @@ package struct TrainingPlan: Sendable {
   package var droppedCount: Int, truncatedCount: Int
   /// Parameters of the base model, and those that are trained.
   package var baseParameters: Int, trainableParameters: Int
+  /// Parameters that an adapter adds to the base model's; 0 without.
+  private let adapterParameters: Int
   /// Predicted peak memory.
   package var memory: MemoryPlan
 
@@ -28,8 +30,10 @@ package struct TrainingPlan: Sendable {
     droppedCount = data.droppedCount
     truncatedCount = data.truncatedCount
     baseParameters = setup.configuration.parameterCount()
-    let adapterParameters = GemmaModel.adapterParameterCount(
-      setup.configuration, rank: configuration.lora.rank, targets: configuration.lora.targets)
+    adapterParameters =
+      configuration.method == .lora
+      ? GemmaModel.adapterParameterCount(
+        setup.configuration, rank: configuration.lora.rank, targets: configuration.lora.targets) : 0
     trainableParameters = configuration.method == .lora ? adapterParameters : baseParameters
     memory = MemoryPlan(configuration, setup, data, trainable: trainableParameters)
   }
@@ -41,8 +45,8 @@ package struct TrainingPlan: Sendable {
 
   /// The plan as lines of text.
   package var text: String {
-    let share = Double(trainableParameters) / Double(baseParameters + adapterParameters) * 100
     let all = baseParameters + adapterParameters
+    let share = Double(trainableParameters) / Double(all) * 100
     return """
       examples    \(exampleCount) (\(droppedCount) dropped, \(truncatedCount) truncated), longest \(longest) tokens
       tokens      \(tokenCount) an epoch, \(targetCount) of them targets
@@ -51,9 +55,6 @@ package struct TrainingPlan: Sendable {
       memory      \(memory.text)
       """
   }
-
-  /// Parameters that an adapter adds to the base model's.
-  private var adapterParameters: Int { trainableParameters < baseParameters ? trainableParameters : 0 }
 }
 
 extension Double {

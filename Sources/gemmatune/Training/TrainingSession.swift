@@ -26,6 +26,7 @@ struct TrainingSession {
     }
     self.configuration = configuration
     setup = try ModelSetup(configuration)
+    _ = try setup.savedAdapter()
     prompt = try Prompt(PromptWording(training: configuration), setup.tokenizer, setup.configuration)
     let variant = configuration.data.variant
     let (folder, split) = (configuration.data.path, configuration.data.split.rawValue)
