@@ -3,6 +3,15 @@ import Glibc
 
 /// Where words for a person go: results to standard output, everything else to standard error.
 enum Console {
+  /// Fills the places of closed standard streams with what cannot be written: the first files that a process opens would
+  /// take them, and words for a person would go into those files.
+  static func holdStandardStreams() {
+    // Each open takes the lowest free number.
+    for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) == -1 {
+      _ = open("/dev/null", O_RDONLY)
+    }
+  }
+
   /// Writes a result to standard output.
   /// - Throws: `Fault` .cannotWrite: a lost result is a failure.
   static func result(_ text: String) throws {

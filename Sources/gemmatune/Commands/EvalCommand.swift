@@ -41,6 +41,7 @@ struct EvalCommand: ParsableCommand {
   }
 
   func run() throws {
+    Console.holdStandardStreams()
     if let predictions, let references {
       return try scoreSaved(predictions, references)
     }
