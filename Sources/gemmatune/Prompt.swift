@@ -58,12 +58,12 @@ package struct Prompt: Sendable {
 
 extension PromptWording {
   /// The wording of training: without instruction and examples.
-  init(training configuration: RunConfiguration) {
+  package init(training configuration: RunConfiguration) {
     self.init(template: configuration.prompt.template)
   }
 
   /// The wording of evaluation.
-  init(evaluation configuration: RunConfiguration) {
+  package init(evaluation configuration: RunConfiguration) {
     let shown = configuration.evaluation.shots > 0 ? configuration.evaluation.example : nil
     self.init(
       template: configuration.prompt.template, instruction: configuration.evaluation.instruction,

@@ -19,7 +19,7 @@ package struct TrainingPlan: Sendable {
   package var memory: MemoryPlan
 
   /// The plan of a configuration for a model and its data.
-  init(_ configuration: RunConfiguration, _ setup: ModelSetup, _ data: TrainingData) {
+  package init(_ configuration: RunConfiguration, _ setup: ModelSetup, _ data: TrainingData) {
     let batcher = Batcher(configuration, exampleCount: data.examples.count)
     steps = Self.steps(configuration.train, batcher)
     warmupSteps = LearningRateSchedule(configuration.train, steps: steps).warmupSteps

@@ -1,0 +1,68 @@
+import Files
+import Foundation
+import GSM8K
+import Gemma
+import Testing
+import gemmatune
+
+/// The numbers of the published study: gemma-2b-it, 7,473 training examples.
+@Suite struct TrainingPlanTests {
+  private func plan(_ name: String) throws -> TrainingPlan {
+    let workspace = try Workspace()
+    try workspace.write("model/config.json", Self.gemma2b)
+    let file = "\(fixtures)/../../configs/study/\(name).yaml"
+    let configuration = try RunConfiguration.load(
+      path: file, overrides: ["model.path=\(workspace.path)/model"])
+    let setup = try ModelSetup(configuration)
+    let prompt = try Prompt(.init(training: configuration), setup.tokenizer, setup.configuration)
+    let problems = (0..<7473).map { Problem(id: $0, question: "\($0)?", answer: "#### \($0)") }
+    let data = try TrainingData(problems, prompt, configuration, file: "train.jsonl")
+    return TrainingPlan(configuration, setup, data)
+  }
+
+  private static let gemma2b = """
+    {"model_type": "gemma", "vocab_size": 256000, "hidden_size": 2048, "intermediate_size": 16384,
+     "num_hidden_layers": 18, "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256,
+     "hidden_act": "gelu", "max_position_embeddings": 8192, "rms_norm_eps": 1e-06, "rope_theta": 10000.0}
+    """
+
+  @Test(arguments: ["full-main", "full-socratic", "lora-main", "lora-socratic"])
+  func studyTakes468StepsOfWhich15WarmUp(_ name: String) throws {
+    let plan = try plan(name)
+    #expect(plan.exampleCount == 7473)
+    #expect(plan.steps == 468 && plan.warmupSteps == 15)
+  }
+
+  @Test func fullTrainingTrainsAllParameters() throws {
+    let plan = try plan("full-main")
+    #expect(plan.baseParameters == 2_506_172_416 && plan.trainableParameters == 2_506_172_416)
+    #expect(plan.text.contains("\nparameters  2506172416, trainable 2506172416 (100.0000 %)\n"))
+  }
+
+  @Test func loraTrainsTheStudysShare() throws {
+    let plan = try plan("lora-main")
+    #expect(plan.baseParameters == 2_506_172_416 && plan.trainableParameters == 19_611_648)
+    #expect(plan.text.contains("\nparameters  2525784064, trainable 19611648 (0.7765 %)\n"))
+  }
+
+  @Test func memoryIsCountedByPart() throws {
+    let lora = try plan("lora-main").memory.parts
+    #expect(
+      lora.map(\.name) == ["weights", "adapter", "gradients", "optimizer", "activations", "vocabulary"])
+    // bf16 weights; float32 adapter and gradients; 8-bit moments: 2 bytes, and 8 for each block of 256.
+    #expect(lora[0].bytes == 2 * 2_506_172_416)
+    #expect(lora[1].bytes == 4 * 19_611_648 && lora[2].bytes == 4 * 19_611_648)
+    #expect(lora[3].bytes == 2 * 19_611_648 + 8 * 19_611_648 / 256)
+  }
+
+  @Test func maximumStepsBoundTheEpochs() throws {
+    var train = RunConfiguration(named: "a").train
+    train.epochs = 3
+    let batcher = Batcher(exampleCount: 10, perDeviceBatchSize: 2, gradientAccumulationSteps: 2, shuffle: nil)
+    #expect(TrainingPlan.steps(train, batcher) == 9)
+    train.maxSteps = 4
+    #expect(TrainingPlan.steps(train, batcher) == 4)
+    train.maxSteps = 100
+    #expect(TrainingPlan.steps(train, batcher) == 9)
+  }
+}
