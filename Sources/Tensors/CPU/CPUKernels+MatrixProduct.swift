@@ -16,6 +16,8 @@ extension CPUKernels {
     if c.count == 0 { return }
     if case .stored(let x) = a, case .transposed(let weight) = b, a.rowCount <= Self.thinRows {
       multiplyThin(x, weight, scale: scale, store, c)
+    } else if hasPairProducts && a.tensor.dtype == .bfloat16 && b.tensor.dtype == .bfloat16 {
+      multiplyPairs(a, b, scale: scale, store, c)
     } else {
       multiplyTiled(Factor(a), Factor(b), scale: scale, store, c)
     }

@@ -10,20 +10,27 @@ import Synchronization
 package struct CPUKernels {
   /// Workers at most.
   package let threads: Int
+  /// True when products of two bfloat16 factors are computed here and not by OpenBLAS.
+  package let hasPairProducts: Bool
 
   /// Kernels on up to `threads` workers. Switches OpenBLAS's own threads off for the whole process.
-  package init(threads: Int) {
+  package init(threads: Int, products: ProductChoice = .automatic) {
     self.threads = max(1, threads)
+    hasPairProducts = products == .automatic && ck_has_bfloat16_products() != 0
     openblas_set_num_threads(1)
   }
 
-  /// Such as "OpenBLAS 0.3.21 (Haswell), AVX-512, 2 threads".
+  /// Such as "own bfloat16 products (AVX512_BF16), OpenBLAS 0.3.21 (Haswell) for float32, AVX-512, 2 threads", or
+  /// "OpenBLAS 0.3.21 (Haswell), AVX2, 1 thread".
   package var summary: String {
     let version = String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(
       separator: " ")
     let core = String(cString: openblas_get_corename())
     let vectors = String(cString: ck_vector_name())
-    return "\(version) (\(core)), \(vectors), \(threads) thread\(threads == 1 ? "" : "s")"
+    let library =
+      hasPairProducts
+      ? "own bfloat16 products (AVX512_BF16), \(version) (\(core)) for float32" : "\(version) (\(core))"
+    return "\(library), \(vectors), \(threads) thread\(threads == 1 ? "" : "s")"
   }
 
   /// Runs `body` for each tile, on the workers; returns when all are done. Each tile must write memory of its own.

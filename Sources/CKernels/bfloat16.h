@@ -1,0 +1,60 @@
+#pragma once
+/* What the files of products with AVX512_BF16 share. */
+#include "vector.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#define BF16_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
+#define BF16_INLINE static inline __attribute__((always_inline)) BF16_TARGET
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
+/* Writes scale · sum to the elements of c that `lanes` names, or adds it to them. */
+BF16_INLINE void bf16_store(const ck_product_target *target, size_t at, __mmask16 lanes, __m512 sum) {
+    sum = _mm512_mul_ps(sum, _mm512_set1_ps(target->scale));
+    if (target->type == CK_BFLOAT16) {
+        uint16_t *c = (uint16_t *)target->c + at;
+        if (target->adding) {
+            __m512i before = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, c));
+            sum = _mm512_add_ps(_mm512_castsi512_ps(_mm512_slli_epi32(before, 16)), sum);
+        }
+        _mm256_mask_storeu_epi16(c, lanes, (__m256i)_mm512_cvtneps_pbh(sum));
+    } else {
+        float *c = (float *)target->c + at;
+        if (target->adding) sum = _mm512_add_ps(_mm512_maskz_loadu_ps(lanes, c), sum);
+        _mm512_mask_storeu_ps(c, lanes, sum);
+    }
+}
+
+/* The first `count` of sixteen lanes. */
+BF16_INLINE __mmask16 bf16_lanes(size_t count) { return count >= 16 ? 0xFFFF : (__mmask16)((1u << count) - 1); }
+
+/* Rows become columns: 16 x 16 elements of 32 bits. */
+BF16_INLINE void bf16_transpose(__m512i r[16]) {
+    __m512i t[16];
+    UNROLLED
+    for (int i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    UNROLLED
+    for (int i = 0; i < 16; i += 4) {
+        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    UNROLLED
+    for (int i = 0; i < 4; i++) {
+        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xDD);
+        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xDD);
+    }
+    UNROLLED
+    for (int i = 0; i < 8; i++) {
+        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xDD);
+    }
+}
+#endif
