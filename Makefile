@@ -15,7 +15,7 @@ lint:  ## check the form of Swift, shell and Python sources; changes nothing
 	swift format lint --strict --recursive Sources Tests Package.swift
 	for script in scripts/*.sh .ci/run; do bash -n "$$script" || exit 1; done
 	if command -v python3 >/dev/null; then \
-	  for script in scripts/*.py; do \
+	  for script in scripts/*.py scripts/reference/*.py; do \
 	    python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$$script" || exit 1; \
 	  done; \
 	fi

@@ -8,6 +8,8 @@ package struct RunFacts: Equatable, Sendable {
   package var baseModel: String
   /// `full` or `lora`.
   package var method: String
+  /// What computed: libraries, vector instructions, threads.
+  package var kernels: String
   /// Optimizer steps done.
   package var steps: Int
   /// Parameters of the base model, and those that were trained.
@@ -18,12 +20,13 @@ package struct RunFacts: Equatable, Sendable {
 
   /// All of it.
   package init(
-    promptHash: String, baseModel: String, method: String, steps: Int, baseParameters: Int,
+    promptHash: String, baseModel: String, method: String, kernels: String, steps: Int, baseParameters: Int,
     trainableParameters: Int
   ) {
     self.promptHash = promptHash
     self.baseModel = baseModel
     self.method = method
+    self.kernels = kernels
     self.steps = steps
     self.baseParameters = baseParameters
     self.trainableParameters = trainableParameters
@@ -47,7 +50,7 @@ package struct RunFacts: Equatable, Sendable {
     }
     self.init(
       promptHash: try text("prompt_hash"), baseModel: try text("base_model"), method: try text("method"),
-      steps: try number("steps"), baseParameters: try number("base_parameters"),
+      kernels: try text("kernels"), steps: try number("steps"), baseParameters: try number("base_parameters"),
       trainableParameters: try number("trainable_parameters"))
   }
 
@@ -55,7 +58,7 @@ package struct RunFacts: Equatable, Sendable {
   package var json: JSONValue {
     .object([
       "prompt_hash": .string(promptHash), "base_model": .string(baseModel), "method": .string(method),
-      "steps": .int(steps), "base_parameters": .int(baseParameters),
+      "kernels": .string(kernels), "steps": .int(steps), "base_parameters": .int(baseParameters),
       "trainable_parameters": .int(trainableParameters),
     ])
   }

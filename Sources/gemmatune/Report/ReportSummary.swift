@@ -35,7 +35,7 @@ extension RunRecord {
       "method": .string(configuration.method.rawValue), "model": .string(configuration.model.path),
       "variant": isBase ? .null : .string(configuration.data.variant.rawValue),
       "precision": .string(configuration.model.precision.rawValue),
-      "device": .string(configuration.device.rawValue),
+      "kernels": facts.map { .string($0.kernels) } ?? .null,
       "seed": configuration.run.seed.json,
       "settings": isBase ? .null : configuration.trainingSettings,
       "parameters": parameters.map { .object(["total": .int($0.total), "trainable": .int($0.trainable)]) }

@@ -22,7 +22,7 @@ extension RunRecord {
       ("Parameters", parameters.shown { grouped($0.total) }),
       ("Trainable", parameters.shown(trainableFact)),
       ("Precision", configuration.model.precision.rawValue),
-      ("Device", configuration.device.rawValue),
+      ("Computed by", facts.shown(\.kernels)),
       ("Seed", "\(configuration.run.seed)"),
     ] + trainingFacts + evaluationFacts + [("Folder", directory)]
   }

@@ -70,7 +70,7 @@ package struct StepMetrics: Equatable, Sendable {
 
   /// The step in words: for the log and the progress line.
   var text: String {
-    "loss \(loss.formatted(decimals: 4))  rate \(learningRate)  norm \(gradientNorm.formatted(decimals: 3))  "
+    "loss \(loss.formatted(decimals: 4))  rate \(learningRate.formatted(significant: 4))  norm \(gradientNorm.formatted(decimals: 3))  "
       + "\((Double(tokens) / stepSeconds).formatted(decimals: 1)) tokens/s"
   }
 

@@ -1,4 +1,3 @@
-import Foundation
 import Gemma
 import Tensors
 
@@ -54,17 +53,5 @@ package struct TrainingPlan: Sendable {
       parameters  \(all), trainable \(trainableParameters) (\(share.formatted(decimals: 4)) %)
       memory      \(memory.text)
       """
-  }
-}
-
-extension Double {
-  /// The number with so many decimals, for people: a point, no grouping.
-  func formatted(decimals: Int) -> String {
-    var text = ""
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { buffer in
-      withVaList([self]) { _ = vsnprintf(buffer.baseAddress, buffer.count, "%.\(decimals)f", $0) }
-      text = buffer.baseAddress.map { String(cString: $0) } ?? ""
-    }
-    return text
   }
 }

@@ -47,7 +47,8 @@ struct TrainingSession {
   func save(_ model: GemmaModel, _ adapter: AdapterWeights?, to directory: RunDirectory) throws {
     let facts = RunFacts(
       promptHash: prompt.hash, baseModel: configuration.model.path, method: configuration.method.rawValue,
-      steps: plan.steps, baseParameters: plan.baseParameters, trainableParameters: plan.trainableParameters)
+      kernels: kernels.summary, steps: plan.steps, baseParameters: plan.baseParameters,
+      trainableParameters: plan.trainableParameters)
     let extra = [(name: RunFacts.fileName, text: facts.json.text(indent: 2) + "\n")]
     if let adapter {
       try adapter.write(to: directory.finalFolder, baseModel: configuration.model.path, extra: extra)

@@ -48,7 +48,7 @@ struct RunFiles {
   func finished(base: Int = 1000, trainable: Int = 1000) -> RunFiles {
     var copy = self
     copy.facts = """
-      {"prompt_hash": "00aa", "base_model": "m", "method": "full", "steps": 2, "base_parameters": \(base),
+      {"prompt_hash": "00aa", "base_model": "m", "method": "full", "kernels": "k", "steps": 2, "base_parameters": \(base),
       "trainable_parameters": \(trainable)}
       """
     return copy

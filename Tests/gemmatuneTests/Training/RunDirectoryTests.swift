@@ -46,8 +46,8 @@ import gemmatune
 
 @Suite struct RunFactsTests {
   private let facts = RunFacts(
-    promptHash: "0123456789abcdef", baseModel: "models/a", method: "lora", steps: 7, baseParameters: 100,
-    trainableParameters: 3)
+    promptHash: "0123456789abcdef", baseModel: "models/a", method: "lora", kernels: "OpenBLAS", steps: 7,
+    baseParameters: 100, trainableParameters: 3)
 
   @Test func factsReadBack() throws {
     let read = try withConfigurationFolder([RunFacts.fileName: facts.json.text()]) {
@@ -57,7 +57,7 @@ import gemmatune
   }
 
   @Test(arguments: [
-    "prompt_hash", "base_model", "method", "steps", "base_parameters", "trainable_parameters",
+    "prompt_hash", "base_model", "method", "kernels", "steps", "base_parameters", "trainable_parameters",
   ])
   func missingFactIsNamed(_ key: String) throws {
     var object = JSONObject()

@@ -1,0 +1,19 @@
+import Foundation
+
+extension Double {
+  /// The number with so many decimals, for people: a point, no grouping.
+  func formatted(decimals: Int) -> String { printed("%.\(decimals)f") }
+
+  /// The number with so many significant digits, for people: 0.000123, 1.5e-06.
+  func formatted(significant: Int) -> String { printed("%.\(significant)g") }
+
+  private func printed(_ format: String) -> String {
+    var text = ""
+    // The longest Double has 309 digits before the point.
+    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { buffer in
+      withVaList([self]) { _ = vsnprintf(buffer.baseAddress, buffer.count, format, $0) }
+      text = buffer.baseAddress.map { String(cString: $0) } ?? ""
+    }
+    return text
+  }
+}
