@@ -14,9 +14,14 @@ extension CPUKernels {
       a.columnCount == b.rowCount && c.shape == [a.rowCount, b.columnCount],
       "multiply: [\(a.rowCount), \(a.columnCount)] times [\(b.rowCount), \(b.columnCount)] to \(c.shape)")
     if c.count == 0 { return }
+    let hasPairs = hasPairProducts && a.tensor.dtype == .bfloat16 && b.tensor.dtype == .bfloat16
     if case .stored(let x) = a, case .transposed(let weight) = b, a.rowCount <= Self.thinRows {
-      multiplyThin(x, weight, scale: scale, store, c)
-    } else if hasPairProducts && a.tensor.dtype == .bfloat16 && b.tensor.dtype == .bfloat16 {
+      if hasPairs {
+        multiplyThinPairs(x, weight, scale: scale, store, c)
+      } else {
+        multiplyThin(x, weight, scale: scale, store, c)
+      }
+    } else if hasPairs {
       multiplyPairs(a, b, scale: scale, store, c)
     } else {
       multiplyTiled(Factor(a), Factor(b), scale: scale, store, c)

@@ -33,6 +33,27 @@ extension CPUKernels {
     }
   }
 
+  /// x · weightᵀ for few rows of x, both bfloat16: the weight is read once, where it lies.
+  ///
+  /// Sums as `multiplyPairs` forms them; up to four rows of x, in sixteen lanes along the inner index.
+  func multiplyThinPairs(_ x: Tensor, _ weight: Tensor, scale: Float, _ store: Store, _ c: Tensor) {
+    let (rows, inner) = (weight.shape[0], weight.shape[1])
+    let lanes = ck_thin_lanes(x.shape[0])
+    let factor = PairFactor(
+      x.bfloat16, rows: x.shape[0], columns: inner, width: max(1, lanes), linesAreStoredRows: true)
+    withPanels(factor, upTo: lanes) { panel in
+      if lanes > 0 { factor.pack(0..<x.shape[0], into: panel) }
+      let lines = lanes > 0 ? UnsafePointer(panel) : UnsafePointer(x.bfloat16)
+      let grain = max(16, min(512, 65536 / max(1, inner) / 16 * 16))
+      parallel(over: rows, grain: grain) { range in
+        var product = ck_thin_pairs(
+          x: lines, w: weight.bfloat16 + range.lowerBound * inner, x_rows: x.shape[0], w_rows: range.count,
+          inner: inner, target: ck_product_target(c, 0, range.lowerBound, scale, store))
+        ck_thin_pair_product(&product)
+      }
+    }
+  }
+
   /// Lays out panels, on all workers.
   private func pack(_ packings: [PairPacking]) {
     let jobs = packings.flatMap(\.jobs)
