@@ -44,6 +44,24 @@ final class KeyValueCache: KeyValueStore {
     return (positions, segments)
   }
 
+  /// Forgets all but the first `count` tokens of a row.
+  func truncate(_ row: Int, to count: Int) {
+    precondition(count <= lengths[row], "KeyValueCache: \(lengths[row]) tokens truncated to \(count)")
+    lengths[row] = count
+  }
+
+  /// Gives every row the tokens that row `source` holds.
+  func copyToAllRows(from source: Int) {
+    for tensor in keys + values {
+      let rowBytes = tensor.rowLength * tensor.dtype.byteCount * capacity
+      let held = tensor.rowLength * tensor.dtype.byteCount * lengths[source]
+      for row in lengths.indices where row != source {
+        (tensor.bytes + row * rowBytes).copyMemory(from: tensor.bytes + source * rowBytes, byteCount: held)
+      }
+    }
+    lengths = lengths.map { _ in lengths[source] }
+  }
+
   func keysAndValues(_ k: Tensor, _ v: Tensor, layer: Int) -> (Tensor, Tensor) {
     kernels.copy(k, toRows: places, of: keys[layer])
     kernels.copy(v, toRows: places, of: values[layer])

@@ -1,0 +1,109 @@
+import Tensors
+
+/// Greedy decoding of many prompts with a key/value cache, some of them side by side: when one's answer ends, the next
+/// prompt takes its row, and its tokens join the pass in which the other rows decode.
+///
+/// The same call gives the same answers, on any number of threads: what a pass holds follows from the prompts, the
+/// answers and the limits alone. A row reads only what is its own; but products of another number of rows may sum in
+/// another order, so an answer can differ in rounding, hence at a near-tie of two tokens, from the one that the prompt
+/// gets among other prompts or with other limits.
+package struct GreedyDecoder {
+  private let model: GemmaModel
+  private let kernels: any Kernels
+  private let maxNewTokens: Int
+  private let stopIds: Set<Int32>
+  private let limits: DecodingLimits
+  private let isFinished: ([Int32]) -> Bool
+
+  /// - Parameters:
+  ///   - maxNewTokens: limit of each answer.
+  ///   - stopIds: tokens that end an answer.
+  ///   - isFinished: asked after each new token, with all the answer's tokens; true ends it.
+  package init(
+    _ model: GemmaModel, _ kernels: any Kernels, maxNewTokens: Int, stopIds: Set<Int32>,
+    limits: DecodingLimits = DecodingLimits(), isFinished: @escaping ([Int32]) -> Bool = { _ in false }
+  ) {
+    self.model = model
+    self.kernels = kernels
+    self.maxNewTokens = maxNewTokens
+    self.stopIds = stopIds
+    self.limits = limits
+    self.isFinished = isFinished
+  }
+
+  /// The answers to `prompts`, each at least one token long, in order.
+  /// - Parameter onAnswer: called after each finished answer, whichever it is, with the number of those so far.
+  package func generate(_ prompts: [[Int32]], onAnswer: (Int) -> Void = { _ in }) -> [Generation] {
+    var generations = prompts.map { _ in Generation() }
+    guard !prompts.isEmpty, maxNewTokens > 0 else { return generations }
+    precondition(prompts.allSatisfy { !$0.isEmpty }, "generate: an empty prompt")
+    let prefix = sharedPrefix(of: prompts)
+    var schedule = DecodingSchedule(prompts, prefixLength: prefix.count, limits)
+    let cache = KeyValueCache(
+      model.configuration, model.dtype, rows: schedule.rowCount,
+      capacity: (prompts.map(\.count).max() ?? 0) + maxNewTokens, kernels)
+    read(prefix, cache)
+    var answered = 0
+    while true {
+      for row in schedule.admit() { cache.truncate(row, to: prefix.count) }
+      let parts = schedule.nextPass()
+      if parts.isEmpty { return generations }
+      for (part, id) in zip(parts.filter(\.isLast), step(parts, cache)) {
+        if accept(id, &generations[part.prompt]) {
+          schedule.free(part.row)
+          answered += 1
+          onAnswer(answered)
+        } else {
+          schedule.feed(id, to: part.row)
+        }
+      }
+    }
+  }
+
+  /// The tokens that all prompts begin with and that are worth computing once; a prompt's last token is never among them.
+  private func sharedPrefix(of prompts: [[Int32]]) -> ArraySlice<Int32> {
+    guard prompts.count > 1 else { return [] }
+    let length = prompts.reduce(prompts[0].count) { length, prompt in
+      min(zip(prompt, prompts[0]).prefix { $0 == $1 }.count, length, prompt.count - 1)
+    }
+    return length < max(1, limits.shortestSharedPrefix) ? [] : prompts[0][..<length]
+  }
+
+  /// Takes a prefix into every row of an empty cache.
+  private func read(_ prefix: ArraySlice<Int32>, _ cache: KeyValueCache) {
+    if prefix.isEmpty { return }
+    for start in stride(from: 0, to: prefix.count, by: limits.tokensPerPass) {
+      let tokens = prefix[start..<min(prefix.count, start + limits.tokensPerPass)]
+      _ = step([.init(row: 0, prompt: 0, tokens: tokens, isLast: false)], cache)
+    }
+    cache.copyToAllRows(from: 0)
+  }
+
+  /// Takes the tokens of a pass into the cache.
+  /// - Returns: the most likely token after each part that is its row's last.
+  private func step(_ parts: [DecodingSchedule.Part], _ cache: KeyValueCache) -> [Int32] {
+    let (positions, segments) = cache.advance(rows: parts.map(\.row), counts: parts.map(\.tokens.count))
+    let context = model.context(positions: positions, segments: segments, dropout: nil)
+    let operations = Operations(kernels)
+    let residual = model.residual(
+      parts.flatMap(\.tokens), operations, context, checkpointing: false, cache: cache)
+    let lastRows = zip(parts, segments).filter(\.0.isLast).map { Int32($1.queryStart + $1.queryCount - 1) }
+    if lastRows.isEmpty { return [] }
+    // A soft cap on the logits keeps their order: it is left out.
+    return kernels.argmaxLogits(model.normed(residual, rows: lastRows, operations), model.embedding).ints
+  }
+
+  /// Takes one new token into an answer.  - Returns: whether the answer is finished.
+  private func accept(_ id: Int32, _ generation: inout Generation) -> Bool {
+    if stopIds.contains(id) {
+      generation.stop = .token(id)
+      return true
+    }
+    generation.tokens.append(id)
+    if isFinished(generation.tokens) {
+      generation.stop = .text
+      return true
+    }
+    return generation.tokens.count == maxNewTokens
+  }
+}
