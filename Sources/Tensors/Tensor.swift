@@ -88,7 +88,8 @@ package struct Tensor {
   /// Number of rows: all dimensions but the last.
   package var rowCount: Int { rowLength == 0 ? 0 : count / rowLength }
 
-  /// First byte; valid while the tensor (or another over the same storage) is alive.
+  /// First byte; valid while the tensor (or another over the same storage) is alive: a tensor that only an array holds
+  /// may end with the array's last use, so copy it to a constant first.
   package var bytes: UnsafeMutableRawPointer { storage.bytes + byteOffset }
 
   /// First element of a float32 host tensor.

@@ -14,6 +14,7 @@ struct Gemmatune: ParsableCommand {
   static func main() {
     // A closed pipe must show up as a failed write, not end the process.
     signal(SIGPIPE, SIG_IGN)
+    Console.holdStandardStreams()
     do {
       var command = try parseAsRoot()
       try command.run()
@@ -23,7 +24,13 @@ struct Gemmatune: ParsableCommand {
     } catch let faults as ConfigurationFaults {
       faults.faults.forEach(Console.show)
       Glibc.exit((faults.faults.first?.kind ?? .configuration).exitStatus)
+    } catch  where exitCode(for: error) == .validationFailure {
+      let fault = Fault(
+        .usage, message(for: error), hint: "gemmatune --help, or gemmatune train --help, says what goes")
+      Console.show(fault)
+      Glibc.exit(fault.kind.exitStatus)
     } catch {
+      // A wish for help, or for a completion script: not an error.
       exit(withError: error)
     }
   }

@@ -3,7 +3,7 @@ import Gemma
 import Tensors
 import Testing
 
-/// The tiny models against transformers and PEFT (Tests/Fixtures/README.md). Tolerance: DESIGN's bar, 1e-4 of the
+/// The tiny models against transformers and PEFT (Tests/Fixtures/README.md). Tolerance: 1e-4 of the
 /// largest value in float32; what is seen is below 2e-6.
 @Suite struct ModelParityTests {
   private let kernels = CPUKernels(threads: 2)

@@ -16,7 +16,7 @@ private let realReference = environment["GEMMATUNE_REAL_REFERENCE"]
 struct RealModelTests {
   private let kernels = CPUKernels(threads: 2)
 
-  /// DESIGN's bar in bfloat16 is 1 %; in float32 only the order of sums differs.
+  /// In bfloat16 roundings inside the model count; in float32 only the order of sums differs.
   @Test(arguments: [(DType.bfloat16, "", 0.01), (.float32, "_float32", 1e-4)])
   func lossesAndTokensEqualTransformers(precision: DType, suffix: String, tolerance: Double) throws {
     let (folder, reference) = (try #require(realModel), try #require(realReference))

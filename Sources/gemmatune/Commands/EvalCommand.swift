@@ -41,7 +41,6 @@ struct EvalCommand: ParsableCommand {
   }
 
   func run() throws {
-    Console.holdStandardStreams()
     if let predictions, let references {
       return try scoreSaved(predictions, references)
     }

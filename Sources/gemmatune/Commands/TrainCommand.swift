@@ -24,7 +24,6 @@ struct TrainCommand: ParsableCommand {
   var quiet = false
 
   func run() throws {
-    Console.holdStandardStreams()
     let configuration = try RunConfiguration.load(path: config, overrides: overrides)
     let session = try TrainingSession(configuration, file: config)
     if dryRun {

@@ -24,7 +24,7 @@ package struct ConfigurationField<Section> {
 
 extension ConfigurationFormat {
   /// A map with `fields` and no other key.
-  /// - later: keys of DESIGN that this build does not have yet.
+  /// - later: keys that are planned, which this build does not have yet.
   static func map(_ fields: [ConfigurationField<Value>], later: [String] = []) -> Self {
     let places = Dictionary(fields.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
     return Self(
@@ -35,7 +35,7 @@ extension ConfigurationFormat {
           if let place = places[entry.key] {
             fields[place].read(entry.value, inner, &value, &problems)
           } else if later.contains(entry.key) {
-            problems.add(entry.origin, inner, "is not supported by this build; leave it out")
+            problems.add(entry.origin, inner, "not supported by this build; leave it out")
           } else {
             let text = unknownKeyText(entry.key, in: path, known: fields.map(\.key))
             problems.add(entry.origin, key: inner, text: text)

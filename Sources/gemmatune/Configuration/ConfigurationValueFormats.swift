@@ -98,7 +98,7 @@ extension ConfigurationFormat where Value == String? {
 extension ConfigurationFormat
 where Value: CaseIterable & RawRepresentable & Sendable, Value.RawValue == String {
   /// One of the cases' raw values.
-  /// - later: choices of DESIGN that this build does not have yet.
+  /// - later: choices that are planned, which this build does not have yet.
   static func choice(later: [String] = []) -> Self {
     let expected = alternatives(Value.allCases.map(\.rawValue))
     return Self(
@@ -106,9 +106,7 @@ where Value: CaseIterable & RawRepresentable & Sendable, Value.RawValue == Strin
         if node.content == .unresolved { return }
         guard case .string(let text) = node.scalar, let found = Value(rawValue: text) else {
           if case .string(let text) = node.scalar, later.contains(text) {
-            problems.add(
-              node.origin, key: path,
-              text: "\(path): \(text) is not supported by this build; expected \(expected)")
+            problems.add(node.origin, path, "\(text) is not supported by this build; expected \(expected)")
           } else {
             problems.add(node.origin, path, "expected \(expected), got \(node.shown)")
           }

@@ -64,7 +64,7 @@ import Testing
     let key = override.prefix { $0 != "=" }
     #expect(
       try refusal([override])
-        == .refusal(78, "command line: \(key): is not supported by this build; leave it out"))
+        == .refusal(78, "command line: \(key): not supported by this build; leave it out"))
   }
 
   @Test func optionOfALaterVersion() throws {

@@ -154,7 +154,7 @@ struct ConfigurationMessageTests {
   func keysOfLaterWorkAreRejected(path: String) {
     #expect(
       configurationFaults("method: lora\n", "\(path)=null")
-        == ["command line: \(path): is not supported by this build; leave it out"])
+        == ["command line: \(path): not supported by this build; leave it out"])
   }
 
   @Test func exampleWithoutAnswerIsRejected() {
