@@ -7,6 +7,7 @@ extension CPUKernels {
   /// A chunk has as many rows as keep its float32 logits within 2^26 elements (256 MiB): 256 rows of a vocabulary of
   /// 262,144. Of each chunk, tiles of the vocabulary give logits and their row statistics; these give the losses; then
   /// each tile's logits become their gradient in place, which enters dHidden (16 groups of tiles, summed in order) and dTable.
+  /// Where bfloat16 pairs are multiplied, that gradient is rounded to bfloat16 first, and the logits stay as they are.
   package func linearCrossEntropy(
     _ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions
   ) -> CrossEntropyResult {
@@ -53,16 +54,17 @@ extension CPUKernels {
 
   private func argmax(_ hidden: Tensor, _ table: Tensor, into ids: UnsafeMutablePointer<Int32>) {
     let (rows, vocabulary) = (hidden.shape[0], table.shape[0])
-    let step = 4096
+    let step = max(512, min(4096, (1 << 16) / rows / 16 * 16))
     let tiles = (vocabulary + step - 1) / step
     let best = Tensor(uninitialized: [tiles, rows], .int32)
     let largest = Tensor(uninitialized: [tiles, rows], .float32)
-    let wide = hidden.dtype == .float32 ? hidden : converted(hidden, to: .float32, scale: 1)
-    let single = CPUKernels(threads: 1)
+    let inPairs = hasPairProducts && hidden.dtype == .bfloat16 && table.dtype == .bfloat16
+    let left = inPairs || hidden.dtype == .float32 ? hidden : converted(hidden, to: .float32, scale: 1)
+    let single = CPUKernels(threads: 1, products: hasPairProducts ? .automatic : .openBLAS)
     parallel(tiles) { tile in
       let part = table.rows(tile * step..<min(vocabulary, (tile + 1) * step))
       let logits = Tensor(uninitialized: [rows, part.shape[0]], .float32)
-      single.multiply(.stored(wide), .transposed(part), scale: 1, .replacing, logits)
+      single.multiply(.stored(left), .transposed(part), scale: 1, .replacing, logits)
       ck_row_argmax(
         logits.float32, rows, part.shape[0], part.shape[0], best.int32 + tile * rows,
         largest.float32 + tile * rows)
@@ -103,7 +105,7 @@ struct VocabularyTiling {
     let chunks = (rows + max(1, logitsLimit / vocabulary) - 1) / max(1, logitsLimit / vocabulary)
     chunkRows = (rows + chunks - 1) / chunks
     let balanced = (vocabulary / 16 + 63) / 64 * 64
-    tileColumns = max(64, min(1024, balanced, (1 << 17) / max(1, width) / 64 * 64))
+    tileColumns = max(64, min(1024, balanced, (1 << 18) / max(1, width) / 64 * 64))
     tiles = (vocabulary + tileColumns - 1) / tileColumns
     groups = min(16, tiles)
   }

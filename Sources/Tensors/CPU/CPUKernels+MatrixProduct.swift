@@ -4,7 +4,8 @@ import COpenBLAS
 extension CPUKernels {
   /// c = scale · op(a) · op(b), or that added to c: `MK, KN -> MN`, any mix of float32 and bfloat16.
   ///
-  /// bfloat16 factors are widened panel by panel: of `b`, where weights stand, never more than one tile's columns a
+  /// Two bfloat16 factors are multiplied pair by pair (`multiplyPairs`, `multiplyThinPairs`) where the processor can.
+  /// Otherwise bfloat16 factors are widened panel by panel: of `b`, where weights stand, never more than one tile's columns a
   /// worker; of `a` at most `ProductTiling.widenedLimit` elements. Up to `thinRows` rows of `a` times a transposed `b` read
   /// `b` once, without copies. Sums are float32 and rounded once to c's dtype.
   /// - Accuracy: within 2 sqrt(K) float32 roundings of |a|·|b| (MatrixProductTests).

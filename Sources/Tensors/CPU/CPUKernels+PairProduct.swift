@@ -112,10 +112,8 @@ private struct PairTiles {
     let (row, column) = (tile / across * tiling.tileRows, tile % across * tiling.tileColumns)
     let line = ck_panel_size(1, inner)
     let (height, width) = (min(tiling.tileRows, rows - row), min(tiling.tileColumns, columns - column))
-    withScratch(ck_sums_size(height, width, inner)) { sums in
-      ck_multiply_panels(
-        left + row * line, height, right + column * line, width, inner, sums, target.offset(row, column))
-    }
+    multiplyPanels(
+      left + row * line, height, right + column * line, width, inner: inner, target.offset(row, column))
   }
 }
 
@@ -190,6 +188,16 @@ private struct PairPacking {
   func run() { factor.pack(lines, into: panels) }
 }
 
+/// The product of packed left lines and packed right lines, on this thread.
+func multiplyPanels(
+  _ left: UnsafePointer<UInt16>, _ rows: Int, _ right: UnsafePointer<UInt16>, _ columns: Int, inner: Int,
+  _ target: ck_product_target
+) {
+  withScratch(ck_sums_size(rows, columns, inner)) { sums in
+    ck_multiply_panels(left, rows, right, columns, inner, sums, target)
+  }
+}
+
 /// Calls `body` with memory for the panels of up to `count` lines of a factor.
 func withPanels<Result>(
   _ factor: PairFactor, upTo count: Int, _ body: (UnsafeMutablePointer<UInt16>) -> Result
@@ -197,6 +205,14 @@ func withPanels<Result>(
   let elements = factor.panelElements(count)
   return withScratch((elements + 1) / 2) { scratch in
     scratch.withMemoryRebound(to: UInt16.self, capacity: elements, body)
+  }
+}
+
+/// Calls `body` with the panels of all lines of a factor.
+func withPacked<Result>(_ factor: PairFactor, _ body: (UnsafeMutablePointer<UInt16>) -> Result) -> Result {
+  withPanels(factor, upTo: factor.lines) { panels in
+    factor.pack(0..<factor.lines, into: panels)
+    return body(panels)
   }
 }
 

@@ -16,36 +16,42 @@ struct CrossEntropyChunk {
   /// Workers.
   let kernels: CPUKernels
 
-  private var vocabulary: Int { table.shape[0] }
-  private var width: Int { table.shape[1] }
+  /// Rows and columns of the table.
+  var vocabulary: Int { table.shape[0] }
+  var width: Int { table.shape[1] }
 
   /// Computes losses and, if asked for, gradients of these rows.
   func run(_ result: CrossEntropyResult) {
-    let part = hidden.rows(rows)
-    let wide = part.dtype == .float32 ? part : kernels.converted(part, to: .float32, scale: 1)
+    if kernels.hasPairProducts && hidden.dtype == .bfloat16 && table.dtype == .bfloat16 {
+      PairTileProducts.with(self) { run(result, $0) }
+    } else {
+      let part = hidden.rows(rows)
+      run(
+        result,
+        PanelTileProducts(
+          wide: part.dtype == .float32 ? part : kernels.converted(part, to: .float32, scale: 1), chunk: self))
+    }
+  }
+
+  private func run(_ result: CrossEntropyResult, _ products: some TileProducts) {
     let statistics = Tensor(uninitialized: [2, tiling.tiles, rows.count], .float32)
-    computeLogits(wide, largest: statistics.rows(0..<1), sums: statistics.rows(1..<2))
+    computeLogits(products, largest: statistics.rows(0..<1), sums: statistics.rows(1..<2))
     let normalizers = Tensor(uninitialized: [2, rows.count], .float32)
     computeLosses(statistics, normalizers, result.losses.float32 + rows.lowerBound)
     guard let scale = options.gradientScale, let dHidden = result.dHidden else { return }
-    computeGradients(wide, normalizers, scale, dHidden.rows(rows))
+    computeGradients(products, normalizers, scale, dHidden.rows(rows))
   }
 
-  private func tileLogits(_ tile: Int) -> UnsafeMutablePointer<Float> {
+  /// Where a tile's logits are.
+  func tileLogits(_ tile: Int) -> UnsafeMutablePointer<Float> {
     logits + rows.count * tile * tiling.tileColumns
   }
 
   /// Logits of all tiles, and each tile's largest element and sum of exponentials, row by row.
-  private func computeLogits(_ wide: Tensor, largest: Tensor, sums: Tensor) {
-    let factor = Factor(.transposed(table))
-    let left = Panel(elements: UnsafePointer(wide.float32), stride: width, isTransposed: false)
+  private func computeLogits(_ products: some TileProducts, largest: Tensor, sums: Tensor) {
     kernels.parallel(tiling.tiles) { tile in
       let columns = tiling.columns(tile, of: vocabulary)
-      withScratch(factor.isWide ? 0 : columns.count * width) { scratch in
-        let right = factor.panel(0..<width, columns, scratch: scratch)
-        let size = ProductSize(rows: rows.count, columns: columns.count, inner: width)
-        size.multiply(left, right, 1, .replacing, tileLogits(tile), stride: columns.count)
-      }
+      products.computeLogits(columns, tileLogits(tile))
       if let cap = options.softCap { ck_soft_cap(tileLogits(tile), cap, rows.count * columns.count) }
       ck_row_statistics(
         tileLogits(tile), rows.count, columns.count, largest.float32 + tile * rows.count,
@@ -77,7 +83,8 @@ struct CrossEntropyChunk {
     }
   }
 
-  private func targetLogit(_ row: Int) -> UnsafeMutablePointer<Float> {
+  /// Where the logit of a row's target is.
+  func targetLogit(_ row: Int) -> UnsafeMutablePointer<Float> {
     let id = Int(ids[row])
     let tile = id / tiling.tileColumns
     let columns = tiling.columns(tile, of: vocabulary)
@@ -85,15 +92,16 @@ struct CrossEntropyChunk {
   }
 
   /// dHidden (replaced) and dTable (added to), group of tiles by group of tiles.
-  private func computeGradients(_ wide: Tensor, _ normalizers: Tensor, _ scale: Float, _ dHidden: Tensor) {
+  private func computeGradients(
+    _ products: some TileProducts, _ normalizers: Tensor, _ scale: Float, _ dHidden: Tensor
+  ) {
     let partCount = rows.count * width
     withScratch(tiling.groups * partCount) { parts in
       kernels.parallel(tiling.groups) { group in
         let part = parts + group * partCount
         let first = group * tiling.tiles / tiling.groups
         for tile in first..<(group + 1) * tiling.tiles / tiling.groups {
-          softmaxGradient(tile, normalizers, scale)
-          addGradients(tile, wide, part, tile == first ? .replacing : .adding)
+          products.addGradients(tile, normalizers, scale, part, tile == first ? .replacing : .adding)
         }
       }
       kernels.parallel(over: partCount, grain: CPUKernels.elementGrain) { range in
@@ -107,41 +115,5 @@ struct CrossEntropyChunk {
           dHidden.bytes + range.lowerBound * dHidden.dtype.byteCount, dHidden.dtype.elementType, range.count)
       }
     }
-  }
-
-  /// Turns a tile's logits into their gradient: scale · (softmax - one at the target), times the soft cap's derivative.
-  private func softmaxGradient(_ tile: Int, _ normalizers: Tensor, _ scale: Float) {
-    let columns = tiling.columns(tile, of: vocabulary)
-    let targets = (0..<rows.count).compactMap { row -> (logit: UnsafeMutablePointer<Float>, share: Float)? in
-      guard columns.contains(Int(ids[row])) else { return nil }
-      let logit = targetLogit(row)
-      let bent = options.softCap.map { logit.pointee / $0 } ?? 0
-      return (logit, scale * (1 - bent * bent))
-    }
-    ck_softmax_gradient(
-      tileLogits(tile), rows.count, columns.count, normalizers.float32, normalizers.float32 + rows.count,
-      scale,
-      options.softCap ?? 0)
-    for target in targets { target.logit.pointee -= target.share }
-  }
-
-  /// Adds a tile's share to dHidden's part, `CV, VD -> CD`, and to its rows of dTable, `CV, CD -> VD`.
-  private func addGradients(
-    _ tile: Int, _ wide: Tensor, _ part: UnsafeMutablePointer<Float>, _ store: Store
-  ) {
-    let columns = tiling.columns(tile, of: vocabulary)
-    let factor = Factor(.stored(table))
-    let dLogits = UnsafePointer(tileLogits(tile))
-    withScratch(factor.isWide ? 0 : columns.count * width) { scratch in
-      let right = factor.panel(columns, 0..<width, scratch: scratch)
-      let left = Panel(elements: dLogits, stride: columns.count, isTransposed: false)
-      let size = ProductSize(rows: rows.count, columns: width, inner: columns.count)
-      size.multiply(left, right, 1, store, part, stride: width)
-    }
-    guard let dTable = options.dTable else { return }
-    let left = Panel(elements: dLogits, stride: columns.count, isTransposed: true)
-    let right = Panel(elements: UnsafePointer(wide.float32), stride: width, isTransposed: false)
-    let size = ProductSize(rows: columns.count, columns: width, inner: rows.count)
-    size.multiply(left, right, 1, .adding, dTable.float32 + columns.lowerBound * width, stride: width)
   }
 }
