@@ -87,32 +87,72 @@ INLINE float absolute_maximum(const float *x) {
 
 /*
  * The code nearest to x: seven halvings from 127, which end at an even code, then one comparison with the middle
- * towards the neighbour. `lowest` stands for the neighbour below code 0. NaN gives 0.
+ * towards the neighbour: a middle belongs to the even one. NaN gives 0.
  */
-INLINE uint32_t nearest_code(const float *map, float x, float lowest) {
+static uint32_t searched_code(const float *map, float x) {
     uint32_t k = 127;
     for (uint32_t step = 64; step; step >>= 1) k = x > map[k] ? k + step : k - step;
-    float value = map[k];
-    int above = x > value;
+    int above = x > map[k];
     uint32_t other = above ? k + 1 : k - (k > 0);
-    float edge = k == 0 && !above ? lowest : map[other];
-    float middle = (edge + value) * 0.5f;
+    float middle = (map[other] + map[k]) * 0.5f;
     return (above ? x > middle : x < middle) ? other : k;
 }
 
-INLINE void quantize1(const float *map, const float *m, float maximum, uint8_t *codes) {
-    float reciprocal = 1.0f / maximum;
-    for (size_t i = 0; i < BLOCK; i++) {
-        uint32_t code = nearest_code(map, reciprocal * m[i], -1.0f);
-        uint32_t differ = (ck_bits(map[code]) ^ ck_bits(m[i])) >> 31;
-        /* A wrong sign moves one code towards the right one; that of an all-zero block wraps to 255. */
-        codes[i] = (uint8_t)(differ ? (m[i] > 0 ? code + 1 : code - 1) : code);
-    }
+/* Buckets of a code table: floats of one sign, exponent and first seven digits; the smallest and the largest share one. */
+enum { SMALLEST = (127 - 24) << 7, LARGEST = 127 << 7, SIDE = LARGEST - SMALLEST + 1 };
+
+INLINE uint32_t bucket_of(float x) {
+    uint32_t bits = ck_bits(x), size = (bits & 0x7FFFFFFF) >> 16;
+    size = size < SMALLEST ? SMALLEST : size;
+    size = size > LARGEST ? LARGEST : size;
+    return size - SMALLEST + (bits >> 31) * SIDE;
 }
 
-INLINE void quantize2(const float *map, const float *v, float maximum, uint8_t *codes) {
-    float reciprocal = 1.0f / maximum;
-    for (size_t i = 0; i < BLOCK; i++) codes[i] = (uint8_t)nearest_code(map, reciprocal * v[i], 0.0f);
+size_t ck_make_code_table(const float *map, ck_code_table *table) {
+    size_t crowded = 0;
+    table->negative = 0;
+    for (uint32_t code = 0; code < 255; code++) {
+        uint32_t middle = ck_bits((map[code] + map[code + 1]) * 0.5f);
+        /* The next float after the middle where that belongs to the lower code. */
+        uint32_t next = middle == 0x80000000 ? 1 : middle >> 31 ? middle - 1 : middle + 1;
+        table->edges[code] = ck_float(code % 2 ? middle : next);
+        table->negative += ck_bits(map[code]) >> 31;
+    }
+    table->edges[255] = ck_float(0x7FC00000);
+    for (uint32_t bucket = 0; bucket < 2 * SIDE; bucket++) {
+        uint32_t size = bucket % SIDE, is_negative = bucket / SIDE;
+        uint32_t near = size == 0 ? 0 : (size + SMALLEST) << 16;
+        uint32_t far = size == SIDE - 1 ? 0x7F800000 : (size + SMALLEST) << 16 | 0xFFFF;
+        float low = is_negative ? -ck_float(far) : ck_float(near), high = is_negative ? -ck_float(near) : ck_float(far);
+        uint32_t first = searched_code(map, low);
+        crowded += searched_code(map, high) > first + 1;
+        table->first[bucket] = (uint8_t)first;
+    }
+    return crowded;
+}
+
+/* The codes nearest to x times `reciprocal`. */
+INLINE void quantize(const ck_code_table *table, const float *x, float reciprocal, uint8_t *codes) {
+    float scaled[BLOCK];
+    uint16_t buckets[BLOCK];
+    for (size_t i = 0; i < BLOCK; i++) {
+        scaled[i] = reciprocal * x[i];
+        buckets[i] = (uint16_t)bucket_of(scaled[i]);
+    }
+    for (size_t i = 0; i < BLOCK; i++) {
+        uint32_t first = table->first[buckets[i]];
+        codes[i] = (uint8_t)(first + (scaled[i] >= table->edges[first]));
+    }
+    for (size_t i = 0; i < BLOCK; i++) codes[i] = scaled[i] == scaled[i] ? codes[i] : 0;
+}
+
+INLINE void quantize1(const ck_code_table *table, const float *m, float maximum, uint8_t *codes) {
+    quantize(table, m, 1.0f / maximum, codes);
+    for (size_t i = 0; i < BLOCK; i++) {
+        uint32_t differ = (codes[i] < table->negative) ^ (ck_bits(m[i]) >> 31);
+        /* A wrong sign moves one code towards the right one; that of an all-zero block wraps to 255. */
+        codes[i] = (uint8_t)(codes[i] + (differ ? (m[i] > 0 ? 1 : -1) : 0));
+    }
 }
 
 /* One block; elements past `run->count` hold g = 0 and codes 128 and 0, and take part in the maxima only. */
@@ -137,8 +177,8 @@ INLINE size_t block8(const ck_adamw_step *s, const ck_adamw_run *run, const ck_a
     *state->absmax1 = absolute_maximum(m);
     *state->absmax2 = absolute_maximum(v);
     size_t changed = update(s, run, m, v, use);
-    quantize1(state->map1, m, *state->absmax1, c1);
-    quantize2(state->map2, v, *state->absmax2, c2);
+    quantize1(state->table1, m, *state->absmax1, c1);
+    quantize(state->table2, v, 1.0f / *state->absmax2, c2);
     memcpy(state->codes1, c1, n);
     memcpy(state->codes2, c2, n);
     return changed;
@@ -164,7 +204,7 @@ size_t ck_adamw_8bit(const ck_adamw_step *step, const ck_adamw_run *run, const c
         ck_adamw_run block = part(&s, run, i);
         ck_adamw_codes codes = {
             state->codes1 + i, state->codes2 + i, state->absmax1 + i / BLOCK, state->absmax2 + i / BLOCK,
-            state->map1, state->map2,
+            state->map1, state->map2, state->table1, state->table2,
         };
         changed += block8(&s, &block, &codes);
     }

@@ -69,39 +69,126 @@ CK_CLONES void ck_attention_softmax_backward(ck_attention_row row, float log_sum
     clear(dp, row.last, row.count);
 }
 
-CK_TEMPLATE void widen(int type, const void *restrict x, float *restrict y, size_t count) {
-    for (size_t i = 0; i < count; i++) y[i] = ck_load(type, x, i);
+/*
+ * Decoding: one query against a cache that is read once, where it lies. Blocks of keys and heads share what they load;
+ * `js`, `hs` and `ws` are constants where these are inlined.
+ */
+typedef float lanes __attribute__((ext_vector_type(LANES)));
+typedef uint32_t lanes_u32 __attribute__((ext_vector_type(LANES)));
+typedef uint16_t lanes_u16 __attribute__((ext_vector_type(LANES)));
+
+enum { KEY_STEP = 4, HEAD_STEP = 4, VECTOR_STEP = 4 };
+
+#define UNROLLED _Pragma("clang loop unroll(full)")
+
+CK_TEMPLATE void load(int type, const void *elements, size_t i, lanes *value) {
+    if (type == CK_BFLOAT16) {
+        lanes_u16 bits;
+        __builtin_memcpy(&bits, ck_at(type, elements, i), sizeof bits);
+        lanes_u32 wide = __builtin_convertvector(bits, lanes_u32) << 16;
+        __builtin_memcpy(value, &wide, sizeof wide);
+    } else {
+        __builtin_memcpy(value, ck_at(type, elements, i), sizeof *value);
+    }
 }
 
-CK_TEMPLATE float dot(const float *restrict a, const float *restrict b, size_t count) {
-#pragma clang fp reassociate(on)
-    float sum = 0;
-    for (size_t i = 0; i < count; i++) sum += a[i] * b[i];
-    return sum;
+CK_TEMPLATE float lane_sum(const lanes *x) {
+    __auto_type eight = x->lo + x->hi;
+    __auto_type four = eight.lo + eight.hi;
+    __auto_type two = four.lo + four.hi;
+    return two.x + two.y;
 }
 
-CK_TEMPLATE void add_scaled(float scale, const float *restrict x, float *restrict sum, size_t count) {
-    for (size_t i = 0; i < count; i++) sum[i] += scale * x[i];
+/* Raw scores of heads h0 .. and keys j0 ... */
+CK_TEMPLATE void score_block(int type, const ck_attention_cache *c, const float *query, size_t h0, int hs, size_t j0,
+                             int js, float *scores) {
+    lanes sums[HEAD_STEP][KEY_STEP] = {0};
+    size_t count = c->last - c->first, width = c->width, whole = width / LANES * LANES;
+    size_t first = (c->first + j0) * c->stride;
+    for (size_t i = 0; i < whole; i += LANES) {
+        lanes key[KEY_STEP];
+        UNROLLED
+        for (int j = 0; j < js; j++) load(type, c->keys, first + j * c->stride + i, &key[j]);
+        UNROLLED
+        for (int h = 0; h < hs; h++) {
+            lanes q;
+            load(CK_FLOAT32, query, (h0 + h) * width + i, &q);
+            UNROLLED
+            for (int j = 0; j < js; j++) sums[h][j] += q * key[j];
+        }
+    }
+    UNROLLED
+    for (int h = 0; h < hs; h++)
+        UNROLLED
+        for (int j = 0; j < js; j++) {
+            float sum = lane_sum(&sums[h][j]);
+            for (size_t i = whole; i < width; i++)
+                sum += query[(h0 + h) * width + i] * ck_load(type, c->keys, first + j * c->stride + i);
+            scores[(h0 + h) * count + j0 + j] = sum;
+        }
+}
+
+CK_TEMPLATE void score_heads(int type, const ck_attention_cache *c, const float *query, size_t h0, int hs,
+                             float *scores) {
+    size_t count = c->last - c->first, j = 0;
+    for (; j + KEY_STEP <= count; j += KEY_STEP) score_block(type, c, query, h0, hs, j, KEY_STEP, scores);
+    for (; j < count; j++) score_block(type, c, query, h0, hs, j, 1, scores);
+}
+
+/* output = scale · the weighted sum of values, of heads h0 .. and elements i0 .. of the head, `ws` vectors of them. */
+CK_TEMPLATE void value_block(int type, const ck_attention_cache *c, const float *weights, const float *scale,
+                             size_t h0, int hs, size_t i0, int ws, float *output) {
+    lanes sums[HEAD_STEP][VECTOR_STEP] = {0};
+    size_t count = c->last - c->first;
+    for (size_t j = 0; j < count; j++) {
+        lanes value[VECTOR_STEP];
+        UNROLLED
+        for (int w = 0; w < ws; w++)
+            load(type, c->values, (c->first + j) * c->stride + i0 + w * LANES, &value[w]);
+        UNROLLED
+        for (int h = 0; h < hs; h++)
+            UNROLLED
+            for (int w = 0; w < ws; w++) sums[h][w] += weights[(h0 + h) * count + j] * value[w];
+    }
+    UNROLLED
+    for (int h = 0; h < hs; h++)
+        UNROLLED
+        for (int w = 0; w < ws; w++) {
+            lanes sum = sums[h][w] * scale[h0 + h];
+            __builtin_memcpy(output + (h0 + h) * c->width + i0 + w * LANES, &sum, sizeof sum);
+        }
+}
+
+CK_TEMPLATE void value_heads(int type, const ck_attention_cache *c, const float *weights, const float *scale,
+                             size_t h0, int hs, float *output) {
+    size_t count = c->last - c->first, i = 0;
+    for (; i + VECTOR_STEP * LANES <= c->width; i += VECTOR_STEP * LANES)
+        value_block(type, c, weights, scale, h0, hs, i, VECTOR_STEP, output);
+    for (; i + LANES <= c->width; i += LANES) value_block(type, c, weights, scale, h0, hs, i, 1, output);
+    for (; i < c->width; i++)
+        for (int h = 0; h < hs; h++) {
+            float sum = 0;
+            for (size_t j = 0; j < count; j++)
+                sum += weights[(h0 + h) * count + j] * ck_load(type, c->values, (c->first + j) * c->stride + i);
+            output[(h0 + h) * c->width + i] = sum * scale[h0 + h];
+        }
 }
 
 CK_TEMPLATE void decode(int type, const ck_attention_cache *c, const float *query, float *scratch, float *output,
                         float *log_sum_exp) {
-    size_t count = c->last - c->first, width = c->width;
-    float *scores = scratch, *row = scratch + c->heads * count;
-    for (size_t j = 0; j < count; j++) {
-        widen(type, ck_at(type, c->keys, (c->first + j) * c->stride), row, width);
-        for (size_t h = 0; h < c->heads; h++) scores[h * count + j] = dot(query + h * width, row, width);
-    }
-    for (size_t h = 0; h < c->heads; h++) {
+    size_t count = c->last - c->first, heads = c->heads, h = 0;
+    float *scores = scratch, *factors = scratch + heads * count;
+    for (; h + HEAD_STEP <= heads; h += HEAD_STEP) score_heads(type, c, query, h, HEAD_STEP, scores);
+    for (; h + 2 <= heads; h += 2) score_heads(type, c, query, h, 2, scores);
+    for (; h < heads; h++) score_heads(type, c, query, h, 1, scores);
+    for (h = 0; h < heads; h++) {
         ck_attention_row all = {count, 0, count, c->scale, c->cap};
-        float factor = softmax(all, scores + h * count, log_sum_exp + h);
-        for (size_t j = 0; j < count; j++) scores[h * count + j] *= factor;
+        factors[h] = softmax(all, scores + h * count, log_sum_exp + h);
     }
-    clear(output, 0, c->heads * width);
-    for (size_t j = 0; j < count; j++) {
-        widen(type, ck_at(type, c->values, (c->first + j) * c->stride), row, width);
-        for (size_t h = 0; h < c->heads; h++) add_scaled(scores[h * count + j], row, output + h * width, width);
-    }
+    h = 0;
+    for (; h + HEAD_STEP <= heads; h += HEAD_STEP) value_heads(type, c, scores, factors, h, HEAD_STEP, output);
+    for (; h + 2 <= heads; h += 2) value_heads(type, c, scores, factors, h, 2, output);
+    for (; h < heads; h++) value_heads(type, c, scores, factors, h, 1, output);
 }
 
 CK_CLONES void ck_attention_decode(ck_attention_cache cache, const float *query, float *scratch, float *output,

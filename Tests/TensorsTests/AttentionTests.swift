@@ -148,6 +148,19 @@ struct AttentionTests {
     #expect(largestError(one.logSumExp, all.logSumExp.rows(49..<50)) < float32Tolerance)
   }
 
+  /// Decoding takes heads, keys and elements in blocks: groups, lengths and widths that leave each kind of rest.
+  @Test(arguments: [(1, 80), (2, 64), (3, 18), (5, 256), (8, 34)], [DType.float32, .bfloat16])
+  func oneQueryOverACacheEqualsNaiveSums(size: (group: Int, headDim: Int), dtype: DType) {
+    for keys in [1, 3, 4, 9, 50] {
+      var layout = packed([], heads: 2 * size.group, keyValueHeads: 2, headDim: size.headDim, softCap: 9)
+      layout.segments = [.init(queryStart: 0, queryCount: 1, keyStart: 2, keyCount: keys)]
+      let x = inputs(layout, dtype, keyRows: 60)
+      let reference = AttentionReference(x[0], x[1], x[2], dO: x[3], layout)
+      let o = CPUKernels(threads: 1).attentionForward(x[0], x[1], x[2], layout).o
+      #expect(largestError(o, reference.o) < (dtype == .float32 ? 2 * float32Tolerance : bfloat16Tolerance))
+    }
+  }
+
   /// With values that are one-hot by key, the output shows which keys had weight.
   @Test func theWindowHoldsWKeysIncludingSelf() {
     let layout = packed([8], heads: 1, keyValueHeads: 1, headDim: 8, window: 3)

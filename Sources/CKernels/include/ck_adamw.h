@@ -31,11 +31,22 @@ typedef struct {
     size_t count;
 } ck_adamw_run;
 
+/* For the search of the code nearest to a number: the code of each bucket's least number, and where the next one begins. */
+typedef struct {
+    float edges[256];    /* the smallest float with a code above this one; NaN for the last */
+    uint32_t negative;   /* codes of negative values */
+    uint8_t first[6146]; /* buckets of positive numbers, then of negative ones */
+} ck_code_table;
+
+/* Returns how many buckets hold more than two codes: 0 unless the map is too dense for such a table. */
+size_t ck_make_code_table(const float *map, ck_code_table *table);
+
 /* Moments as codes into maps of 256 ascending values, with one absolute maximum for each block of 256 elements. */
 typedef struct {
     uint8_t *codes1, *codes2;
     float *absmax1, *absmax2;
     const float *map1, *map2;
+    const ck_code_table *table1, *table2; /* of these maps */
 } ck_adamw_codes;
 
 /* One step with 8-bit moments of a run that begins at a block. Returns how many stored weights changed. */

@@ -53,6 +53,6 @@ typedef struct {
     float scale, cap;
 } ck_attention_cache;
 
-/* output[heads, width] and log_sum_exp[heads] of query[heads, width]. Scratch: heads · (last - first) + width. */
+/* output[heads, width] and log_sum_exp[heads] of query[heads, width]. Scratch: heads · (last - first + 1). */
 void ck_attention_decode(ck_attention_cache cache, const float *query, float *scratch, float *output,
                          float *log_sum_exp);

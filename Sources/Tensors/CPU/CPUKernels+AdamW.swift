@@ -36,7 +36,8 @@ extension CPUKernels {
           let block = start / adamWBlockSize
           var state = ck_adamw_codes(
             codes1: codes.0 + start, codes2: codes.1 + start, absmax1: codes.2 + block,
-            absmax2: codes.3 + block, map1: map1.baseAddress, map2: map2.baseAddress)
+            absmax2: codes.3 + block, map1: map1.baseAddress, map2: map2.baseAddress,
+            table1: CodeTables.signed, table2: CodeTables.unsigned)
           return withStepAndRun(step, update, start, count) { ck_adamw_8bit($0, $1, &state) }
         }
       }
@@ -119,5 +120,19 @@ extension ck_adamw_step {
       step_size: stepSize, epsilon: step.epsilon, decay_before: step.decayOrder == .beforeStep ? decay : one,
       decay: step.decayOrder == .afterStep ? decay : one,
       type: Int32(parameter.dtype == .float32 ? CK_FLOAT32 : CK_BFLOAT16), rounding: rounding, key: key)
+  }
+}
+
+/// Tables for the search in the code maps, made once and kept.
+private enum CodeTables {
+  // Written once, before anyone reads them.
+  nonisolated(unsafe) static let signed = made(CodeMaps.signed)
+  nonisolated(unsafe) static let unsigned = made(CodeMaps.unsigned)
+
+  private static func made(_ map: [Float]) -> UnsafePointer<ck_code_table> {
+    let table = UnsafeMutablePointer<ck_code_table>.allocate(capacity: 1)
+    let crowded = ck_make_code_table(map, table)
+    precondition(crowded == 0, "CodeTables: \(crowded) buckets of more than two codes")
+    return UnsafePointer(table)
   }
 }

@@ -174,7 +174,7 @@ extension CPUKernels {
       first: keys.lowerBound, last: keys.upperBound, heads: group.groupSize, width: width,
       scale: group.layout.scale, cap: group.layout.softCap ?? 0)
     let rows = Tensor(uninitialized: [2, group.groupSize * width], .float32)
-    let scratch = Tensor(uninitialized: [group.groupSize * keys.count + width], .float32)
+    let scratch = Tensor(uninitialized: [group.groupSize, keys.count + 1], .float32)
     group.loadQueries(q, 0..<1, rows.float32)
     let output = rows.float32 + rows.rowLength
     ck_attention_decode(

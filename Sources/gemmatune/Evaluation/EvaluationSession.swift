@@ -34,7 +34,8 @@ struct EvaluationSession {
     let progress = Progress("evaluated", total: problems.count + probes.count, quiet: quiet)
     let watch = Stopwatch()
     let answers = evaluator.answers(to: problems.map(\.question) + probes.map(\.question)) {
-      progress.report($0, "\(watch.seconds.formatted(decimals: 1)) s")
+      progress.report(
+        $0, "\(watch.seconds.formatted(decimals: 1)) s", isDue: $0.isMultiple(of: evaluation.batchSize))
     }
     let predictions = zip(problems, answers).map(Prediction.init)
     let summary = EvaluationSummary(

@@ -15,7 +15,7 @@ struct ModelAnswer: Equatable, Sendable {
   var tokenCount: Int
 }
 
-/// Asks a model questions in batches, greedily.
+/// Asks a model questions, `batchSize` of them side by side, greedily.
 struct Evaluator {
   let model: GemmaModel
   let prompt: Prompt
@@ -23,36 +23,38 @@ struct Evaluator {
   let configuration: RunConfiguration.EvaluationSection
 
   /// The answers to `questions`, in order.
-  /// - Parameter onProgress: called after each batch with the number of answers so far.
+  /// - Parameter onProgress: called after each answer with the number of answers so far.
   func answers(to questions: [String], onProgress: (Int) -> Void) -> [ModelAnswer] {
     let decoder = GreedyDecoder(
       model, kernels, maxNewTokens: configuration.maxNewTokens, stopIds: prompt.stopIds,
-      isFinished: isFinished)
-    var answers: [ModelAnswer] = []
-    for start in stride(from: 0, to: questions.count, by: configuration.batchSize) {
-      let batch = questions[start..<min(questions.count, start + configuration.batchSize)]
-      answers += decoder.generate(batch.map(prompt.encodedPrompt)).map(answer)
-      onProgress(answers.count)
-    }
-    return answers
+      limits: DecodingLimits(rows: configuration.batchSize), isFinished: isFinished)
+    return decoder.generate(questions.map(prompt.encodedPrompt), onAnswer: onProgress).map(answer)
   }
 
+  /// Whether an answer holds a stop string, when it held none without its last token.
+  ///
+  /// Only the end is searched, as many tokens as a stop string has bytes and those of a cut character. Tokens without
+  /// text between those of a stop string can hide it; it is cut off in the end all the same.
   private func isFinished(_ tokens: [Int32]) -> Bool {
-    if configuration.stop.isEmpty { return false }
-    let text = prompt.tokenizer.decode(tokens)
-    return configuration.stop.contains { text.contains($0) }
+    guard let longest = configuration.stop.map(\.utf8.count).max() else { return false }
+    return holdsStop(tokens.suffix(longest + 4)) && holdsStop(tokens[...])
+  }
+
+  private func holdsStop(_ tokens: ArraySlice<Int32>) -> Bool {
+    let text = prompt.tokenizer.decode(Array(tokens))
+    return text.truncated(at: configuration.stop).utf8.count < text.utf8.count
   }
 
   private func answer(_ generation: Generation) -> ModelAnswer {
+    let text = prompt.tokenizer.decode(generation.tokens)
+    let completion = text.truncated(at: configuration.stop)
     let stop: StopReason =
       switch generation.stop {
+      case _ where completion.utf8.count < text.utf8.count: .stopString
       case .token(let id): id == prompt.tokenizer.endOfTurnId ? .endOfTurn : .endOfSequence
       case .text: .stopString
       case .length: .length
       }
-    let text = prompt.tokenizer.decode(generation.tokens)
-    return ModelAnswer(
-      text: text, completion: text.truncated(at: configuration.stop), stop: stop,
-      tokenCount: generation.tokens.count)
+    return ModelAnswer(text: text, completion: completion, stop: stop, tokenCount: generation.tokens.count)
   }
 }

@@ -1,0 +1,31 @@
+import ArgumentParser
+import Files
+import Foundation
+
+/// The root of the benchmark's command line.
+@main
+struct Gemmabench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "gemmabench",
+    abstract: "Measure how fast gemmatune is, and how much memory it takes.",
+    subcommands: [RunCommand.self, RandomModelCommand.self, MeasureCommand.self],
+    defaultSubcommand: RunCommand.self)
+
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch let fault as Fault {
+      note("error: \(fault.message)")
+      if let hint = fault.hint { note("hint: \(hint)") }
+      Foundation.exit(1)
+    } catch {
+      exit(withError: error)
+    }
+  }
+}
+
+/// Writes a line for the person who waits to standard error.
+func note(_ line: String) {
+  FileHandle.standardError.write(Data((line + "\n").utf8))
+}

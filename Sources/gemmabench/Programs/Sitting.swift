@@ -1,0 +1,117 @@
+import Files
+import Foundation
+
+/// What all measurements of one sitting share: the model, the data, the programs, and how long to measure.
+package struct Sitting {
+  /// The base model's folder, and the folder with GSM8K's files.
+  package var model: String, data: String
+  /// The folder with the tiny model and its problems, `configs/tiny`.
+  package var tiny: String
+  /// The gemmatune binary, and this program's own.
+  package var gemmatune: String, gemmabench: String
+  /// The peer; nil leaves it out.
+  package var peer: Peer?
+  /// Worker threads of both programs.
+  package var threads: Int
+  /// How often each measurement is made.
+  package var repeats: Int
+  /// How much work one measurement is.
+  package var extent: Extent
+  /// A folder for what the programs write; emptied after each measurement.
+  package var scratch: String
+
+  /// How much work one measurement is.
+  package enum Extent: String, Sendable {
+    /// Enough for figures to quote.
+    case full
+    /// Enough to see that everything runs.
+    case quick
+  }
+
+  /// `full` or `quick`, whichever the extent is.
+  func pick<Value>(full: Value, quick: Value) -> Value { extent == .full ? full : quick }
+
+  /// Runs gemmatune, with a configuration written to the scratch folder.
+  /// - Throws: `Fault`.
+  func gemmatune(_ command: String, _ configuration: JSONValue, _ flags: [String]) throws -> ChildResult {
+    let file = try write(configuration)
+    return try runChild([gemmatune, command, file] + flags, scratch: scratch)
+  }
+
+  /// Runs this program as a child for one measurement.
+  /// - Returns: the numbers that it prints, one object a line, and its peak memory as `peak_gigabytes` in each.
+  /// - Throws: `Fault`.
+  func measure(_ arguments: [String], model: String? = nil, threads: Int? = nil) throws -> [JSONObject] {
+    let child = try runChild(
+      [gemmabench, "measure"] + arguments + [
+        "--model", model ?? self.model, "--data", data, "--threads", "\(threads ?? self.threads)",
+      ], scratch: scratch)
+    return try objects(child, from: "gemmabench measure")
+  }
+
+  /// Writes a configuration where both programs read it: JSON is YAML too.
+  func write(_ configuration: JSONValue) throws -> String {
+    let file = "\(scratch)/configuration.yaml"
+    try writeAtomically(configuration.text(indent: 2) + "\n", to: file)
+    return file
+  }
+
+  /// Runs `body` and empties the scratch folder after it.
+  func tidily<Result>(_ body: () throws -> Result) throws -> Result {
+    defer {
+      for name in (try? FileManager.default.contentsOfDirectory(atPath: scratch)) ?? [] {
+        try? FileManager.default.removeItem(atPath: "\(scratch)/\(name)")
+      }
+    }
+    return try body()
+  }
+}
+
+/// The peer: transformers and PEFT, driven by `scripts/bench_peer.py`.
+package struct Peer: Sendable {
+  /// The Python interpreter and the script.
+  package var python: String, script: String
+
+  /// Runs one measurement.
+  /// - Returns: the numbers that it prints, with its peak memory.
+  /// - Throws: `Fault`.
+  func measure(_ arguments: [String], _ sitting: Sitting) throws -> JSONObject {
+    let child = try runChild(
+      [python, script] + arguments + ["--threads", "\(sitting.threads)"], scratch: sitting.scratch)
+    guard var last = try objects(child, from: script).last else {
+      throw Fault(.failure, "\(script): printed no result")
+    }
+    last["seconds"] = .double(child.seconds)
+    if let first = last["first_step_at"]?.doubleValue {
+      last["first_step_seconds"] = .double(first - child.startedAt)
+    }
+    return last
+  }
+
+  /// Name and version of the peer's packages.
+  /// - Throws: `Fault` .unavailable naming those that are missing.
+  func versions(scratch: String) throws -> String {
+    let child: ChildResult
+    do {
+      child = try runChild([python, script, "versions"], scratch: scratch)
+    } catch let fault as Fault {
+      throw Fault(
+        .unavailable, fault.message,
+        hint:
+          "\(python) -m pip install torch transformers peft sentencepiece; PYTHON=... names another Python")
+    }
+    let versions = try objects(child, from: script).last ?? JSONObject()
+    return versions.members.map { "\($0.key) \($0.value.stringValue ?? "?")" }.joined(separator: ", ")
+  }
+}
+
+/// The JSON objects that a child printed, one a line, each with the child's peak memory.
+private func objects(_ child: ChildResult, from program: String) throws -> [JSONObject] {
+  try lines(of: child.output).compactMap { line in
+    // Libraries may print words of their own.
+    guard line.bytes.first == UInt8(ascii: "{") else { return nil }
+    var object = try JSONValue(parsing: Array(line.bytes), file: program, line: line.number).objectValue
+    object?["peak_gigabytes"] = .double(child.peakBytes / 1e9)
+    return object
+  }
+}

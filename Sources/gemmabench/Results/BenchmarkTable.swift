@@ -1,0 +1,71 @@
+import Files
+
+/// Results that belong together, under one heading.
+package struct BenchmarkTable: Equatable, Sendable {
+  /// The heading.
+  package var title: String
+  /// How it was measured: settings, and what counts.
+  package var note: String
+  /// The lines, in order.
+  package var lines: [BenchmarkLine]
+
+  /// All of it.
+  package init(_ title: String, note: String, _ lines: [BenchmarkLine]) {
+    self.title = title
+    self.note = note
+    self.lines = lines
+  }
+
+  /// The table as JSON.
+  package var json: JSONValue {
+    .object(["title": .string(title), "note": .string(note), "lines": .array(lines.map(\.json))])
+  }
+
+  /// The table in GitHub's Markdown under its heading; columns in which no line has anything are left out.
+  package var markdown: String {
+    let columns = Column.all.filter { column in lines.contains { column.cell($0) != nil } }
+    let heading = columns.map(\.heading)
+    let rule = columns.map { $0.isNumber ? "---:" : "---" }
+    let rows = lines.map { line in columns.map { $0.cell(line) ?? "–" } }
+    let table = ([heading, rule] + rows).map { "| \($0.joined(separator: " | ")) |" }
+    return (["## \(title)", "", note, ""] + table).joined(separator: "\n") + "\n"
+  }
+}
+
+/// A column of the Markdown: a heading, and what it shows of a line.
+private struct Column {
+  let heading: String
+  var isNumber = true
+  /// nil where the line has nothing to show.
+  let cell: (BenchmarkLine) -> String?
+
+  static let all = [
+    Column(heading: "work", isNumber: false) { $0.work },
+    Column(heading: "measured", isNumber: false) { $0.quantity },
+    Column(heading: "gemmatune") { $0.ours.median.map(shown) },
+    Column(heading: "range") { spread($0.ours) },
+    Column(heading: "peer") { $0.peer.median.map(shown) },
+    Column(heading: "peer's range") { spread($0.peer) },
+    Column(heading: "times better") { line in
+      advantage(of: line.ours, over: line.peer, line.preference).map { times in
+        line.peer.values.count > 1
+          ? "\(shown(times.median)) (\(shown(times.range)))" : shown(times.median)
+      }
+    },
+    Column(heading: "best of the machine") { $0.ceiling.map(shown) },
+    Column(heading: "share") { $0.shareOfCeiling.map { "\(shown($0 * 100)) %" } },
+    Column(heading: "wanted") { line in
+      switch line.goal {
+      case .advantage(let wanted): "≥ \(shown(wanted)) times"
+      case .atMost(let wanted): "≤ \(shown(wanted))"
+      case nil: nil
+      }
+    },
+    Column(heading: "reached", isNumber: false) { line in line.isGoalMet.map { $0 ? "yes" : "no" } },
+  ]
+
+  /// The range of several values; one value has none.
+  private static func spread(_ samples: Samples) -> String? {
+    samples.values.count > 1 ? samples.range.map(shown) : nil
+  }
+}
