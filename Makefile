@@ -1,6 +1,11 @@
 # `make help` lists what there is to make.
 
-.PHONY: build demo test lint setup clean help
+.PHONY: build demo test bench bench-peer lint setup clean help
+
+# What the benchmarks measure, and the Python that has the peer's packages.
+MODEL = models/gemma-3-270m
+DATA = data/gsm8k
+PYTHON = python3
 
 build: setup  ## build the gemmatune command (release): .build/release/gemmatune
 	swift build -c release
@@ -10,6 +15,12 @@ demo: build  ## train and evaluate the bundled tiny model in all variants; the r
 
 test: setup  ## run every test
 	swift test -c release
+
+bench: build  ## measure speed and memory: bench/results.md; MODEL=folder DATA=folder BENCH="--quick"
+	.build/release/gemmabench run --model $(MODEL) --data $(DATA) $(BENCH)
+
+bench-peer: build  ## the same beside transformers + PEFT, in turn; PYTHON=interpreter with their packages
+	.build/release/gemmabench run --model $(MODEL) --data $(DATA) --peer $(PYTHON) $(BENCH)
 
 lint:  ## check the form of Swift, shell and Python sources; changes nothing
 	swift format lint --strict --recursive Sources Tests Package.swift
@@ -27,4 +38,4 @@ clean:  ## remove what was built, and the demo's runs and report
 	rm -rf .build demo
 
 help:  ## this list
-	@sed -n 's/^\([a-z]*\):.*  ## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 12

@@ -19,10 +19,17 @@ let package = Package(
         "Files", "Tensors", "Gemma", "GSM8K", "CYAML",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .executableTarget(
+      name: "gemmabench",
+      dependencies: [
+        "Files", "Tensors", "Gemma", "GSM8K",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "TensorsTests", dependencies: ["Files", "Tensors"], exclude: []),
     .testTarget(name: "GemmaTests", dependencies: ["Files", "Tensors", "Gemma"]),
     .testTarget(name: "GSM8KTests", dependencies: ["Files", "GSM8K"]),
     .testTarget(name: "gemmatuneTests", dependencies: ["gemmatune", "Files", "Tensors", "Gemma", "GSM8K"]),
+    .testTarget(name: "gemmabenchTests", dependencies: ["gemmabench", "Files", "Gemma"]),
   ]
 )

@@ -9,14 +9,8 @@ struct RandomModelCommand: ParsableCommand {
     commandName: "random-model",
     abstract: "Write a model folder of a known shape with random bf16 weights.")
 
-  /// Shapes that can be made.
-  enum Shape: String, ExpressibleByArgument, CaseIterable {
-    /// 2,506,172,416 parameters, 5 GB.
-    case gemma2B = "gemma-2b"
-  }
-
   @Option(help: "The model whose shape is taken: gemma-2b.")
-  var like = Shape.gemma2B
+  var like = ModelShape.gemma2B
 
   @Option(
     help: "A model folder whose tokenizer.model is copied; at most as many pieces as the shape has rows.")
@@ -38,7 +32,13 @@ struct RandomModelCommand: ParsableCommand {
   }
 }
 
-extension RandomModelCommand.Shape {
+extension ModelShape: ExpressibleByArgument {}
+
+/// Shapes of published models that can be made.
+package enum ModelShape: String, CaseIterable, Sendable {
+  /// 2,506,172,416 parameters, 5 GB.
+  case gemma2B = "gemma-2b"
+
   /// The content of config.json.  Source: google/gemma-2b's, as the Gemma technical report's table 1 gives the sizes.
   package var configuration: JSONValue {
     .object([

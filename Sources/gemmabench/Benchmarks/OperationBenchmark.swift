@@ -34,7 +34,7 @@ extension Sitting {
       BenchmarkTable(
         "Operations",
         note:
-          "Shapes of one pass of 8 x 176 tokens, of which half are targets, and of decoding; \(threads) threads. The "
+          "Shapes of one pass of 8 x 188 tokens, of which half are targets, and of decoding; \(threads) threads. The "
           + "share is of the best matrix product or of the copy bandwidth above; what fits in a cache goes beyond the latter, "
           + "and so does what reads more than it writes.",
         kernels),

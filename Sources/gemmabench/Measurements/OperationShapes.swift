@@ -6,7 +6,7 @@ import Tensors
 struct OperationShapes {
   let sizes: ModelConfiguration
   /// Tokens of the pass: 8 sequences of about the mean length of GSM8K's examples; half of them are targets.
-  let sequences = 8, length = 176
+  let sequences = 8, length = 188
 
   init(_ sizes: ModelConfiguration) { self.sizes = sizes }
 

@@ -33,11 +33,11 @@ package struct BenchmarkTable: Equatable, Sendable {
 }
 
 /// A column of the Markdown: a heading, and what it shows of a line.
-private struct Column {
+private struct Column: Sendable {
   let heading: String
   var isNumber = true
   /// nil where the line has nothing to show.
-  let cell: (BenchmarkLine) -> String?
+  let cell: @Sendable (BenchmarkLine) -> String?
 
   static let all = [
     Column(heading: "work", isNumber: false) { $0.work },

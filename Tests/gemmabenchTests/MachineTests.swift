@@ -1,0 +1,13 @@
+import Testing
+
+import gemmabench
+
+@Test func firstValueOfAKeyCounts() {
+  let text = "processor\t: 0\nmodel name\t: A: fast one\n\nprocessor\t: 1\nmodel name\t: B\n"
+  #expect(keyedLines(Array(text.utf8)) == ["processor": "0", "model name": "A: fast one"])
+}
+
+@Test func memoryIsShownInDecimalGigabytes() {
+  #expect(gigabytes("24321112 kB") == "24.9 GB")
+  #expect(gigabytes("much") == nil)
+}
