@@ -11,3 +11,12 @@ import gemmabench
   #expect(gigabytes("24321112 kB") == "24.9 GB")
   #expect(gigabytes("much") == nil)
 }
+
+@Test func lastWordsOfAFailureAreItsError() {
+  let text = "working\nerror: a.yaml: no such file\nhint: make it\n"
+  #expect(lastWords(Array(text.utf8)) == "a.yaml: no such file")
+}
+
+@Test func lastWordsWithoutAnErrorAreTheLastLine() {
+  #expect(lastWords(Array("Traceback\nKeyError: 'x'\n\n".utf8)) == "KeyError: 'x'")
+}

@@ -21,7 +21,7 @@ extension Sitting {
     }
     let note =
       "LoRA, one pass a step, bf16, gradient checkpointing; real text cut to length, the second half of each "
-      + "sequence is the target; the median of \(steps) steps after one more."
+      + "sequence is the target; of \(steps + 1) steps the median without the first."
     return [
       BenchmarkTable(
         "Training against sequence length", note: "2,048 tokens a step, \(threads) threads. \(note)",

@@ -71,12 +71,12 @@ private func spawn(_ arguments: [String], output: String, errors: String) throws
   return child
 }
 
-/// The last line that is not empty, of which a process that fails says why.
-private func lastWords(_ bytes: [UInt8]) -> String {
+/// What a process that fails says last: its error, after which a hint may come, or else its last line that is not empty.
+package func lastWords(_ bytes: [UInt8]) -> String {
+  let mark = "error: "
   let texts = lines(of: bytes).map { String(decoding: $0.bytes, as: UTF8.self) }
-  // A hint comes after its error.
-  let last = texts.last { $0.hasPrefix("error:") } ?? texts.last { !$0.isEmpty }
-  return last.map { quoted($0, limit: 300) } ?? ""
+  if let error = texts.last(where: { $0.hasPrefix(mark) }) { return String(error.dropFirst(mark.count)) }
+  return texts.last { !$0.isEmpty } ?? ""
 }
 
 private func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
