@@ -55,8 +55,25 @@ struct Stopwatch {
   }
 }
 
-/// Memory of this process, as Linux counts it.
-enum ProcessMemory {
+/// Memory of this process and of the machine, as Linux counts it.
+package enum ProcessMemory {
+  /// Memory that a new allocation could take without swapping, in bytes; 0 where the system does not tell.
+  package static var availableBytes: Int {
+    let lines = (try? readFile("/proc/meminfo")).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    let line = lines.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
+    let free = line.flatMap { $0.split(separator: " ").dropFirst().first }.flatMap { Int($0) } ?? 0
+    guard let limit = cgroupNumber("memory.max"), let used = cgroupNumber("memory.current") else {
+      return free * 1024
+    }
+    return min(free * 1024, max(0, limit - used))
+  }
+
+  /// A number of this process's control group; nil without one, or where it says "max".
+  private static func cgroupNumber(_ name: String) -> Int? {
+    guard let bytes = try? readFile("/sys/fs/cgroup/\(name)") else { return nil }
+    return Int(String(decoding: bytes, as: UTF8.self).split(separator: "\n").first ?? "")
+  }
+
   /// The most that was ever resident, in bytes; 0 where the system does not tell.
   static var peakBytes: Int {
     var usage = rusage()

@@ -24,8 +24,9 @@ struct TrainCommand: ParsableCommand {
   var quiet = false
 
   func run() throws {
-    let configuration = try RunConfiguration.load(path: config, overrides: overrides)
-    let session = try TrainingSession(configuration, file: config)
+    let session = try TrainingSession(
+      RunConfiguration.load(path: config, overrides: overrides), file: config)
+    let configuration = session.configuration
     if dryRun {
       return try Console.result("\(configuration.resolvedYAML())\n\(session.plan.text)")
     }

@@ -97,7 +97,7 @@ extension ConfigurationFormat where Value == RunConfiguration.TrainSection {
         .init("warmup_ratio", \.warmupRatio, .share),
         .init("schedule", \.schedule, .choice()),
         .init("max_gradient_norm", \.maxGradientNorm, .positive),
-        .init("gradient_checkpointing", \.gradientCheckpointing, .boolean),
+        .init("gradient_checkpointing", \.gradientCheckpointing, .gradientCheckpointing),
       ], later: ["save_steps", "keep_checkpoints"])
   }
 }

@@ -69,6 +69,21 @@ extension ConfigurationFormat where Value == Bool {
   }
 }
 
+extension ConfigurationFormat where Value == RunConfiguration.TrainSection.GradientCheckpointing {
+  static var gradientCheckpointing: Self {
+    scalar(
+      expecting: "true, false or auto",
+      {
+        switch $0 {
+        case .boolean(let value): Value(booleanLiteral: value)
+        case .string("auto"): .auto
+        default: nil
+        }
+      },
+      write: { .plain($0 == .auto ? "auto" : String($0 == .always)) })
+  }
+}
+
 extension ConfigurationFormat where Value == String {
   /// A string that is not empty.
   static var string: Self { string { $0.isEmpty ? "a string that is not empty" : nil } }

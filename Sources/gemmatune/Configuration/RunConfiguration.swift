@@ -123,6 +123,15 @@ extension RunConfiguration {
 
   /// `train:`
   package struct TrainSection: Equatable, Sendable {
+    /// Whether each layer is computed again for its gradient, to save memory: `true`, `false`, or `auto`, which keeps
+    /// everything when the plan says that it fits.
+    package enum GradientCheckpointing: Equatable, Sendable, CaseIterable, ExpressibleByBooleanLiteral {
+      case always, never, auto
+
+      /// `true` and `false` as they stand in a configuration.
+      package init(booleanLiteral value: Bool) { self = value ? .always : .never }
+    }
+
     package var epochs = 1
     /// A bound on the optimizer steps; nil means none.
     package var maxSteps: Int?
@@ -138,7 +147,7 @@ extension RunConfiguration {
     package var schedule = LearningRateSchedule.Shape.cosine
     /// Gradients are scaled down to this norm.
     package var maxGradientNorm = 1.0
-    package var gradientCheckpointing = true
+    package var gradientCheckpointing = GradientCheckpointing.always
     package init() {}
   }
 

@@ -52,11 +52,25 @@ package struct MemoryPlan: Equatable, Sendable {
         name: "activations",
         bytes: Self.activations(
           model, tokens: longest.reduce(0, +), element: setup.precision.byteCount,
-          checkpointing: run.train.gradientCheckpointing)),
+          checkpointing: run.train.gradientCheckpointing == .always)),
       Part(
         name: "vocabulary",
         bytes: CPUKernels.logitBytes(rows: targets.reduce(0, +), vocabulary: model.vocabSize)),
     ].filter { $0.bytes > 0 }
+  }
+
+  /// Whether a run can keep everything that its backward pass needs: `always` or `never` in place of `auto`.
+  ///
+  /// It can when the plan without checkpointing takes at most 70 % of the memory that is free now: the plan does not know
+  /// what else the machine will do.
+  static func resolved(
+    _ run: RunConfiguration, _ setup: ModelSetup, _ data: TrainingData, trainable: Int, available: Int
+  ) -> RunConfiguration.TrainSection.GradientCheckpointing {
+    guard run.train.gradientCheckpointing == .auto else { return run.train.gradientCheckpointing }
+    var kept = run
+    kept.train.gradientCheckpointing = .never
+    let need = MemoryPlan(kept, setup, data, trainable: trainable).total
+    return Double(need) <= 0.7 * Double(available) ? .never : .always
   }
 
   /// What the backward pass needs of the layers: the residual stream before each, and the inside of one layer with its

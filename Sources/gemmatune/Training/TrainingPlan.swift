@@ -16,9 +16,15 @@ package struct TrainingPlan: Sendable {
   private let adapterParameters: Int
   /// Predicted peak memory.
   package var memory: MemoryPlan
+  /// Whether layers are computed again for their gradients: `always` or `never`.
+  package var gradientCheckpointing: RunConfiguration.TrainSection.GradientCheckpointing
 
   /// The plan of a configuration for a model and its data.
-  package init(_ configuration: RunConfiguration, _ setup: ModelSetup, _ data: TrainingData) {
+  /// - Parameter availableBytes: memory that is free, for `gradient_checkpointing: auto`.
+  package init(
+    _ configuration: RunConfiguration, _ setup: ModelSetup, _ data: TrainingData,
+    availableBytes: Int = ProcessMemory.availableBytes
+  ) {
     let batcher = Batcher(configuration, exampleCount: data.examples.count)
     steps = Self.steps(configuration.train, batcher)
     warmupSteps = LearningRateSchedule(configuration.train, steps: steps).warmupSteps
@@ -34,7 +40,11 @@ package struct TrainingPlan: Sendable {
       ? GemmaModel.adapterParameterCount(
         setup.configuration, rank: configuration.lora.rank, targets: configuration.lora.targets) : 0
     trainableParameters = configuration.method == .lora ? adapterParameters : baseParameters
-    memory = MemoryPlan(configuration, setup, data, trainable: trainableParameters)
+    gradientCheckpointing = MemoryPlan.resolved(
+      configuration, setup, data, trainable: trainableParameters, available: availableBytes)
+    var resolved = configuration
+    resolved.train.gradientCheckpointing = gradientCheckpointing
+    memory = MemoryPlan(resolved, setup, data, trainable: trainableParameters)
   }
 
   /// Optimizer steps of a configuration over so many examples.

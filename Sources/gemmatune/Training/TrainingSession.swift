@@ -9,7 +9,8 @@ struct TrainingSession {
   let data: TrainingData
   /// What will be done and needed.
   let plan: TrainingPlan
-  private let configuration: RunConfiguration
+  /// The run's configuration, `gradient_checkpointing: auto` decided.
+  let configuration: RunConfiguration
   private let setup: ModelSetup
   private let prompt: Prompt
 
@@ -24,7 +25,6 @@ struct TrainingSession {
         .configuration, file: file, place: "method", "nothing to train, got none; expected full or lora",
         hint: "gemmatune eval evaluates the untouched base model")
     }
-    self.configuration = configuration
     setup = try ModelSetup(configuration)
     _ = try setup.savedAdapter()
     prompt = try Prompt(PromptWording(training: configuration), setup.tokenizer, setup.configuration)
@@ -35,6 +35,9 @@ struct TrainingSession {
     data = try TrainingData(
       problems, prompt, configuration, file: try problemFile(folder: folder, split: split, variant: variant))
     plan = TrainingPlan(configuration, setup, data)
+    var decided = configuration
+    decided.train.gradientCheckpointing = plan.gradientCheckpointing
+    self.configuration = decided
   }
 
   /// Opens the weights.

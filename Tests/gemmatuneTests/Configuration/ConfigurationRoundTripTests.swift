@@ -168,7 +168,7 @@ extension RunConfiguration {
     drawn.train.warmupRatio = share()
     drawn.train.schedule = pick(LearningRateSchedule.Shape.self)
     drawn.train.maxGradientNorm = positive()
-    drawn.train.gradientCheckpointing = .random(using: &generator)
+    drawn.train.gradientCheckpointing = pick(TrainSection.GradientCheckpointing.self)
     drawn.optimizer.name = pick(OptimizerSection.Name.self)
     drawn.optimizer.betas = .init(beta1: share(), beta2: share())
     drawn.optimizer.epsilon = positive()

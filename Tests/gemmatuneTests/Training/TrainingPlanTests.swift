@@ -7,17 +7,19 @@ import gemmatune
 
 /// The numbers of the published study: gemma-2b-it, 7,473 training examples.
 @Suite struct TrainingPlanTests {
-  private func plan(_ name: String) throws -> TrainingPlan {
+  private func plan(
+    _ name: String, overrides: [String] = [], availableBytes: Int = 1 << 40
+  ) throws -> TrainingPlan {
     let workspace = try Workspace()
     try workspace.write("model/config.json", Self.gemma2b)
     let file = "\(fixtures)/../../configs/study/\(name).yaml"
     let configuration = try RunConfiguration.load(
-      path: file, overrides: ["model.path=\(workspace.path)/model"])
+      path: file, overrides: ["model.path=\(workspace.path)/model"] + overrides)
     let setup = try ModelSetup(configuration)
     let prompt = try Prompt(.init(training: configuration), setup.tokenizer, setup.configuration)
     let problems = (0..<7473).map { Problem(id: $0, question: "\($0)?", answer: "#### \($0)") }
     let data = try TrainingData(problems, prompt, configuration, file: "train.jsonl")
-    return TrainingPlan(configuration, setup, data)
+    return TrainingPlan(configuration, setup, data, availableBytes: availableBytes)
   }
 
   private static let gemma2b = """
@@ -53,6 +55,18 @@ import gemmatune
     #expect(lora[0].bytes == 2 * 2_506_172_416)
     #expect(lora[1].bytes == 4 * 19_611_648 && lora[2].bytes == 4 * 19_611_648)
     #expect(lora[3].bytes == 2 * 19_611_648 + 8 * 19_611_648 / 256)
+  }
+
+  @Test func autoCheckpointsOnlyWhereMemoryIsShort() throws {
+    let auto = ["train.gradient_checkpointing=auto"]
+    let kept = try plan("lora-main", overrides: auto)
+    #expect(kept.gradientCheckpointing == .never)
+    let short = try plan("lora-main", overrides: auto, availableBytes: kept.memory.total)
+    #expect(short.gradientCheckpointing == .always && short.memory.total < kept.memory.total)
+    // What is written is kept, whatever the memory.
+    #expect(try plan("lora-main", availableBytes: 1).gradientCheckpointing == .always)
+    let never = ["train.gradient_checkpointing=false"]
+    #expect(try plan("lora-main", overrides: never, availableBytes: 1).gradientCheckpointing == .never)
   }
 
   @Test func maximumStepsBoundTheEpochs() throws {
