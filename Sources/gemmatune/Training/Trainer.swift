@@ -89,7 +89,8 @@ package struct Trainer {
       let tape = Tape()
       let loss = model.watched(trained, on: tape, gradients: gradients).loss(
         pass.element, Operations(kernels, tape: tape), gradientScale: gradientScale,
-        checkpointing: configuration.train.gradientCheckpointing == .always, dropout: key.derived(UInt64(pass.offset)))
+        checkpointing: configuration.train.gradientCheckpointing == .always,
+        dropout: key.derived(UInt64(pass.offset)))
       tape.backward(from: loss.lossSum, seed: Tensor([1], [1]), kernels)
       return sum + Double(loss.lossSum.floats[0])
     }
