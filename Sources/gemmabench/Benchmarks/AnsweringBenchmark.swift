@@ -39,7 +39,7 @@ extension Sitting {
       "Evaluation",
       note:
         "GSM8K's first \(items) test questions after one worked example, batches of 16, at most \(tokens) new tokens, "
-        + "each answer ended by the model or where it begins another question; the whole command, \(threads) threads.",
+        + "each answer ended at its first digit 3 so that lengths differ; the whole command, \(threads) threads.",
       try Work(
         name: "\(items) items, start to finish",
         quantities: [
