@@ -101,12 +101,13 @@ import gemmatune
     func onTerminal(_ environment: [String: String]) throws -> String {
       try Workspace().run(
         ["train", "nowhere.yaml"], environment: environment,
-        shell: "command -v script >/dev/null || { echo none; exit; }; exec script -qec \"$1 $2 $3\" /dev/null"
+        shell: "script -qec true /dev/null 2>/dev/null || { echo none; exit; }; "
+          + "exec script -qec \"$1 $2 $3\" /dev/null"
       ).output
     }
     let coloured = try onTerminal(["TERM": "xterm"])
-    // util-linux has `script`; without it there is no terminal to test on.
-    guard coloured != "none\n" else { return print("skipped: no 'script' command to make a terminal with") }
+    // util-linux has `script`; without it, or without pseudo-terminals, there is no terminal to test on.
+    guard coloured != "none\n" else { return print("skipped: 'script' is missing or finds no pseudo-terminal") }
     #expect(coloured.contains("\u{1B}[1;31merror:\u{1B}[0m nowhere.yaml: no such file"))
     #expect(try onTerminal(["TERM": "xterm", "NO_COLOR": "1"]) == "error: nowhere.yaml: no such file\r\n")
   }
