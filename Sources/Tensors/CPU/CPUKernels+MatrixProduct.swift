@@ -4,7 +4,8 @@ import COpenBLAS
 extension CPUKernels {
   /// c = scale · op(a) · op(b), or that added to c: `MK, KN -> MN`, any mix of float32 and bfloat16.
   ///
-  /// Two bfloat16 factors are multiplied pair by pair (`multiplyPairs`, `multiplyThinPairs`) where the processor can.
+  /// Two bfloat16 factors are multiplied pair by pair (`multiplyPairs`, `multiplyThinPairs`) where the processor can, and
+  /// float32 factors of low rank by `multiplyLowRank`.
   /// Otherwise bfloat16 factors are widened panel by panel: of `b`, where weights stand, never more than one tile's columns a
   /// worker; of `a` at most `ProductTiling.widenedLimit` elements. Up to `thinRows` rows of `a` times a transposed `b` read
   /// `b` once, without copies. Sums are float32 and rounded once to c's dtype.
@@ -24,7 +25,7 @@ extension CPUKernels {
       }
     } else if hasPairs {
       multiplyPairs(a, b, scale: scale, store, c)
-    } else {
+    } else if !hasPairProducts || !multiplyLowRank(a, b, scale: scale, store, c) {
       multiplyTiled(Factor(a), Factor(b), scale: scale, store, c)
     }
   }

@@ -117,11 +117,14 @@ private struct PairTiles {
   }
 }
 
+/// Which lines of a factor, as it enters the product, run along the inner index.
+enum LineDirection { case rows, columns }
+
 /// A bfloat16 factor as lines along the inner index: rows of the left one, columns of the right one.
 struct PairFactor {
   /// Lines of one panel.
   let width: Int
-  private let source: ck_bf16_lines
+  let source: ck_bf16_lines
 
   /// The left factor of a product.
   init(left operand: Operand) {
@@ -150,6 +153,15 @@ struct PairFactor {
       ? ck_bf16_lines(x: elements, line_stride: columns, inner_stride: 1, lines: rows, inner: columns)
       : ck_bf16_lines(x: elements, line_stride: 1, inner_stride: columns, lines: columns, inner: rows)
   }
+
+  /// The operand's rows or columns, in panels as wide as `ck_split_product` takes lines.
+  init(lines operand: Operand, _ direction: LineDirection) {
+    self.init(
+      operand, width: Int(CK_SPLIT_ROWS), linesAreStoredRows: operand.isTransposed == (direction == .columns))
+  }
+
+  /// True when the elements of a line lie end to end.
+  var isInPlace: Bool { source.inner_stride == 1 }
 
   /// Lines, and elements of each.
   var lines: Int { source.lines }
@@ -234,7 +246,7 @@ extension ck_product_target {
 }
 
 extension Operand {
-  fileprivate var isTransposed: Bool {
+  var isTransposed: Bool {
     if case .transposed = self { true } else { false }
   }
 }
