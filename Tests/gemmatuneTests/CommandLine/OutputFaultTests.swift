@@ -107,7 +107,9 @@ import gemmatune
     }
     let coloured = try onTerminal(["TERM": "xterm"])
     // util-linux has `script`; without it, or without pseudo-terminals, there is no terminal to test on.
-    guard coloured != "none\n" else { return print("skipped: 'script' is missing or finds no pseudo-terminal") }
+    guard coloured != "none\n" else {
+      return print("skipped: 'script' is missing or finds no pseudo-terminal")
+    }
     #expect(coloured.contains("\u{1B}[1;31merror:\u{1B}[0m nowhere.yaml: no such file"))
     #expect(try onTerminal(["TERM": "xterm", "NO_COLOR": "1"]) == "error: nowhere.yaml: no such file\r\n")
   }
