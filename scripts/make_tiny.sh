@@ -63,6 +63,8 @@ cp "$work/tokenizer.model" "$model/tokenizer.model"
 
 if ! $data_only; then
   echo "== base model"
+  # Another choice of OpenBLAS's kernels than the processor's own would give other bits.
+  unset OPENBLAS_CORETYPE
   rm -rf "$run"
   "$gemmatune" train configs/tiny/pretrain.yaml
   cp "$run/final/model.safetensors" "$model/model.safetensors"
