@@ -71,7 +71,7 @@ import Testing
   }
 
   @Test func severalChunksGiveWhatTheirPartsGive() {
-    // 2^26 / 1,009 is 66,510 rows a chunk at most: two chunks of 35,001 and 35,000, against four calls of one chunk each.
+    // 2^25 / 1,009 is 33,255 rows a chunk at most: three chunks of at most 23,334, against four calls of one chunk each.
     let problem = Problem([70_001, 1009, 2])
     let kernels = CPUKernels(threads: 2)
     let (dWhole, dParts) = (Tensor(zeros: [1009, 2], .float32), Tensor(zeros: [1009, 2], .float32))

@@ -4,7 +4,7 @@ import Foundation
 extension CPUKernels {
   /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.
   ///
-  /// A chunk has as many rows as keep its float32 logits within 2^26 elements (256 MiB): 256 rows of a vocabulary of
+  /// A chunk has as many rows as keep its float32 logits within 2^25 elements (128 MiB): 128 rows of a vocabulary of
   /// 262,144. Of each chunk, tiles of the vocabulary give logits and their row statistics; these give the losses; then
   /// each tile's logits become their gradient in place, which enters dHidden (16 groups of tiles, summed in order) and dTable.
   /// Where bfloat16 pairs are multiplied, that gradient is rounded to bfloat16 first, and the logits stay as they are.
@@ -95,7 +95,7 @@ extension CPUKernels {
 /// How the logits of a cross-entropy are cut: from the shapes alone.
 struct VocabularyTiling {
   /// Elements of a chunk's logits at most, but for a vocabulary that is larger itself.
-  static let logitsLimit = 1 << 26
+  static let logitsLimit = 1 << 25
   /// Rows of a chunk, and columns of a tile of the vocabulary.
   let chunkRows: Int, tileColumns: Int
   /// Tiles of the vocabulary, and groups that they are taken in where sums run over the vocabulary.
