@@ -9,7 +9,7 @@ usage: scripts/sweep.sh CONFIG_FOLDER [--runs DIR] [--output DIR] [key.path=valu
 Evaluates base.yaml of the folder, trains and evaluates full-main, full-socratic, lora-main and lora-socratic
 (those of the five that the folder holds), and writes the report over all of them. What an earlier call finished is
 skipped. Overrides go to every train and eval that they can mean: those of train.* and optimizer.* not to the base,
-those of lora.* only to the LoRA runs.
+those of lora.* only to the LoRA runs, optimizer.low_precision_update only to the full ones.
 
   --runs DIR     where the run directories are made   (default: runs/NAME, NAME being the folder's name)
   --output DIR   where the report is written          (default: report/NAME)
@@ -60,6 +60,7 @@ choose_overrides() { # VARIANT
   for override in ${overrides[@]+"${overrides[@]}"}; do
     case $1:$override in
       base:train.* | base:optimizer.* | base:lora.* | full-*:lora.*) ;;
+      lora-*:optimizer.low_precision_update=*) ;;
       *) chosen+=("$override") ;;
     esac
   done

@@ -12,14 +12,6 @@ enum { BLOCK = 256 };
 
 INLINE int is_finite(float x) { return (ck_bits(x) & 0x7F800000) != 0x7F800000; }
 
-/* RandomKey.bits(at:): the finaliser of SplitMix64. */
-INLINE uint64_t random_bits(uint64_t key, uint64_t index) {
-    uint64_t z = key + index * 0x9E3779B97F4A7C15 + 0x9E3779B97F4A7C15;
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EB;
-    return z ^ (z >> 31);
-}
-
 INLINE uint16_t rounded_stochastically(float x, uint32_t random) {
     return is_finite(x) ? (uint16_t)((ck_bits(x) + random) >> 16) : ck_to_bf16(x);
 }
@@ -63,7 +55,7 @@ INLINE size_t update(const ck_adamw_step *s, const ck_adamw_run *run, const floa
         float x = stepped(s, decayed(s, ck_from_bf16(p[i])), m[i], v[i]);
         uint16_t bits;
         if (s->rounding == CK_STOCHASTIC) {
-            uint32_t random = (uint32_t)(random_bits(s->key, run->first + i) >> 48);
+            uint32_t random = (uint32_t)(ck_random(s->key, run->first + i) >> 48);
             bits = rounded_stochastically(x * s->decay, random);
         } else {
             bits = ck_to_bf16(ck_from_bf16(ck_to_bf16(x)) * s->decay);

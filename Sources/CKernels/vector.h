@@ -78,3 +78,11 @@ static inline float ck_tanh(float x) {
     float far = __builtin_copysignf(1.0f - 2.0f / (ck_exp(2.0f * a) + 1.0f), x);
     return a < 0.625f ? near : far;
 }
+
+/* 64 random bits: SplitMix64's finaliser at word + index · golden ratio, as RandomKey.bits(at:) in Random.swift. */
+static inline uint64_t ck_random(uint64_t word, uint64_t index) {
+    uint64_t z = word + (index + 1) * 0x9E3779B97F4A7C15u;
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+    return z ^ (z >> 31);
+}

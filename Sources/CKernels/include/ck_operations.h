@@ -27,8 +27,6 @@ void ck_geglu_forward(int type, const void *gate, const void *up, void *y, size_
 void ck_geglu_backward(int type, const void *dy, const void *gate, const void *up, void *dgate, void *dup,
                        size_t count);
 
-/* 64 random bits: RandomKey.bits(at:). */
-uint64_t ck_random(uint64_t word, uint64_t index);
 /* y = 0 where the uniform number of (word, first + i) lies below `probability`, else x / (1 - probability). */
 void ck_dropout(int type, const void *x, float probability, uint64_t word, uint64_t first, void *y, size_t count);
 

@@ -56,6 +56,9 @@ extension RunConfiguration {
     if train.schedule == .constant { idle.append(("train.min_learning_rate", "train.schedule: constant")) }
     if model.precision == .float32 {
       idle.append(("optimizer.low_precision_update", "model.precision: float32"))
+    } else if method == .lora {
+      // Adapters are float32 whatever the base model is.
+      idle.append(("optimizer.low_precision_update", "method: lora"))
     }
     for (path, setting) in idle {
       guard let node = written.value(at: parts(of: path, at: ".")) else { continue }

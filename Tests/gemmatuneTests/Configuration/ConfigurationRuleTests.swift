@@ -61,6 +61,10 @@ struct ConfigurationRuleTests {
       ["model.precision=float32", "optimizer.low_precision_update=nearest"],
       "optimizer.low_precision_update: has no effect with model.precision: float32"
     ),
+    (
+      ["method=lora", "optimizer.low_precision_update=nearest"],
+      "optimizer.low_precision_update: has no effect with method: lora"
+    ),
   ])
   func overrideWithoutEffectIsRejected(overrides: [String], message: String) {
     #expect(configurationFaults(bytes: Array("data: {}".utf8), overrides) == ["command line: \(message)"])
