@@ -45,23 +45,6 @@ package final class AdamW {
     }
   }
 
-  /// Running means of the gradient and its square, flat.
-  package enum Moments {
-    /// uint8 codes into `CodeMaps`, and float32 absolute maxima of each block of 256 elements.
-    case codes(codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor)
-    /// float32.
-    case float32(moment1: Tensor, moment2: Tensor)
-
-    /// All tensors of the moments, by the names that bitsandbytes gives them.
-    package var tensors: [(name: String, tensor: Tensor)] {
-      switch self {
-      case .codes(let codes1, let codes2, let absmax1, let absmax2):
-        [("state1", codes1), ("state2", codes2), ("absmax1", absmax1), ("absmax2", absmax2)]
-      case .float32(let moment1, let moment2): [("state1", moment1), ("state2", moment2)]
-      }
-    }
-  }
-
   /// What is kept for one parameter.
   package struct State {
     /// The parameter's name.
@@ -71,7 +54,7 @@ package final class AdamW {
     /// The float32 copy that the weights are rounded from; nil without.
     package let master: Tensor?
     /// The moments, updated in place.
-    package let moments: Moments
+    package let moments: AdamWMoments
   }
 
   /// Tensors of fewer elements keep float32 moments.
@@ -99,7 +82,7 @@ package final class AdamW {
       return State(
         name: name, weights: tensor,
         master: plan.hasMaster ? kernels.converted(tensor, to: .float32, scale: 1) : nil,
-        moments: plan.is8bit ? .codes(count: tensor.count) : .float32(count: tensor.count))
+        moments: plan.is8bit ? .codes(tensor.count, kernels) : .float32(tensor.count, kernels))
     }
   }
 
@@ -109,24 +92,38 @@ package final class AdamW {
   /// One step of all parameters.
   /// - Parameters:
   ///   - gradients: float32, one for each parameter, in their order and shapes.
-  ///   - gradientScale: factor of all gradients (clipping).
-  /// - Returns: for each parameter, how many of its stored weights changed.
-  package func apply(_ gradients: [Tensor], learningRate: Double, gradientScale: Double) -> [Int] {
+  ///   - clip: float32 [1], factor of all gradients; nil is 1. Nothing is updated when it is not finite.
+  /// - Returns: for each parameter, how many of its stored weights changed, int32.
+  package func apply(_ gradients: [Tensor], learningRate: Double, clip: Tensor? = nil) -> Tensor {
     precondition(
       gradients.count == states.count, "AdamW: \(gradients.count) gradients, \(states.count) parameters")
     step += 1
-    return states.indices.map { index in
-      let state = states[index]
-      var update = AdamWUpdate(
-        parameter: state.master ?? state.weights, gradient: gradients[index],
-        weights: state.master == nil ? nil : state.weights, rounding: .nearest,
-        step: AdamWStep(
-          step: step, learningRate: Float(learningRate), beta1: settings.beta1, beta2: settings.beta2,
-          epsilon: settings.epsilon, weightDecay: WeightNames.isNorm(state.name) ? 0 : settings.weightDecay,
-          gradientScale: Float(gradientScale), decayOrder: settings.eightBit ? .afterStep : .beforeStep))
-      if state.weights.dtype == .bfloat16 { prepare(&update, index) }
-      return perform(update, state.moments)
+    if settings.lowPrecisionUpdate == .nearest {
+      // One by one: the rounded gradients of all tensors would be as large again as the gradients.
+      let factor = clip.map { kernels.onHost($0).floats[0] } ?? 1
+      let changed = states.indices.map { index in
+        kernels.adamW(
+          [update(index, gradients[index], learningRate, factor)], clip: factor.isFinite ? nil : clip)
+      }
+      return kernels.placed(Tensor(changed.map { kernels.onHost($0).ints[0] }))
     }
+    return kernels.adamW(states.indices.map { update($0, gradients[$0], learningRate, 1) }, clip: clip)
+  }
+
+  /// This step of one parameter.
+  private func update(
+    _ index: Int, _ gradient: Tensor, _ learningRate: Double, _ gradientScale: Float
+  ) -> (update: AdamWUpdate, moments: AdamWMoments) {
+    let state = states[index]
+    var update = AdamWUpdate(
+      parameter: state.master ?? state.weights, gradient: gradient,
+      weights: state.master == nil ? nil : state.weights, rounding: .nearest,
+      step: AdamWStep(
+        step: step, learningRate: Float(learningRate), beta1: settings.beta1, beta2: settings.beta2,
+        epsilon: settings.epsilon, weightDecay: WeightNames.isNorm(state.name) ? 0 : settings.weightDecay,
+        gradientScale: gradientScale, decayOrder: settings.eightBit ? .afterStep : .beforeStep))
+    if state.weights.dtype == .bfloat16 { prepare(&update, index) }
+    return (update, state.moments)
   }
 
   /// Makes the update of a bfloat16 weight what `lowPrecisionUpdate` says.
@@ -143,29 +140,9 @@ package final class AdamW {
       update.step.gradientScale = 1
     }
   }
-
-  private func perform(_ update: AdamWUpdate, _ moments: Moments) -> Int {
-    switch moments {
-    case .codes(let codes1, let codes2, let absmax1, let absmax2):
-      kernels.adamW8bit(update, codes1: codes1, codes2: codes2, absmax1: absmax1, absmax2: absmax2)
-    case .float32(let moment1, let moment2):
-      kernels.adamW32bit(update, moment1: moment1, moment2: moment2)
-    }
-  }
 }
 
 extension AdamW {
-  /// Norm of all gradients together, before clipping: the root of the float64 sum of squares, in the order given.
-  package static func globalNorm(_ gradients: [Tensor], _ kernels: any Kernels) -> Double {
-    gradients.reduce(0) { $0 + kernels.sumOfSquares($1) }.squareRoot()
-  }
-
-  /// What gradients of norm `norm` are multiplied by so that it becomes at most `maxNorm`.
-  /// Source: torch.nn.utils.clip_grad_norm_.
-  package static func clipCoefficient(norm: Double, maxNorm: Double) -> Double {
-    min(1, maxNorm / (norm + 1e-6))
-  }
-
   /// Bytes of moments and float32 copies that an optimizer of these parameters keeps.
   package static func stateBytes(
     _ parameters: [(name: String, shape: Shape)], _ dtype: DType, _ settings: Settings
@@ -173,7 +150,7 @@ extension AdamW {
     parameters.reduce(0) { sum, parameter in
       let plan = plan(parameter.name, parameter.shape, dtype, settings)
       let count = parameter.shape.reduce(1, *)
-      let moments = plan.is8bit ? 2 * count + 8 * Moments.blockCount(count) : 8 * count
+      let moments = plan.is8bit ? 2 * count + 8 * AdamWMoments.blockCount(count) : 8 * count
       return sum + moments + (plan.hasMaster ? 4 * count : 0)
     }
   }
@@ -189,17 +166,17 @@ extension AdamW {
   }
 }
 
-extension AdamW.Moments {
+extension AdamWMoments {
   fileprivate static func blockCount(_ count: Int) -> Int { (count + adamWBlockSize - 1) / adamWBlockSize }
 
-  fileprivate static func codes(count: Int) -> AdamW.Moments {
-    .codes(
-      codes1: Tensor(zeros: [count], .uint8), codes2: Tensor(zeros: [count], .uint8),
-      absmax1: Tensor(zeros: [blockCount(count)], .float32),
-      absmax2: Tensor(zeros: [blockCount(count)], .float32))
+  fileprivate static func codes(_ count: Int, _ kernels: any Kernels) -> AdamWMoments {
+    let blocks = blockCount(count)
+    return .codes(
+      codes1: kernels.zeros([count], .uint8), codes2: kernels.zeros([count], .uint8),
+      absmax1: kernels.zeros([blocks], .float32), absmax2: kernels.zeros([blocks], .float32))
   }
 
-  fileprivate static func float32(count: Int) -> AdamW.Moments {
-    .float32(moment1: Tensor(zeros: [count], .float32), moment2: Tensor(zeros: [count], .float32))
+  fileprivate static func float32(_ count: Int, _ kernels: any Kernels) -> AdamWMoments {
+    .float32(moment1: kernels.zeros([count], .float32), moment2: kernels.zeros([count], .float32))
   }
 }

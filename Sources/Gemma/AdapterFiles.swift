@@ -66,6 +66,24 @@ package struct AdapterWeights {
     self.init(rank: rank, alpha: alpha, dropout: dropout, targets: targets, pairs: pairs)
   }
 
+  /// Takes the matrices to where `kernels` compute; those that are there stay as they are.
+  package mutating func place(_ kernels: any Kernels) {
+    for index in pairs.indices {
+      pairs[index].a = kernels.placed(pairs[index].a)
+      pairs[index].b = kernels.placed(pairs[index].b)
+    }
+  }
+
+  /// The adapter with its matrices in main memory.
+  package func onHost(_ kernels: any Kernels) -> AdapterWeights {
+    var copy = self
+    for index in pairs.indices {
+      copy.pairs[index].a = kernels.onHost(pairs[index].a)
+      copy.pairs[index].b = kernels.onHost(pairs[index].b)
+    }
+    return copy
+  }
+
   /// Name and tensor of each matrix, in the order of `WeightNames.adapter`.
   package var tensors: [(name: String, tensor: Tensor)] {
     pairs.flatMap { pair in

@@ -29,9 +29,17 @@ extension GemmaModel {
     return model
   }
 
-  /// Gives the model its own copy of the weights, to be trained: a checkpoint's mapped file cannot be written.
-  package mutating func copyWeights() {
-    update(.all) { _, parameter in parameter = parameter.copied() }
+  /// Gives the model its own copy of the weights where `kernels` compute, to be trained: a checkpoint's mapped file
+  /// cannot be written.
+  package mutating func copyWeights(_ kernels: any Kernels) {
+    update(.all) { _, parameter in
+      parameter = kernels.place == parameter.place ? kernels.copied(parameter) : kernels.placed(parameter)
+    }
+  }
+
+  /// Takes the weights to where `kernels` compute; those that are there stay as they are.
+  package mutating func placeWeights(_ kernels: any Kernels) {
+    update(.all) { _, parameter in parameter = kernels.placed(parameter) }
   }
 
   /// Calls `body` with each trained parameter, in the order of `parameters`.

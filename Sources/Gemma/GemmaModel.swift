@@ -36,7 +36,7 @@ package struct GemmaModel {
   }
 
   func context(
-    positions: [Int32], segments: [AttentionLayout.Segment], dropout: RandomKey?
+    positions: [Int32], segments: [AttentionLayout.Segment], dropout: RandomKey?, _ operations: Operations
   ) -> ForwardContext {
     func rotary(_ kind: ModelConfiguration.LayerKind) -> RotaryTable {
       let embedding = configuration.rotary(of: kind)
@@ -44,7 +44,7 @@ package struct GemmaModel {
         headDim: configuration.headDim, theta: embedding.theta, linearScale: embedding.linearScale)
     }
     return ForwardContext(
-      positions: Tensor(positions), fullAttention: layout(segments, .full),
+      positions: operations.kernels.placed(Tensor(positions)), fullAttention: layout(segments, .full),
       slidingAttention: layout(segments, .sliding), fullRotary: rotary(.full),
       slidingRotary: rotary(.sliding), epsilon: configuration.rmsNormEps, dropout: dropout)
   }
@@ -54,7 +54,7 @@ package struct GemmaModel {
     _ ids: [Int32], _ operations: Operations, _ context: ForwardContext, checkpointing: Bool,
     cache: (any KeyValueStore)? = nil
   ) -> Tensor {
-    var x = operations.embedding(Tensor(ids), embedding, scale: embeddingScale)
+    var x = operations.embedding(operations.kernels.placed(Tensor(ids)), embedding, scale: embeddingScale)
     for (index, layer) in layers.enumerated() {
       if checkpointing {
         x = operations.checkpoint(x) { inner, x in layer(x, inner, context, index: index) }
@@ -67,7 +67,7 @@ package struct GemmaModel {
 
   /// Rows of the residual stream, normed for the output map: [M, D].
   func normed(_ residual: Tensor, rows: [Int32], _ operations: Operations) -> Tensor {
-    let gathered = operations.gather(residual, rows: Tensor(rows))
+    let gathered = operations.gather(residual, rows: operations.kernels.placed(Tensor(rows)))
     return operations.rmsNorm(gathered, finalNorm, epsilon: configuration.rmsNormEps)
   }
 
@@ -81,17 +81,19 @@ package struct GemmaModel {
     _ batch: TokenBatch, _ operations: Operations, gradientScale: Float = 1, checkpointing: Bool = false,
     dropout: RandomKey? = nil
   ) -> (lossSum: Tensor, losses: Tensor) {
-    let context = context(positions: batch.positions, segments: batch.segments, dropout: dropout)
+    let context = context(
+      positions: batch.positions, segments: batch.segments, dropout: dropout, operations)
     let residual = residual(batch.ids, operations, context, checkpointing: checkpointing)
     return operations.linearCrossEntropy(
-      normed(residual, rows: batch.targetRows, operations), embedding, targets: Tensor(batch.targets),
-      softCap: configuration.finalLogitSoftcapping, gradientScale: gradientScale)
+      normed(residual, rows: batch.targetRows, operations), embedding,
+      targets: operations.kernels.placed(Tensor(batch.targets)), softCap: configuration.finalLogitSoftcapping,
+      gradientScale: gradientScale)
   }
 
   /// Logits of every token of a batch, float32 [T, V]: for tests and small batches.
   package func logits(_ batch: TokenBatch, _ kernels: any Kernels) -> Tensor {
-    let context = context(positions: batch.positions, segments: batch.segments, dropout: nil)
     let operations = Operations(kernels)
+    let context = context(positions: batch.positions, segments: batch.segments, dropout: nil, operations)
     let residual = residual(batch.ids, operations, context, checkpointing: false)
     let rows = (0..<Int32(batch.tokenCount)).map { $0 }
     return kernels.logits(

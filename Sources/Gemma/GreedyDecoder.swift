@@ -83,14 +83,15 @@ package struct GreedyDecoder {
   /// - Returns: the most likely token after each part that is its row's last.
   private func step(_ parts: [DecodingSchedule.Part], _ cache: KeyValueCache) -> [Int32] {
     let (positions, segments) = cache.advance(rows: parts.map(\.row), counts: parts.map(\.tokens.count))
-    let context = model.context(positions: positions, segments: segments, dropout: nil)
     let operations = Operations(kernels)
+    let context = model.context(positions: positions, segments: segments, dropout: nil, operations)
     let residual = model.residual(
       parts.flatMap(\.tokens), operations, context, checkpointing: false, cache: cache)
     let lastRows = zip(parts, segments).filter(\.0.isLast).map { Int32($1.queryStart + $1.queryCount - 1) }
     if lastRows.isEmpty { return [] }
     // A soft cap on the logits keeps their order: it is left out.
-    return kernels.argmaxLogits(model.normed(residual, rows: lastRows, operations), model.embedding).ints
+    let ids = kernels.argmaxLogits(model.normed(residual, rows: lastRows, operations), model.embedding)
+    return kernels.onHost(ids).ints
   }
 
   /// Takes one new token into an answer.  - Returns: whether the answer is finished.

@@ -17,8 +17,8 @@ final class KeyValueCache: KeyValueStore {
     let shape = [rows * capacity, configuration.numKeyValueHeads * configuration.headDim]
     self.kernels = kernels
     self.capacity = capacity
-    keys = (0..<configuration.numHiddenLayers).map { _ in Tensor(uninitialized: shape, dtype) }
-    values = (0..<configuration.numHiddenLayers).map { _ in Tensor(uninitialized: shape, dtype) }
+    keys = (0..<configuration.numHiddenLayers).map { _ in kernels.uninitialized(shape, dtype) }
+    values = (0..<configuration.numHiddenLayers).map { _ in kernels.uninitialized(shape, dtype) }
     lengths = Array(repeating: 0, count: rows)
   }
 
@@ -40,7 +40,7 @@ final class KeyValueCache: KeyValueStore {
       lengths[row] += count
       precondition(lengths[row] <= capacity, "KeyValueCache: \(lengths[row]) tokens in \(capacity) places")
     }
-    places = Tensor(targets)
+    places = kernels.placed(Tensor(targets))
     return (positions, segments)
   }
 
@@ -53,10 +53,9 @@ final class KeyValueCache: KeyValueStore {
   /// Gives every row the tokens that row `source` holds.
   func copyToAllRows(from source: Int) {
     for tensor in keys + values {
-      let rowBytes = tensor.rowLength * tensor.dtype.byteCount * capacity
-      let held = tensor.rowLength * tensor.dtype.byteCount * lengths[source]
+      let held = tensor.rows(source * capacity..<source * capacity + lengths[source])
       for row in lengths.indices where row != source {
-        (tensor.bytes + row * rowBytes).copyMemory(from: tensor.bytes + source * rowBytes, byteCount: held)
+        kernels.copy(held, to: tensor.rows(row * capacity..<row * capacity + lengths[source]))
       }
     }
     lengths = lengths.map { _ in lengths[source] }

@@ -9,6 +9,22 @@ import Foundation
 package protocol Kernels {
   /// What computes, for the log: library, vector instructions, threads.
   var summary: String { get }
+  /// Where the tensors of this conformer are.
+  var place: Place { get }
+
+  /// A new tensor in `place`, not initialised.
+  func uninitialized(_ shape: Shape, _ dtype: DType) -> Tensor
+  /// Makes all elements zero, in place.
+  func clear(_ tensor: Tensor)
+  /// The elements of a host tensor in `place`: the tensor itself where that is the host.
+  func placed(_ tensor: Tensor) -> Tensor
+  /// The elements in main memory, once all work on them is done: the tensor itself where it is there.
+  func onHost(_ tensor: Tensor) -> Tensor
+  /// Writes the elements of x over those of `target`, of the same dtype and count.
+  func copy(_ x: Tensor, to target: Tensor)
+  /// Throws what has gone wrong in `place` since the start: calls that cannot throw do nothing from then on.
+  /// - Throws: `Fault` .unavailable.
+  func check() throws
 
   /// Matrix product: c = scale · op(a) · op(b), or that added to c.
   /// - Parameters: a, b, c: two-dimensional, float32 or bfloat16 each; c is written in place.
@@ -71,13 +87,30 @@ package protocol Kernels {
   /// All logits, float32 [M, V]: for small M.
   func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor
 
-  /// Sum of the squares of a float32 tensor, in a fixed order, in float64.
-  func sumOfSquares(_ x: Tensor) -> Double
-  /// One 8-bit AdamW step of one tensor; see `AdamWStep`.  - Returns: how many stored weights changed.
-  func adamW8bit(_ update: AdamWUpdate, codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor)
-    -> Int
-  /// One AdamW step with float32 states.  - Returns: how many stored weights changed.
-  func adamW32bit(_ update: AdamWUpdate, moment1: Tensor, moment2: Tensor) -> Int
+  /// Sum of a float32 tensor in a fixed order, in float64, rounded once.  - Returns: float32 [1].
+  func sum(_ x: Tensor) -> Tensor
+  /// Norms of float32 gradients, summed in float64 in the order given, and what clips them together to `maxNorm`.
+  func gradientNorms(_ gradients: [Tensor], maxNorm: Double) -> GradientNorms
+  /// One AdamW step of each tensor; see `AdamWStep`.
+  /// - clip: float32 [1], a further factor of all gradients; nil is 1. Nothing is updated when it is not finite.
+  /// - Returns: how many stored weights of each tensor changed, int32.
+  func adamW(_ updates: [(update: AdamWUpdate, moments: AdamWMoments)], clip: Tensor?) -> Tensor
+}
+
+extension Kernels {
+  /// A new tensor of zeros in `place`.
+  package func zeros(_ shape: Shape, _ dtype: DType) -> Tensor {
+    let tensor = uninitialized(shape, dtype)
+    clear(tensor)
+    return tensor
+  }
+
+  /// A copy with its own storage, without history.
+  package func copied(_ tensor: Tensor) -> Tensor {
+    let copy = uninitialized(tensor.shape, tensor.dtype)
+    self.copy(tensor, to: copy)
+    return copy
+  }
 }
 
 /// One factor of a matrix product, as it is stored or transposed.
@@ -201,6 +234,38 @@ package struct CrossEntropyResult {
   package init(losses: Tensor, dHidden: Tensor?) {
     self.losses = losses
     self.dHidden = dHidden
+  }
+}
+
+/// Norms of gradients before clipping.
+package struct GradientNorms {
+  /// Of each gradient, then of all together: float32 [count + 1].
+  package var norms: Tensor
+  /// min(1, maxNorm / (norm + 1e-6)), float32 [1]; not a number when the norm is not finite.
+  /// Source: torch.nn.utils.clip_grad_norm_.
+  package var clip: Tensor
+
+  /// Norms, and the factor.
+  package init(norms: Tensor, clip: Tensor) {
+    self.norms = norms
+    self.clip = clip
+  }
+}
+
+/// Running means of a gradient and its square, flat, updated in place.
+package enum AdamWMoments {
+  /// uint8 codes into `CodeMaps`, and float32 absolute maxima of each block of 256 elements.
+  case codes(codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor)
+  /// float32.
+  case float32(moment1: Tensor, moment2: Tensor)
+
+  /// All tensors of the moments, by the names that bitsandbytes gives them.
+  package var tensors: [(name: String, tensor: Tensor)] {
+    switch self {
+    case .codes(let codes1, let codes2, let absmax1, let absmax2):
+      [("state1", codes1), ("state2", codes2), ("absmax1", absmax1), ("absmax2", absmax2)]
+    case .float32(let moment1, let moment2): [("state1", moment1), ("state2", moment2)]
+    }
   }
 }
 

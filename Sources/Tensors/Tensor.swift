@@ -88,7 +88,10 @@ package struct Tensor {
   /// Number of rows: all dimensions but the last.
   package var rowCount: Int { rowLength == 0 ? 0 : count / rowLength }
 
-  /// First byte; valid while the tensor (or another over the same storage) is alive: a tensor that only an array holds
+  /// Address of the first byte in its place.
+  package var address: UInt { storage.address + UInt(byteOffset) }
+
+  /// First byte of a host tensor; valid while the tensor (or another over the same storage) is alive: a tensor that only an array holds
   /// may end with the array's last use, so copy it to a constant first.
   package var bytes: UnsafeMutableRawPointer { storage.bytes + byteOffset }
 

@@ -26,9 +26,16 @@ package struct ModelSetup {
   /// Element type of weights and activations.
   var precision: DType { run.model.precision == .bf16 ? .bfloat16 : .float32 }
 
-  /// The base model: read from its folder, or drawn from the run's seed.
+  /// The base model where the kernels compute.
   /// - Throws: `Fault`.
   func baseModel() throws -> GemmaModel {
+    var model = try readModel()
+    model.placeWeights(kernels)
+    return model
+  }
+
+  /// The base model in main memory: read from its folder, or drawn from the run's seed.
+  private func readModel() throws -> GemmaModel {
     switch run.model.initialize {
     case .pretrained: try GemmaModel(contentsOf: run.model.path, configuration, precision: precision)
     case .random: GemmaModel(random: configuration, precision: precision, key: key(RandomStream.weights))
@@ -39,12 +46,14 @@ package struct ModelSetup {
   /// - Returns: the model, and the adapter whose storage it shares.
   /// - Throws: `Fault`.
   func trainableModel() throws -> (model: GemmaModel, adapter: AdapterWeights?) {
-    var model = try baseModel()
     guard run.method == .lora else {
-      model.copyWeights()
+      var model = try readModel()
+      model.copyWeights(kernels)
       return (model, nil)
     }
-    let adapter = try adapter()
+    var model = try baseModel()
+    var adapter = try adapter()
+    adapter.place(kernels)
     model.attach(adapter)
     return (model, adapter)
   }
@@ -60,10 +69,15 @@ package struct ModelSetup {
     }
     switch run.method {
     case .none: return try baseModel()
-    case .full: return try GemmaModel(contentsOf: final, precision: precision)
+    case .full:
+      var model = try GemmaModel(contentsOf: final, precision: precision)
+      model.placeWeights(kernels)
+      return model
     case .lora:
       var model = try baseModel()
-      model.attach(try AdapterWeights(contentsOf: final, for: configuration))
+      var adapter = try AdapterWeights(contentsOf: final, for: configuration)
+      adapter.place(kernels)
+      model.attach(adapter)
       return model
     }
   }

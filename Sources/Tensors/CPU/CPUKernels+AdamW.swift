@@ -16,6 +16,38 @@ extension CPUKernels {
     return withExtendedLifetime(x.storage) { sums.reduce(0, +) }
   }
 
+  /// The float64 sum of a float32 tensor in order, rounded once.
+  package func sum(_ x: Tensor) -> Tensor {
+    let sum = UnsafeBufferPointer(start: x.float32, count: x.count).reduce(0.0) { $0 + Double($1) }
+    return withExtendedLifetime(x.storage) { Tensor([Float(sum)], [1]) }
+  }
+
+  /// See `Kernels.gradientNorms`.
+  package func gradientNorms(_ gradients: [Tensor], maxNorm: Double) -> GradientNorms {
+    let squares = gradients.map(sumOfSquares)
+    let norm = squares.reduce(0, +).squareRoot()
+    let clip = norm.isFinite ? min(1, maxNorm / (norm + 1e-6)) : .nan
+    return GradientNorms(
+      norms: Tensor((squares.map { $0.squareRoot() } + [norm]).map { Float($0) }, [gradients.count + 1]),
+      clip: Tensor([Float(clip)], [1]))
+  }
+
+  /// See `Kernels.adamW`.
+  package func adamW(_ updates: [(update: AdamWUpdate, moments: AdamWMoments)], clip: Tensor?) -> Tensor {
+    let clip = clip?.floats[0] ?? 1
+    if !clip.isFinite { return Tensor(zeros: [updates.count], .int32) }
+    let changed = updates.map { update, moments in
+      var update = update
+      update.step.gradientScale *= clip
+      return switch moments {
+      case .codes(let codes1, let codes2, let absmax1, let absmax2):
+        adamW8bit(update, codes1: codes1, codes2: codes2, absmax1: absmax1, absmax2: absmax2)
+      case .float32(let moment1, let moment2): adamW32bit(update, moment1: moment1, moment2: moment2)
+      }
+    }
+    return Tensor(changed.map(Int32.init))
+  }
+
   /// One 8-bit AdamW step of one tensor.
   /// - codes1, codes2: uint8, an element each; absmax1, absmax2: float32, one for each block of 256 elements;
   ///   all zero before the first step.  - Returns: how many stored weights changed.

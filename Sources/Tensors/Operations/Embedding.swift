@@ -18,7 +18,7 @@ extension TapeNode {
   /// Lets `body` add a gradient to float32: a parameter's accumulator itself, or zeros that are then received.
   func add(like value: Tensor, _ kernels: any Kernels, _ body: (Tensor) -> Void) {
     if isParameter { return body(accumulator) }
-    let sum = Tensor(zeros: value.shape, .float32)
+    let sum = kernels.zeros(value.shape, .float32)
     body(sum)
     receive(value.dtype == .float32 ? sum : kernels.converted(sum, to: value.dtype, scale: 1), kernels)
   }

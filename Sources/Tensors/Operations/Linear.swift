@@ -5,7 +5,7 @@ extension Operations {
   /// float32 accumulator in place.
   /// - Accuracy: as `Kernels.multiply`.  - Keeps for backward: x.
   package func linear(_ x: Tensor, _ weight: Tensor) -> Tensor {
-    let y = Tensor(uninitialized: [x.shape[0], weight.shape[0]], x.dtype)
+    let y = kernels.uninitialized([x.shape[0], weight.shape[0]], x.dtype)
     kernels.multiply(.stored(x), .transposed(weight), scale: 1, .replacing, y)
     return recorded(y, from: [x, weight]) { dY in
       if let node = x.node {
@@ -24,9 +24,9 @@ extension Operations {
   /// - Keeps for backward: x, x · aᵀ (float32 [T, R]).
   /// Source: Hu et al. 2021, eq. 3; peft tuners/lora/layer.py, Linear.forward.
   package func lowRank(_ x: Tensor, onto base: Tensor, a: Tensor, b: Tensor, scale: Float) -> Tensor {
-    let inner = Tensor(uninitialized: [x.shape[0], a.shape[0]], .float32)
+    let inner = kernels.uninitialized([x.shape[0], a.shape[0]], .float32)
     kernels.multiply(.stored(x), .transposed(a), scale: 1, .replacing, inner)
-    let y = base.copied()
+    let y = kernels.copied(base)
     kernels.multiply(.stored(inner), .transposed(b), scale: scale, .adding, y)
     return recorded(y, from: [x, base, a, b]) { dY in
       base.node?.receive(dY, kernels)
@@ -34,7 +34,7 @@ extension Operations {
         kernels.multiply(.transposed(dY), .stored(inner), scale: scale, .adding, dB)
       }
       if x.node == nil && a.node == nil { return }
-      let dInner = Tensor(uninitialized: inner.shape, .float32)
+      let dInner = kernels.uninitialized(inner.shape, .float32)
       kernels.multiply(.stored(dY), .stored(b), scale: scale, .replacing, dInner)
       a.node?.add(like: a, kernels) { dA in
         kernels.multiply(.transposed(dInner), .stored(x), scale: 1, .adding, dA)
@@ -44,7 +44,7 @@ extension Operations {
   }
 
   private func product(_ left: Tensor, _ right: Tensor, as dtype: DType) -> Tensor {
-    let result = Tensor(uninitialized: [left.shape[0], right.shape[1]], dtype)
+    let result = kernels.uninitialized([left.shape[0], right.shape[1]], dtype)
     kernels.multiply(.stored(left), .stored(right), scale: 1, .replacing, result)
     return result
   }

@@ -14,13 +14,12 @@ extension Operations {
     let isRecording = tape != nil && (hidden.node != nil || table.node != nil)
     var options = CrossEntropyOptions(softCap: softCap, gradientScale: isRecording ? gradientScale : nil)
     if isRecording, let node = table.node {
-      options.dTable = node.isParameter ? node.accumulator : Tensor(zeros: table.shape, .float32)
+      options.dTable = node.isParameter ? node.accumulator : kernels.zeros(table.shape, .float32)
     }
     let result = kernels.linearCrossEntropy(hidden, table, targets: targets, options)
-    let sum = UnsafeBufferPointer(start: result.losses.float32, count: result.losses.count)
-      .reduce(0.0) { $0 + Double($1) }
-    let lossSum = recorded(Tensor([Float(sum)], [1]), from: [hidden, table]) { seed in
-      precondition(seed.floats == [1], "linearCrossEntropy: seed \(seed.floats), must be [1.0]")
+    let lossSum = recorded(kernels.sum(result.losses), from: [hidden, table]) { seed in
+      let factor = kernels.onHost(seed).floats
+      precondition(factor == [1], "linearCrossEntropy: seed \(factor), must be [1.0]")
       if let dHidden = result.dHidden { hidden.node?.receive(dHidden, kernels) }
       if let node = table.node, !node.isParameter, let dTable = options.dTable {
         node.receive(kernels.converted(dTable, to: table.dtype, scale: 1), kernels)

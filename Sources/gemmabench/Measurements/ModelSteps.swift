@@ -58,7 +58,7 @@ struct LoRATraining {
     let parameters = model.parameters(.adapters)
     self.model = model
     self.kernels = kernels
-    gradients = parameters.map { Tensor(zeros: $0.tensor.shape, .float32) }
+    gradients = parameters.map { kernels.zeros($0.tensor.shape, .float32) }
     let settings = AdamW.Settings(
       eightBit: true, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, lowPrecisionUpdate: .master)
     optimizer = AdamW(settings, parameters, kernels)
@@ -66,16 +66,13 @@ struct LoRATraining {
 
   /// One optimizer step: forward and backward with gradient checkpointing, clipping, update.
   func step(_ batch: TokenBatch) {
-    for gradient in gradients {
-      gradient.bytes.initializeMemory(as: UInt8.self, repeating: 0, count: gradient.byteCount)
-    }
+    gradients.forEach(kernels.clear)
     let tape = Tape()
     let loss = model.watched(.adapters, on: tape, gradients: gradients).loss(
       batch, Operations(kernels, tape: tape), gradientScale: 1 / Float(batch.targetCount), checkpointing: true
     )
     tape.backward(from: loss.lossSum, seed: Tensor([1], [1]), kernels)
-    let norm = AdamW.globalNorm(gradients, kernels)
-    _ = optimizer.apply(
-      gradients, learningRate: 1e-5, gradientScale: AdamW.clipCoefficient(norm: norm, maxNorm: 1))
+    let norms = kernels.gradientNorms(gradients, maxNorm: 1)
+    _ = optimizer.apply(gradients, learningRate: 1e-5, clip: norms.clip)
   }
 }

@@ -153,22 +153,23 @@ extension OperationShapes {
       step: AdamWStep(
         step: 1, learningRate: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, gradientScale: 1
       ))
-    let codes = (0..<2).map { _ in Tensor(zeros: [count], .uint8) }
-    let maxima = (0..<2).map { _ in Tensor(zeros: [blocks], .float32) }
-    let moments = (0..<2).map { _ in Tensor(zeros: [count], .float32) }
+    let eightBit = AdamWMoments.codes(
+      codes1: kernels.zeros([count], .uint8), codes2: kernels.zeros([count], .uint8),
+      absmax1: kernels.zeros([blocks], .float32), absmax2: kernels.zeros([blocks], .float32))
+    let float32Moments = AdamWMoments.float32(
+      moment1: kernels.zeros([count], .float32), moment2: kernels.zeros([count], .float32))
     let shape = "\(rowCount) x \(width)"
     // An element's gradient, its master read and written, its bfloat16 weight compared and written: 16 bytes; and
     // two moments read and written.
     return [
       timing.rate("AdamW, 8-bit moments, \(shape)", .gigabytes, amount: Double(count * (16 + 4))) {
-        _ = kernels.adamW8bit(
-          update, codes1: codes[0], codes2: codes[1], absmax1: maxima[0], absmax2: maxima[1])
+        _ = kernels.adamW([(update, eightBit)], clip: nil)
       },
       timing.rate("AdamW, float32 moments, \(shape)", .gigabytes, amount: Double(count * (16 + 16))) {
-        _ = kernels.adamW32bit(update, moment1: moments[0], moment2: moments[1])
+        _ = kernels.adamW([(update, float32Moments)], clip: nil)
       },
       timing.rate("sum of squares, \(shape)", .gigabytes, amount: Double(gradient.byteCount)) {
-        _ = kernels.sumOfSquares(gradient)
+        _ = kernels.gradientNorms([gradient], maxNorm: 1)
       },
     ]
   }

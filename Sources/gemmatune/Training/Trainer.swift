@@ -32,25 +32,31 @@ package struct Trainer {
     steps = TrainingPlan.steps(configuration.train, batcher)
     schedule = LearningRateSchedule(configuration.train, steps: steps)
     parameters = model.parameters(trained)
-    gradients = parameters.map { Tensor(zeros: $0.tensor.shape, .float32) }
+    gradients = parameters.map { kernels.zeros($0.tensor.shape, .float32) }
     optimizer = AdamW(AdamW.Settings(configuration), parameters, kernels)
   }
 
   /// Runs all steps. `onStep` is called after each; what it throws ends the run.
+  ///
+  /// What a step gave is read when the next one has been handed to a device, so that it never waits for the host.
   /// - Throws: `Fault` .failure when the loss or a gradient is not finite, or a parameter gets no gradient.
   package func run(onStep: (StepMetrics) throws -> Void) throws {
+    var begun: BegunStep?
+    var sinceLast = Stopwatch()
     var step = 0
     for epoch in 0..<configuration.train.epochs {
       var samples = 0
-      for passes in batcher.steps(epoch: epoch) {
-        if step == steps { return }
+      for passes in batcher.steps(epoch: epoch) where step < steps {
         step += 1
-        var metrics = try perform(step, passes.map(batch))
-        samples += metrics.samples
-        metrics.epoch = Double(epoch) + Double(samples) / Double(examples.count)
-        try onStep(metrics)
+        var next = begin(step, passes.map(batch))
+        samples += next.samples
+        next.epoch = Double(epoch) + Double(samples) / Double(examples.count)
+        if let done = begun.take() { try onStep(finished(done, &sinceLast)) }
+        begun = next
+        if kernels.place == .host, let done = begun.take() { try onStep(finished(done, &sinceLast)) }
       }
     }
+    if let begun { try onStep(finished(begun, &sinceLast)) }
   }
 
   private func batch(_ indices: [Int]) -> TokenBatch {
@@ -59,46 +65,72 @@ package struct Trainer {
     return batch
   }
 
-  /// One optimizer step over several passes, which count as one batch.
-  private func perform(_ step: Int, _ batches: [TokenBatch]) throws -> StepMetrics {
-    let watch = Stopwatch()
-    let targetCount = batches.reduce(0) { $0 + $1.targetCount }
-    let lossSum = accumulateGradients(step, batches, gradientScale: 1 / Float(targetCount))
-    let norms = gradients.map(kernels.sumOfSquares)
-    let norm = norms.reduce(0, +).squareRoot()
-    try requireSound(step, loss: lossSum, norms: norms)
-    let rate = schedule.learningRate(step: step)
-    let changed = optimizer.apply(
-      gradients, learningRate: rate,
-      gradientScale: AdamW.clipCoefficient(norm: norm, maxNorm: configuration.train.maxGradientNorm))
-    return StepMetrics(
-      step: step, epoch: 0, loss: lossSum / Double(targetCount), learningRate: rate, gradientNorm: norm,
-      changedShare: Double(changed.reduce(0, +)) / Double(parameters.reduce(0) { $0 + $1.tensor.count }),
-      tokens: batches.reduce(0) { $0 + $1.tokenCount }, targetTokens: targetCount,
-      samples: batches.reduce(0) { $0 + $1.sequenceCount }, stepSeconds: watch.seconds,
-      peakMemoryBytes: ProcessMemory.peakBytes)
+  /// A step whose work has been handed out, and whose results may still be on their way.
+  private struct BegunStep {
+    var step: Int
+    var epoch = 0.0
+    var learningRate: Double
+    var tokens: Int, targetTokens: Int, samples: Int
+    /// Summed loss of each pass, in nats.
+    var losses: [Tensor]
+    var norms: GradientNorms
+    /// Weights of each parameter that changed.
+    var changed: Tensor
+    var watch: Stopwatch
   }
 
-  /// Forward and backward over all passes.  - Returns: the summed loss, in nats.
-  private func accumulateGradients(_ step: Int, _ batches: [TokenBatch], gradientScale: Float) -> Double {
-    for gradient in gradients {
-      gradient.bytes.initializeMemory(as: UInt8.self, repeating: 0, count: gradient.byteCount)
-    }
+  /// One optimizer step over several passes, which count as one batch.
+  private func begin(_ step: Int, _ batches: [TokenBatch]) -> BegunStep {
+    let watch = Stopwatch()
+    let targetCount = batches.reduce(0) { $0 + $1.targetCount }
+    let losses = accumulateGradients(step, batches, gradientScale: 1 / Float(targetCount))
+    let norms = kernels.gradientNorms(gradients, maxNorm: configuration.train.maxGradientNorm)
+    let rate = schedule.learningRate(step: step)
+    return BegunStep(
+      step: step, learningRate: rate, tokens: batches.reduce(0) { $0 + $1.tokenCount },
+      targetTokens: targetCount, samples: batches.reduce(0) { $0 + $1.sequenceCount }, losses: losses,
+      norms: norms, changed: optimizer.apply(gradients, learningRate: rate, clip: norms.clip), watch: watch)
+  }
+
+  /// The metrics of a step, once its results are there: it took the time since it began or, if that was later, since
+  /// the results of the one before.
+  /// - Throws: `Fault`.
+  private func finished(_ begun: BegunStep, _ sinceLast: inout Stopwatch) throws -> StepMetrics {
+    let lossSum = begun.losses.reduce(0.0) { $0 + Double(kernels.onHost($1).floats[0]) }
+    let norms = kernels.onHost(begun.norms.norms).floats
+    let changed = kernels.onHost(begun.changed).ints.reduce(0) { $0 + Int($1) }
+    try kernels.check()
+    try requireSound(begun.step, loss: lossSum, norms: norms)
+    let seconds = min(begun.watch.seconds, sinceLast.seconds)
+    sinceLast = Stopwatch()
+    return StepMetrics(
+      step: begun.step, epoch: begun.epoch, loss: lossSum / Double(begun.targetTokens),
+      learningRate: begun.learningRate, gradientNorm: Double(norms[parameters.count]),
+      changedShare: Double(changed) / Double(parameters.reduce(0) { $0 + $1.tensor.count }),
+      tokens: begun.tokens, targetTokens: begun.targetTokens, samples: begun.samples,
+      stepSeconds: seconds, peakMemoryBytes: ProcessMemory.peakBytes)
+  }
+
+  /// Forward and backward over all passes.  - Returns: the summed loss of each, in nats.
+  private func accumulateGradients(
+    _ step: Int, _ batches: [TokenBatch], gradientScale: Float
+  ) -> [Tensor] {
+    gradients.forEach(kernels.clear)
     let key = RandomKey(seed: configuration.run.seed, stream: RandomStream.dropout).derived(UInt64(step))
-    return batches.enumerated().reduce(0.0) { sum, pass in
+    return batches.enumerated().map { index, batch in
       let tape = Tape()
       let loss = model.watched(trained, on: tape, gradients: gradients).loss(
-        pass.element, Operations(kernels, tape: tape), gradientScale: gradientScale,
+        batch, Operations(kernels, tape: tape), gradientScale: gradientScale,
         checkpointing: configuration.train.gradientCheckpointing == .always,
-        dropout: key.derived(UInt64(pass.offset)))
+        dropout: key.derived(UInt64(index)))
       tape.backward(from: loss.lossSum, seed: Tensor([1], [1]), kernels)
-      return sum + Double(loss.lossSum.floats[0])
+      return loss.lossSum
     }
   }
 
   /// NaN and infinity never reach the weights, and a parameter without a gradient is a fault of the program that no
   /// loss curve shows. A of an adapter has none as long as B is zero.
-  private func requireSound(_ step: Int, loss: Double, norms: [Double]) throws {
+  private func requireSound(_ step: Int, loss: Double, norms: [Float]) throws {
     let place = "step \(step)"
     guard loss.isFinite else {
       throw Fault(

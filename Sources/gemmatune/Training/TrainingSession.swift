@@ -54,10 +54,12 @@ struct TrainingSession {
       trainableParameters: plan.trainableParameters)
     let extra = [(name: RunFacts.fileName, text: facts.json.text(indent: 2) + "\n")]
     if let adapter {
-      try adapter.write(to: directory.finalFolder, baseModel: configuration.model.path, extra: extra)
+      try adapter.onHost(kernels).write(
+        to: directory.finalFolder, baseModel: configuration.model.path, extra: extra)
     } else {
       try CheckpointFiles.write(
-        model.parameters(.all), base: configuration.model.path, to: directory.finalFolder, extra: extra)
+        model.parameters(.all).map { ($0.name, kernels.onHost($0.tensor)) }, base: configuration.model.path,
+        to: directory.finalFolder, extra: extra)
     }
   }
 }

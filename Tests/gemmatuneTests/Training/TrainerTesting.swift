@@ -77,7 +77,7 @@ func trained(
   if configuration.method == .lora {
     model.attach(try AdapterWeights(contentsOf: "\(folder)/lora", for: model.configuration))
   } else {
-    model.copyWeights()
+    model.copyWeights(CPUKernels(threads: 2))
   }
   let trainer = Trainer(model, examples, configuration, CPUKernels(threads: threads))
   var steps: [StepMetrics] = []

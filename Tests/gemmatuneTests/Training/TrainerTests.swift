@@ -162,7 +162,7 @@ import gemmatune
   @Test func whatTheObserverThrowsEndsTheRun() throws {
     let reference = try TrainingReference("gemma", .full)
     var model = try GemmaModel(contentsOf: "\(fixtures)/gemma", precision: .float32)
-    model.copyWeights()
+    model.copyWeights(CPUKernels(threads: 2))
     let trainer = Trainer(model, reference.examples, reference.configuration, CPUKernels(threads: 1))
     var seen = 0
     let messages = faultMessages {

@@ -1,0 +1,31 @@
+extension CPUKernels {
+  /// Main memory.
+  package var place: Place { .host }
+
+  /// A new host tensor, not initialised.
+  package func uninitialized(_ shape: Shape, _ dtype: DType) -> Tensor {
+    Tensor(uninitialized: shape, dtype)
+  }
+
+  /// Zeros, in place.
+  package func clear(_ tensor: Tensor) {
+    tensor.bytes.initializeMemory(as: UInt8.self, repeating: 0, count: tensor.byteCount)
+  }
+
+  /// The tensor itself.
+  package func placed(_ tensor: Tensor) -> Tensor { tensor }
+
+  /// The tensor itself.
+  package func onHost(_ tensor: Tensor) -> Tensor { tensor }
+
+  /// Copies bytes.
+  package func copy(_ x: Tensor, to target: Tensor) {
+    precondition(
+      x.dtype == target.dtype && x.count == target.count,
+      "copy: \(x.shape) \(x.dtype) to \(target.shape) \(target.dtype)")
+    target.bytes.copyMemory(from: x.bytes, byteCount: x.byteCount)
+  }
+
+  /// Nothing goes wrong without being said at once.
+  package func check() {}
+}
