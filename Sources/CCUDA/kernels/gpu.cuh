@@ -1,0 +1,269 @@
+#pragma once
+/*
+ * What the kernels are written in: number types, 16-byte accesses, reductions, asynchronous copies and matrix
+ * instructions. The only file with two sides: NVRTC compiles it for a GPU (no CUDA header is needed), a C++20
+ * compiler for the emulator of Tests/SimulatedGPU.
+ *
+ * Kernels are extern "C" with pointers and scalars. Results never depend on the order in which threads run: sums that
+ * reach them have a fixed order. bfloat16 is widened on reading and rounded once, to nearest even, on writing.
+ */
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef int i32;
+typedef long long i64;
+
+/* The bits of a bfloat16. */
+struct bf16 {
+    u16 bits;
+};
+
+#if defined(__CUDACC__)
+
+#define GPU __device__ __forceinline__
+/* The dynamic shared memory of the launch, as elements of T; at a multiple of 128 bytes. */
+#define DYNAMIC_SHARED(T, name)                                                                                      \
+    extern __shared__ __align__(128) unsigned char dynamic_shared_memory[];                                          \
+    T *name = reinterpret_cast<T *>(dynamic_shared_memory)
+
+GPU float widened(bf16 x) { return __uint_as_float(u32(x.bits) << 16); }
+
+GPU bf16 to_bf16(float x) {
+    bf16 y;
+    asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(y.bits) : "f"(x));
+    return y;
+}
+
+/* Two bfloat16 in one register, `low` in the low half. */
+GPU u32 packed_bf16(float low, float high) {
+    u32 bits;
+    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+    return bits;
+}
+
+/* 1 / x and sqrt(x) as the fast instructions give them, subnormal numbers taken as zero. */
+GPU float approximate_reciprocal(float x) {
+    float y;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+GPU float approximate_root(float x) {
+    float y;
+    asm("sqrt.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+GPU u32 shared_address(const void *pointer) { return u32(__cvta_generic_to_shared(pointer)); }
+
+/*
+ * Starts to copy 16 bytes to shared memory, zeros where not `valid` (then nothing is read). Not there before
+ * wait_for_copies, and for other threads not before a barrier after that.
+ */
+GPU void copy_async_16(void *shared, const void *global, bool valid = true) {
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
+                 "r"(valid ? 16 : 0)
+                 : "memory");
+}
+/* The same with 4 bytes. */
+GPU void copy_async_4(void *shared, const void *global, bool valid = true) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(shared)), "l"(global),
+                 "r"(valid ? 4 : 0)
+                 : "memory");
+}
+/* Ends a group of copies. */
+GPU void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+/* Waits for this thread's copies but those of the last `groups` groups. */
+template <int groups> GPU void wait_for_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory"); }
+
+/*
+ * Loads 8 x 8 tiles of bfloat16 from shared memory: lane 8 i + r names row r of tile i (16 bytes, aligned), and
+ * receives in tiles[i] the elements 2 (lane % 4) and the next of row lane / 4; of the transposed tile in the second
+ * form. For fewer than four tiles the addresses of the other lanes are not used.
+ */
+#define LOAD_MATRIX(name, form)                                                                                      \
+    GPU void name##_1(u32 tiles[1], const void *row) {                                                               \
+        asm volatile("ldmatrix.sync.aligned.m8n8.x1" form ".shared.b16 {%0}, [%1];"                                  \
+                     : "=r"(tiles[0])                                                                                \
+                     : "r"(shared_address(row))                                                                      \
+                     : "memory");                                                                                    \
+    }                                                                                                                \
+    GPU void name##_2(u32 tiles[2], const void *row) {                                                               \
+        asm volatile("ldmatrix.sync.aligned.m8n8.x2" form ".shared.b16 {%0, %1}, [%2];"                              \
+                     : "=r"(tiles[0]), "=r"(tiles[1])                                                                \
+                     : "r"(shared_address(row))                                                                      \
+                     : "memory");                                                                                    \
+    }                                                                                                                \
+    GPU void name##_4(u32 tiles[4], const void *row) {                                                               \
+        asm volatile("ldmatrix.sync.aligned.m8n8.x4" form ".shared.b16 {%0, %1, %2, %3}, [%4];"                      \
+                     : "=r"(tiles[0]), "=r"(tiles[1]), "=r"(tiles[2]), "=r"(tiles[3])                                \
+                     : "r"(shared_address(row))                                                                      \
+                     : "memory");                                                                                    \
+    }
+LOAD_MATRIX(load_matrix, "")
+LOAD_MATRIX(load_matrix_transposed, ".trans")
+#undef LOAD_MATRIX
+
+/*
+ * c[16, 8] += a[16, 16] · b[16, 8] by one warp, float32 sums of bfloat16 products. With g = lane / 4, q = 2 (lane % 4):
+ * a: {(g, q..), (g + 8, q..), (g, q + 8..), (g + 8, q + 8..)}; b: {(q.., g), (q + 8.., g)}; c: {(g, q), (g, q + 1),
+ * (g + 8, q), (g + 8, q + 1)}.
+ */
+GPU void matrix_multiply_add(float c[4], const u32 a[4], const u32 b[2]) {
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
+                 "{%0, %1, %2, %3};"
+                 : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
+                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+#else /* the emulator's side */
+
+#include "simt.hpp"
+
+#define GPU inline __attribute__((always_inline))
+#define DYNAMIC_SHARED(T, name) T *name = static_cast<T *>(simt::dynamic_shared())
+
+GPU float widened(bf16 x) { return __uint_as_float(u32(x.bits) << 16); }
+
+GPU bf16 to_bf16(float x) {
+    u32 bits = __float_as_uint(x);
+    if ((bits & 0x7FFFFFFF) > 0x7F800000) return bf16{0x7FFF};
+    return bf16{u16((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)};
+}
+
+GPU u32 packed_bf16(float low, float high) { return to_bf16(low).bits | u32(to_bf16(high).bits) << 16; }
+
+GPU float approximate_reciprocal(float x) { return 1.0f / x; }
+GPU float approximate_root(float x) { return sqrtf(x); }
+
+GPU void copy_async_16(void *shared, const void *global, bool valid = true) {
+    simt::issue_copy(shared, global, 16, valid ? 16 : 0);
+}
+GPU void copy_async_4(void *shared, const void *global, bool valid = true) {
+    simt::issue_copy(shared, global, 4, valid ? 4 : 0);
+}
+GPU void commit_copies() { simt::commit_copies(); }
+template <int groups> GPU void wait_for_copies() { simt::wait_for_copies(groups); }
+
+namespace simt {
+template <int tile_count, bool is_transposed> void load_matrix(u32 *tiles, const void *row) {
+    unsigned own = current().lane;
+    Meeting *meeting = arrive(all_lanes, Collective::matrix_load, &row, sizeof row);
+    for (unsigned tile = 0; tile < tile_count; tile++) {
+        u16 elements[2];
+        for (unsigned i = 0; i < 2; i++) {
+            unsigned r = own / 4, c = own % 4 * 2 + i;
+            const u16 *address;
+            std::memcpy(&address, meeting->values[tile * 8 + (is_transposed ? c : r)], sizeof address);
+            if (reinterpret_cast<uintptr_t>(address) % 16) fail("load_matrix from an address that is no multiple of 16");
+            elements[i] = address[is_transposed ? r : c];
+        }
+        tiles[tile] = elements[0] | u32(elements[1]) << 16;
+    }
+    leave(meeting);
+}
+
+inline void multiply_add(float *c, const u32 *a, const u32 *b) {
+    struct Fragments {
+        u32 a[4], b[2];
+    } own;
+    std::memcpy(own.a, a, sizeof own.a);
+    std::memcpy(own.b, b, sizeof own.b);
+    unsigned g = current().lane / 4, q = current().lane % 4 * 2;
+    Meeting *meeting = arrive(all_lanes, Collective::matrix_product, &own, sizeof own);
+    float rows[2][16], columns[2][16];
+    for (unsigned lane = 0; lane < 4; lane++) {
+        Fragments of_row, of_column[2];
+        std::memcpy(&of_row, meeting->values[g * 4 + lane], sizeof of_row);
+        for (unsigned i = 0; i < 2; i++)
+            std::memcpy(&of_column[i], meeting->values[(q + i) * 4 + lane], sizeof of_column[i]);
+        for (unsigned half = 0; half < 2; half++)
+            for (unsigned i = 0; i < 2; i++) {
+                unsigned k = half * 8 + lane * 2 + i;
+                rows[0][k] = widened(bf16{u16(of_row.a[half * 2] >> 16 * i)});
+                rows[1][k] = widened(bf16{u16(of_row.a[half * 2 + 1] >> 16 * i)});
+                for (unsigned n = 0; n < 2; n++) columns[n][k] = widened(bf16{u16(of_column[n].b[half] >> 16 * i)});
+            }
+    }
+    leave(meeting);
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned k = 0; k < 16; k++) c[i] += rows[i / 2][k] * columns[i % 2][k];
+}
+} // namespace simt
+
+inline void load_matrix_1(u32 tiles[1], const void *row) { simt::load_matrix<1, false>(tiles, row); }
+inline void load_matrix_2(u32 tiles[2], const void *row) { simt::load_matrix<2, false>(tiles, row); }
+inline void load_matrix_4(u32 tiles[4], const void *row) { simt::load_matrix<4, false>(tiles, row); }
+inline void load_matrix_transposed_1(u32 tiles[1], const void *row) { simt::load_matrix<1, true>(tiles, row); }
+inline void load_matrix_transposed_2(u32 tiles[2], const void *row) { simt::load_matrix<2, true>(tiles, row); }
+inline void load_matrix_transposed_4(u32 tiles[4], const void *row) { simt::load_matrix<4, true>(tiles, row); }
+inline void matrix_multiply_add(float c[4], const u32 a[4], const u32 b[2]) { simt::multiply_add(c, a, b); }
+
+#endif
+
+/* --- The same on both sides. --- */
+
+GPU float widened(float x) { return x; }
+
+/* x rounded to T. */
+template <class T> GPU T rounded(float x);
+template <> GPU float rounded<float>(float x) { return x; }
+template <> GPU bf16 rounded<bf16>(float x) { return to_bf16(x); }
+
+/* 16 bytes of elements, read and written at once. */
+template <class T> struct alignas(16) Vector {
+    static constexpr int count = 16 / sizeof(T);
+    T at[count];
+};
+template <class T> GPU Vector<T> load_vector(const T *address) {
+    return *reinterpret_cast<const Vector<T> *>(address);
+}
+template <class T> GPU void store_vector(T *address, const Vector<T> &vector) {
+    *reinterpret_cast<Vector<T> *>(address) = vector;
+}
+/* Whether 16-byte accesses may start here. */
+GPU bool is_aligned(const void *pointer) { return (reinterpret_cast<u64>(pointer) & 15) == 0; }
+
+struct Sum {
+    template <class T> GPU T operator()(T a, T b) const { return a + b; }
+};
+struct Maximum {
+    GPU float operator()(float a, float b) const { return fmaxf(a, b); }
+};
+
+/* a combined over the 32 lanes of a warp, in a fixed order; every lane gets it. All lanes must call. */
+template <class T, class Operation> GPU T warp_reduce(T a, Operation operation) {
+    for (int lanes = 16; lanes; lanes >>= 1) a = operation(a, __shfl_xor_sync(0xFFFFFFFFu, a, lanes));
+    return a;
+}
+GPU float warp_sum(float a) { return warp_reduce(a, Sum()); }
+GPU float warp_maximum(float a) { return warp_reduce(a, Maximum()); }
+
+/*
+ * a combined over the threads of a one-dimensional block of whole warps; every thread gets it. All threads must call.
+ * scratch: 32 elements of shared memory, free for use again after the call's own first barrier.
+ */
+template <class T, class Operation> GPU T block_reduce(T a, T *scratch, T identity, Operation operation) {
+    const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warps = blockDim.x / 32;
+    a = warp_reduce(a, operation);
+    __syncthreads();
+    if (lane == 0) scratch[warp] = a;
+    __syncthreads();
+    return warp_reduce(lane < warps ? scratch[lane] : identity, operation);
+}
+template <class T> GPU T block_sum(T a, T *scratch) { return block_reduce(a, scratch, T(0), Sum()); }
+GPU float block_maximum(float a, float *scratch) {
+    return block_reduce(a, scratch, __uint_as_float(0xFF800000u), Maximum());
+}
+
+/* 64 random bits: SplitMix64's finaliser at word + index · golden ratio, as RandomKey.bits(at:) in Random.swift. */
+GPU u64 random_bits(u64 word, u64 index) {
+    u64 z = word + (index + 1) * 0x9E3779B97F4A7C15ull;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBull;
+    return z ^ z >> 31;
+}
+
+GPU i64 thread_number() { return i64(blockIdx.x) * blockDim.x + threadIdx.x; }
+GPU i64 thread_count() { return i64(gridDim.x) * blockDim.x; }

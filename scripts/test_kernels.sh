@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Build the CUDA kernels as host C++ over the emulator of Tests/SimulatedGPU, with sanitizers, and run their tests.
+#
+#   scripts/test_kernels.sh [NAME ...]      all tests, or those whose name contains one of the words
+#
+# CXX picks the compiler (default: clang++, else g++), BUILD the folder for objects (default: .build/kernels), JOBS how
+# many compilers run at once. The last line says how many tests passed; any failure gives a status other than 0.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() {
+  printf 'error: %s\n' "$1" >&2
+  exit 69
+}
+
+compiler=${CXX:-}
+if [[ -z $compiler ]]; then
+  compiler=$(command -v clang++ || command -v g++) || fail "clang++, g++: not found; expected one of them"
+fi
+build=${BUILD:-.build/kernels}
+jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
+mkdir -p "$build"
+
+# Contraction would make products and sums other than those the CPU's loops compute.
+flags=(-std=c++20 -O1 -g -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -fno-omit-frame-pointer
+  -fsanitize=address,undefined -fno-sanitize-recover=undefined -ISources/CCUDA/kernels -ISources/CKernels/include
+  -ITests/SimulatedGPU -ITests/Kernels)
+
+# A source is compiled again when it, a header or a kernel is newer than its object, or the command is another one.
+command_file=$build/command
+printf '%s\n' "$compiler ${flags[*]}" >"$command_file.new"
+cmp -s "$command_file.new" "$command_file" || rm -f "$build"/*.o
+mv "$command_file.new" "$command_file"
+
+sources=(Tests/SimulatedGPU/simt.cpp Tests/Kernels/*.cpp)
+shared=(Sources/CCUDA/kernels/gpu.cuh Tests/SimulatedGPU/simt.hpp Tests/Kernels/*.hpp)
+outdated=()
+for source in "${sources[@]}"; do
+  name=$(basename "$source" .cpp)
+  object=$build/$name.o
+  for input in "$source" "${shared[@]}" "Sources/CCUDA/kernels/$name.cu"; do
+    if [[ -e $input && ! $object -nt $input ]]; then
+      outdated+=("$source")
+      break
+    fi
+  done
+done
+if ((${#outdated[@]})); then
+  export build
+  printf '%s\n' "${outdated[@]}" | xargs -P "$jobs" -I{} bash -c \
+    'source=$1; shift; "$@" -c "$source" -o "$build/$(basename "$source" .cpp).o"' - {} "$compiler" "${flags[@]}"
+fi
+
+objects=()
+for source in "${sources[@]}"; do objects+=("$build/$(basename "$source" .cpp).o"); done
+# The toolchain's usual linker warns of every symbol of the sanitizer that it cannot export; binutils' own does not.
+linker=()
+if "$compiler" -fuse-ld=bfd -Wl,--version >/dev/null 2>&1; then linker=(-fuse-ld=bfd); fi
+"$compiler" "${linker[@]}" -fsanitize=address,undefined "${objects[@]}" -o "$build/kernel-tests"
+exec "$build/kernel-tests" "$@"
