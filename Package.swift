@@ -9,8 +9,11 @@ let package = Package(
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
     .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
+    .target(
+      name: "CCUDA", exclude: ["kernels"],
+      linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     .target(name: "Files"),
-    .target(name: "Tensors", dependencies: ["Files", "COpenBLAS", "CHDF5", "CKernels"]),
+    .target(name: "Tensors", dependencies: ["Files", "COpenBLAS", "CHDF5", "CKernels", "CCUDA"]),
     .target(name: "Gemma", dependencies: ["Files", "Tensors"]),
     .target(name: "GSM8K", dependencies: ["Files"]),
     .executableTarget(

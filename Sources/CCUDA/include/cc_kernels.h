@@ -1,0 +1,19 @@
+#pragma once
+#include <stddef.h>
+
+#pragma clang assume_nonnull begin
+
+/* One file of Sources/CCUDA/kernels. */
+typedef struct {
+  /* Such as "norm.cu". */
+  const char *name;
+  /* Its whole text, UTF-8, ended by a 0. */
+  const char *text;
+} cc_kernel_file;
+
+/* The kernel files, each a module of its own, and how many they are. */
+const cc_kernel_file *cc_kernel_files(size_t *count);
+/* "gpu.cuh", which every kernel file includes. */
+const cc_kernel_file *cc_kernel_header(void);
+
+#pragma clang assume_nonnull end
