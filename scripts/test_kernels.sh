@@ -51,7 +51,15 @@ if ((${#outdated[@]})); then
     'source=$1; shift; "$@" -c "$source" -o "$build/$(basename "$source" .cpp).o"' - {} "$compiler" "${flags[@]}"
 fi
 
-objects=()
+# The CPU's optimizer, which the kernels' must equal byte by byte. Without __linux__ it is one plain version: clones for
+# several processors are picked before the sanitizer has started.
+definition=Sources/CKernels/adamw.c
+if [[ ! $build/definition.o -nt $definition ]]; then
+  "$compiler" -x c -std=c11 -O1 -ffp-contract=off -U__linux__ -ISources/CKernels/include -c "$definition" \
+    -o "$build/definition.o"
+fi
+
+objects=("$build/definition.o")
 for source in "${sources[@]}"; do objects+=("$build/$(basename "$source" .cpp).o"); done
 # The toolchain's usual linker warns of every symbol of the sanitizer that it cannot export; binutils' own does not.
 linker=()

@@ -153,6 +153,7 @@ struct Launch {
     void *shared_memory = nullptr;
     size_t shared_bytes = 0;
     unsigned at_barrier = 0, ended = 0;
+    bool vote = false, result_of_vote = false; /* of the barrier that gathers, of the last one */
     Thread *running = nullptr;
     Random random{0};
     std::string failure;
@@ -292,6 +293,7 @@ void order(std::vector<unsigned> &items) {
 void run_block() {
     fill_shared_memory();
     active->at_barrier = active->ended = 0;
+    active->vote = false;
     for (Warp &warp : active->warps) {
         warp.ready.clear();
         for (auto &meeting : warp.meetings) meeting->mask = 0;
@@ -349,10 +351,13 @@ void fail(const char *format, ...) {
     __builtin_trap();
 }
 
-void block_barrier() {
+bool block_barrier(bool vote) {
     Thread &thread = current();
+    active->vote |= vote;
     if (++active->at_barrier == active->threads.size()) {
         active->at_barrier = 0;
+        active->result_of_vote = active->vote;
+        active->vote = false;
         for (Thread &other : active->threads)
             if (other.state == Thread::State::at_barrier) make_ready(other);
         make_ready(thread);
@@ -360,6 +365,7 @@ void block_barrier() {
         thread.state = Thread::State::at_barrier;
     }
     to_scheduler(false);
+    return active->result_of_vote;
 }
 
 Meeting *arrive(uint32_t mask, Collective kind, const void *value, size_t size) {

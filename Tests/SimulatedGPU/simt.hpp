@@ -80,7 +80,8 @@ void *dynamic_shared();
 
 /* Ends the launch; as printf. What the thread's functions own is lost, so they own nothing. */
 [[noreturn]] void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-void block_barrier();
+/* Waits for all threads of the block. Returns whether any of them brought `vote`. */
+bool block_barrier(bool vote);
 Meeting *arrive(uint32_t mask, Collective kind, const void *value, size_t size);
 void leave(Meeting *meeting);
 void issue_copy(void *target, const void *source, unsigned size, unsigned valid);
@@ -140,7 +141,8 @@ template <class Value> Value from_lane(uint32_t mask, const Value &value, unsign
 #define blockDim (simt::block_size())
 #define gridDim (simt::grid_size())
 
-inline void __syncthreads() { simt::block_barrier(); }
+inline void __syncthreads() { simt::block_barrier(false); }
+inline int __syncthreads_or(int predicate) { return simt::block_barrier(predicate != 0); }
 inline void __syncwarp(uint32_t mask = simt::all_lanes) {
     simt::leave(simt::arrive(mask, simt::Collective::sync, nullptr, 0));
 }
@@ -213,6 +215,11 @@ inline float __uint_as_float(uint32_t bits) {
 }
 inline int __float_as_int(float value) { return int(__float_as_uint(value)); }
 inline float __int_as_float(int bits) { return __uint_as_float(uint32_t(bits)); }
+inline long long __double_as_longlong(double value) {
+    long long bits;
+    std::memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
 inline float __fmaf_rn(float a, float b, float c) { return fmaf(a, b, c); }
 inline float __fmul_rn(float a, float b) { return a * b; }
 inline float __fadd_rn(float a, float b) { return a + b; }

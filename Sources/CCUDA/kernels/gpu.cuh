@@ -55,6 +55,9 @@ GPU float approximate_root(float x) {
     return y;
 }
 
+/* e^x by the fast instruction: relative error about 2^-22 · (1 + |x|). */
+GPU float approximate_exponential(float x) { return __expf(x); }
+
 GPU u32 shared_address(const void *pointer) { return u32(__cvta_generic_to_shared(pointer)); }
 
 /*
@@ -136,6 +139,7 @@ GPU u32 packed_bf16(float low, float high) { return to_bf16(low).bits | u32(to_b
 
 GPU float approximate_reciprocal(float x) { return 1.0f / x; }
 GPU float approximate_root(float x) { return sqrtf(x); }
+GPU float approximate_exponential(float x) { return expf(x); }
 
 GPU void copy_async_16(void *shared, const void *global, bool valid = true) {
     simt::issue_copy(shared, global, 16, valid ? 16 : 0);
@@ -211,6 +215,14 @@ template <class T> GPU T rounded(float x);
 template <> GPU float rounded<float>(float x) { return x; }
 template <> GPU bf16 rounded<bf16>(float x) { return to_bf16(x); }
 
+/* e^x and 1 / x, as exact as a result of type T needs them. */
+template <class T> GPU float exponential(float x);
+template <> GPU float exponential<float>(float x) { return expf(x); }
+template <> GPU float exponential<bf16>(float x) { return approximate_exponential(x); }
+template <class T> GPU float reciprocal(float x);
+template <> GPU float reciprocal<float>(float x) { return 1.0f / x; }
+template <> GPU float reciprocal<bf16>(float x) { return approximate_reciprocal(x); }
+
 /* 16 bytes of elements, read and written at once. */
 template <class T> struct alignas(16) Vector {
     static constexpr int count = 16 / sizeof(T);
@@ -224,6 +236,50 @@ template <class T> GPU void store_vector(T *address, const Vector<T> &vector) {
 }
 /* Whether 16-byte accesses may start here. */
 GPU bool is_aligned(const void *pointer) { return (reinterpret_cast<u64>(pointer) & 15) == 0; }
+
+/* x[k] = element k of `count` at `address`; by 16 bytes when count is 8, which must then be aligned. */
+template <class T, int count> GPU void load(const T *address, float (&x)[count]) {
+    if constexpr (count == 8) {
+        for (int first = 0; first < count; first += Vector<T>::count) {
+            Vector<T> vector = load_vector(address + first);
+            for (int k = 0; k < Vector<T>::count; k++) x[first + k] = widened(vector.at[k]);
+        }
+    } else {
+        for (int k = 0; k < count; k++) x[k] = widened(address[k]);
+    }
+}
+/* Element k of `count` at `address` = x[k], rounded; as `load`. */
+template <class T, int count> GPU void store(T *address, const float (&x)[count]) {
+    if constexpr (count == 8) {
+        for (int first = 0; first < count; first += Vector<T>::count) {
+            Vector<T> vector;
+            for (int k = 0; k < Vector<T>::count; k++) vector.at[k] = rounded<T>(x[first + k]);
+            store_vector(address + first, vector);
+        }
+    } else {
+        for (int k = 0; k < count; k++) address[k] = rounded<T>(x[k]);
+    }
+}
+
+/* How many elements a step of a loop takes. */
+template <int number> struct Count {
+    static constexpr int value = number;
+};
+
+/*
+ * Calls body(i, Count) for runs of elements that cover 0 ..< n and are dealt out to `threads` threads in turn: runs of
+ * eight when `has_vectors`, then single ones.
+ */
+template <class Body> GPU void for_each(bool has_vectors, i64 n, i64 thread, i64 threads, Body body) {
+    const i64 vectors = has_vectors ? n / 8 : 0;
+    for (i64 i = thread; i < vectors; i += threads) body(i * 8, Count<8>());
+    for (i64 i = vectors * 8 + thread; i < n; i += threads) body(i, Count<1>());
+}
+
+/* Whether a row of D elements can be read by eights, its first row being where `pointers` say. */
+template <class... Pointers> GPU bool has_vectors(i64 D, Pointers... pointers) {
+    return D % 8 == 0 && (is_aligned(pointers) && ...);
+}
 
 struct Sum {
     template <class T> GPU T operator()(T a, T b) const { return a + b; }
@@ -263,6 +319,23 @@ GPU u64 random_bits(u64 word, u64 index) {
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
     z = (z ^ z >> 27) * 0x94D049BB133111EBull;
     return z ^ z >> 31;
+}
+
+/*
+ * Calls body(i) in order for each i of first ..< count with ids[i] == id, in every thread of a block of 256.
+ * masks: 8 words of shared memory. All threads must call.
+ */
+template <class Body> GPU void for_each_match(const i32 *ids, i32 first, i32 count, i32 id, u32 *masks, Body body) {
+    const i32 thread = threadIdx.x;
+    for (i32 start = first; start < count; start += 256) {
+        const u32 mask = __ballot_sync(0xFFFFFFFFu, start + thread < count && ids[start + thread] == id);
+        __syncthreads();
+        if (thread % 32 == 0) masks[thread / 32] = mask;
+        __syncthreads();
+        for (i32 warp = 0; warp < 8; warp++)
+            for (u32 left = masks[warp]; left; left &= left - 1) body(start + warp * 32 + __ffs(i32(left)) - 1);
+    }
+    __syncthreads();
 }
 
 GPU i64 thread_number() { return i64(blockIdx.x) * blockDim.x + threadIdx.x; }
