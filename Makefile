@@ -1,6 +1,6 @@
 # `make help` lists what there is to make.
 
-.PHONY: build demo test bench bench-peer lint setup clean help
+.PHONY: build demo test kernels-test kernels-check bench bench-peer lint setup clean help
 
 # What the benchmarks measure, and the Python that has the peer's packages.
 MODEL = models/gemma-3-270m
@@ -15,6 +15,12 @@ demo: build  ## train and evaluate the bundled tiny model in all variants; the r
 
 test: setup  ## run every test
 	swift test -c release
+
+kernels-test:  ## test the CUDA kernels without a GPU: under an emulator, with sanitizers
+	scripts/test_kernels.sh
+
+kernels-check:  ## compile the CUDA kernels for every GPU generation; needs PYTHON with nvidia-cuda-nvrtc
+	$(PYTHON) scripts/check_kernels.py
 
 bench: build  ## measure speed and memory: bench/results.md; MODEL=folder DATA=folder BENCH="--quick"
 	.build/release/gemmabench run --model $(MODEL) --data $(DATA) $(BENCH)

@@ -272,6 +272,8 @@ template <int number> struct Count {
  */
 template <class Body> GPU void for_each(bool has_vectors, i64 n, i64 thread, i64 threads, Body body) {
     const i64 vectors = has_vectors ? n / 8 : 0;
+    /* Enough threads keep memory busy; steps run side by side would only cost registers. */
+#pragma unroll 1
     for (i64 i = thread; i < vectors; i += threads) body(i * 8, Count<8>());
     for (i64 i = vectors * 8 + thread; i < n; i += threads) body(i, Count<1>());
 }
