@@ -52,6 +52,11 @@ static const cc_kernel_file files[] = {
 #embed "kernels/product.cu"
      , 0}},
 #endif
+#if __has_embed("kernels/thin.cu")
+    {"thin.cu", TEXT{
+#embed "kernels/thin.cu"
+     , 0}},
+#endif
 #if __has_embed("kernels/attention.cu")
     {"attention.cu", TEXT{
 #embed "kernels/attention.cu"

@@ -60,7 +60,7 @@ package struct CUDAError: Error, Equatable, Sendable, CustomStringConvertible {
   }
 
   /// Such as "cuMemAlloc gave CUDA_ERROR_OUT_OF_MEMORY (2), out of memory".
-  private var result: String { "\(call) gave \(name) (\(code)), \(text)" }
+  var result: String { "\(call) gave \(name) (\(code)), \(text)" }
 
   /// What a person is told: exit status 69 for a lost device and for missing memory, 1 for anything else.
   package var fault: Fault {
@@ -69,7 +69,7 @@ package struct CUDAError: Error, Equatable, Sendable, CustomStringConvertible {
     case .deviceLost:
       Fault(
         .unavailable, description,
-        hint: "what was written is intact: --resume goes on from the last checkpoint; the system's log tells more")
+        hint: "what was written is intact: --resume goes on from the last checkpoint")
     case .other: Fault(.failure, description)
     }
   }

@@ -104,7 +104,7 @@ package struct CUDALibraries {
     let broken = looks.compactMap { look in
       if case .unusable = look.outcome { look.description } else { nil }
     }
-    return " in " + places.joined(separator: ", ") + broken.map { "; " + $0 }.joined()
+    return (places.isEmpty ? "" : " in ") + places.joined(separator: ", ") + broken.map { "; " + $0 }.joined()
   }
 }
 

@@ -1,0 +1,50 @@
+import Files
+import Foundation
+
+/// Compiled kernels on the disk, so that a program starts without compiling.
+///
+/// An entry's name holds a hash of all that it depends on; its last 32 bytes are a hash of the others. What cannot be
+/// read, or is damaged, counts as absent; what cannot be written is compiled again next time.
+struct KernelCache: Sendable {
+  /// Folder of the entries; nil keeps nothing.
+  let folder: String?
+
+  /// $XDG_CACHE_HOME/gemmatune, else ~/.cache/gemmatune; nil without a home.
+  /// Source: XDG Base Directory Specification 0.8: a path that is not absolute is ignored.
+  static func standardFolder(_ environment: [String: String]) -> String? {
+    if let cache = environment["XDG_CACHE_HOME"], cache.hasPrefix("/") { return cache + "/gemmatune" }
+    if let home = environment["HOME"], home.hasPrefix("/") { return home + "/.cache/gemmatune" }
+    return nil
+  }
+
+  /// File name of a module: of the file, the target, and the hash of everything that goes into it.
+  static func name(
+    _ file: KernelFile, header: KernelFile, options: [String], target: KernelTarget, compiler: CUDAVersion
+  ) -> String {
+    let parts = [file.name, file.text, header.name, header.text, target.name, compiler.description] + options
+    let hash = SHA256.text(Array(parts.joined(separator: "\0").utf8))
+    let stem = file.name.split(separator: ".").first.map(String.init) ?? file.name
+    return "\(stem)-\(target.name)-\(hash)"
+  }
+
+  /// The entry `name`, when it is there and whole.
+  func entry(_ name: String) -> [UInt8]? {
+    guard let folder, let bytes = try? readFile("\(folder)/\(name)", limit: 1 << 28) else { return nil }
+    let content = Array(bytes.dropLast(digestByteCount))
+    return !content.isEmpty && SHA256.digest(content) == bytes.suffix(digestByteCount) ? content : nil
+  }
+
+  /// Writes the entry `name`, all or nothing, also while other processes write the same.
+  func write(_ content: [UInt8], to name: String) {
+    guard let folder else { return }
+    let own = "\(folder)/\(name).\(getpid())"
+    do {
+      try makeDirectory(folder)
+      try writeAtomically(content + SHA256.digest(content), to: own)
+      guard rename(own, "\(folder)/\(name)") != 0 else { return }
+    } catch {}
+    unlink(own)
+  }
+}
+
+private let digestByteCount = 32

@@ -1,0 +1,128 @@
+import CCUDA
+import Dispatch
+import Files
+import Foundation
+import Synchronization
+
+/// The kernels, compiled for the device and loaded.
+package final class KernelModules {
+  /// How the modules came about.
+  package struct Report: Equatable, Sendable {
+    /// What they are compiled for, such as "sm_90".
+    package var target: String
+    /// Modules that were compiled now, and that were on the disk.
+    package var compiledCount: Int, cachedCount: Int
+    /// How long all of it took.
+    package var seconds: Double
+  }
+
+  /// How the modules came about, for the log.
+  package let report: Report
+  private let device: CUDADevice
+  private var modules: [UnsafeMutableRawPointer] = []
+  private var kernels: [String: CUDAKernel] = [:]
+
+  /// Folder of the compiled kernels where no other is set: in the user's cache; nil without a home.
+  package static var standardCacheFolder: String? {
+    KernelCache.standardFolder(ProcessInfo.processInfo.environment)
+  }
+
+  /// Compiles what `cacheFolder` does not hold, several files at once, and loads everything.
+  /// - Throws: `Fault` .failure with the file and the compiler's words where a file does not compile, .unavailable
+  ///   where the device does not load the code.
+  package init(
+    _ device: CUDADevice, files: [KernelFile] = KernelFile.embedded, header: KernelFile = KernelFile.header,
+    cacheFolder: String?
+  ) throws {
+    let start = DispatchTime.now().uptimeNanoseconds
+    let target = try device.compiler.target(for: device.properties)
+    let cache = KernelCache(folder: cacheFolder)
+    let images = try compiledImages(files, header: header, target, device.compiler, cache)
+    self.device = device
+    report = Report(
+      target: target.name, compiledCount: images.count { !$0.isCached },
+      cachedCount: images.count { $0.isCached },
+      seconds: Double(DispatchTime.now().uptimeNanoseconds - start) / 1e9)
+    for (file, image) in zip(files, images) {
+      do {
+        modules.append(try device.loaded(image.bytes))
+      } catch {
+        throw Fault(.unavailable, file: file.name, "cannot be loaded on \(device.properties.name): \(error)")
+      }
+    }
+  }
+
+  deinit {
+    for module in modules { _ = device.driver.call.pointee.cuModuleUnload(module) }
+  }
+
+  /// A kernel by its name; the same object every time.
+  /// - Throws: kind .other where no module has it.
+  package func kernel(_ name: String) throws(CUDAError) -> CUDAKernel {
+    if let kernel = kernels[name] { return kernel }
+    var function: UnsafeMutableRawPointer?
+    var code = Int32(CC_CUDA_NOT_FOUND)
+    for module in modules where Int(code) == Int(CC_CUDA_NOT_FOUND) {
+      code = device.driver.call.pointee.cuModuleGetFunction(&function, module, name)
+    }
+    try device.driver.check(code, "cuModuleGetFunction(\(name))")
+    guard let function else { throw device.driver.error(1, "cuModuleGetFunction(\(name))") }
+    let kernel = CUDAKernel(name, function, device)
+    kernels[name] = kernel
+    return kernel
+  }
+
+  /// Queues a kernel by its name; as `CUDAKernel.launch`. A name that no module has is left with the device.
+  package func launch<each Argument: KernelArgument>(
+    _ name: String, grid: LaunchExtent, block: LaunchExtent, shared: Int = 0,
+    _ arguments: repeat each Argument
+  ) {
+    guard device.failure == nil else { return }
+    do throws(CUDAError) {
+      try kernel(name).launch(grid: grid, block: block, shared: shared, repeat each arguments)
+    } catch {
+      device.record(error)
+    }
+  }
+}
+
+/// A module's code, and whether it was on the disk.
+private struct KernelImage: Sendable {
+  var bytes: [UInt8]
+  var isCached: Bool
+}
+
+/// The code of all files, in their order; those that are not cached are compiled side by side.
+private func compiledImages(
+  _ files: [KernelFile], header: KernelFile, _ target: KernelTarget, _ compiler: CUDACompiler,
+  _ cache: KernelCache
+) throws -> [KernelImage] {
+  let results = Mutex<[Int: Result<KernelImage, any Error>]>([:])
+  DispatchQueue.concurrentPerform(iterations: files.count) { index in
+    let result = Result {
+      let name = KernelCache.name(
+        files[index], header: header, options: CUDACompiler.options, target: target,
+        compiler: compiler.version)
+      if let bytes = cache.entry(name) { return KernelImage(bytes: bytes, isCached: true) }
+      let bytes = try compiler.compiled(files[index], header: header, target: target)
+      cache.write(bytes, to: name)
+      return KernelImage(bytes: bytes, isCached: false)
+    }
+    results.withLock { $0[index] = result }
+  }
+  let all = results.withLock { $0 }
+  return try files.indices.compactMap { try all[$0]?.get() }
+}
+
+extension CUDADevice {
+  /// Loads a module's code.
+  fileprivate func loaded(_ image: [UInt8]) throws(CUDAError) -> UnsafeMutableRawPointer {
+    var module: UnsafeMutableRawPointer?
+    let code = image.withUnsafeBytes { bytes in
+      bytes.baseAddress.map { driver.call.pointee.cuModuleLoadDataEx(&module, $0, 0, nil, nil) } ?? 1
+    }
+    try driver.check(code, "cuModuleLoadDataEx")
+    guard let module else { throw driver.error(1, "cuModuleLoadDataEx") }
+    return module
+  }
+}

@@ -1,0 +1,31 @@
+import Tensors
+import Testing
+
+@Suite struct SHA256Tests {
+  /// Messages and digests of FIPS 180-2, appendix B, and of the empty message.
+  @Test(arguments: [
+    ("", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ("abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+    (
+      "abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+      "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"
+    ),
+  ]) func digestIsThatOfTheStandard(message: String, digest: String) {
+    #expect(SHA256.text(Array(message.utf8)) == digest)
+  }
+
+  @Test func millionOfOneLetterGivesTheStandardsDigest() {
+    #expect(
+      SHA256.text([UInt8](repeating: 0x61, count: 1_000_000))
+        == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+  }
+
+  /// Lengths around the padding's edges, against sums of their digests that `sha256sum` gave for as many zero bytes.
+  @Test(arguments: [
+    (55, "02779466cdec163811d078815c633f21901413081449002f24aa3e80f0b88ef7"),
+    (56, "d4817aa5497628e7c77e6b606107042bbba3130888c5f47a375e6179be789fbb"),
+    (64, "f5a5fd42d16a20302798ef6ed309979b43003d2320d9f0e8ea9831a92759fb4b"),
+  ]) func paddingIsRightAtItsEdges(count: Int, digest: String) {
+    #expect(SHA256.text([UInt8](repeating: 0, count: count)) == digest)
+  }
+}
