@@ -18,11 +18,30 @@ BF16_INLINE void bf16_store(const ck_product_target *target, size_t at, __mmask1
             __m512i before = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, c));
             sum = _mm512_add_ps(_mm512_castsi512_ps(_mm512_slli_epi32(before, 16)), sum);
         }
-        _mm256_mask_storeu_epi16(c, lanes, (__m256i)_mm512_cvtneps_pbh(sum));
+        /* Masked stores of 16-bit elements are slow on Zen 4. */
+        if (lanes == 0xFFFF) _mm256_storeu_si256((__m256i *)c, (__m256i)_mm512_cvtneps_pbh(sum));
+        else _mm256_mask_storeu_epi16(c, lanes, (__m256i)_mm512_cvtneps_pbh(sum));
     } else {
         float *c = (float *)target->c + at;
         if (target->adding) sum = _mm512_add_ps(_mm512_maskz_loadu_ps(lanes, c), sum);
         _mm512_mask_storeu_ps(c, lanes, sum);
+    }
+}
+
+/* The same for four elements. */
+BF16_INLINE void bf16_store4(const ck_product_target *target, size_t at, __m128 sum) {
+    sum = _mm_mul_ps(sum, _mm_set1_ps(target->scale));
+    if (target->type == CK_BFLOAT16) {
+        uint16_t *c = (uint16_t *)target->c + at;
+        if (target->adding) {
+            __m128i before = _mm_cvtepu16_epi32(_mm_loadl_epi64((const __m128i *)c));
+            sum = _mm_add_ps(_mm_castsi128_ps(_mm_slli_epi32(before, 16)), sum);
+        }
+        _mm_storel_epi64((__m128i *)c, (__m128i)_mm_cvtneps_pbh(sum));
+    } else {
+        float *c = (float *)target->c + at;
+        if (target->adding) sum = _mm_add_ps(_mm_loadu_ps(c), sum);
+        _mm_storeu_ps(c, sum);
     }
 }
 

@@ -4,45 +4,69 @@
 
 enum { LANES = 16, GROUP = 16, MOST_LANES = 64, STEP = 32 };
 
-/* Elements k ..< k + 32 of a row, zero from `inner` on. */
-BF16_INLINE __m512bh elements(const uint16_t *row, size_t k, size_t inner) {
-    size_t left = inner - k;
-    if (left >= STEP) return (__m512bh)_mm512_loadu_si512(row + k);
-    return (__m512bh)_mm512_maskz_loadu_epi16((__mmask32)((1u << left) - 1), row + k);
+/* Elements k ..< k + 32 of a row. */
+BF16_INLINE __m512bh elements(const uint16_t *row, size_t k) { return (__m512bh)_mm512_loadu_si512(row + k); }
+
+/* The last elements of a row, from k on, then zeros. */
+BF16_INLINE __m512bh last_elements(const uint16_t *row, size_t k, size_t inner) {
+    return (__m512bh)_mm512_maskz_loadu_epi16((__mmask32)((1u << (inner - k)) - 1), row + k);
 }
 
-/* Asks for a line of w that is needed soon; past w's end nothing happens. */
-BF16_INLINE void fetch(const uint16_t *w) { _mm_prefetch((const char *)w, _MM_HINT_T1); }
+/* The lanes of a sum as four partial sums. */
+BF16_INLINE __m128 quarter_sums(__m512 s) {
+    __m256 half = _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
+    return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+}
 
-/* Dot products of `xs` rows of x with `ws` rows of w along their length; both are constants where this is inlined. */
+/* The sums of four vectors' lanes, each added up as _mm512_reduce_add_ps does: halves onto each other. */
+BF16_INLINE __m128 lane_sums(const __m512 s[4]) {
+    __m128 a = quarter_sums(s[0]), b = quarter_sums(s[1]), c = quarter_sums(s[2]), d = quarter_sums(s[3]);
+    __m128 ab = _mm_unpacklo_ps(a, b), cd = _mm_unpacklo_ps(c, d);
+    __m128 ab_high = _mm_unpackhi_ps(a, b), cd_high = _mm_unpackhi_ps(c, d);
+    __m128 even = _mm_add_ps(_mm_movelh_ps(ab, cd), _mm_movelh_ps(ab_high, cd_high));
+    __m128 odd = _mm_add_ps(_mm_movehl_ps(cd, ab), _mm_movehl_ps(cd_high, ab_high));
+    return _mm_add_ps(even, odd);
+}
+
+/*
+ * Dot products of `xs` rows of x with `ws` rows of w along their length; both are constants where this is inlined.
+ * The rows of w lie end to end, which the processor's own prefetching follows best when it is left alone.
+ */
 BF16_INLINE void dot_products(const struct ck_thin_pairs *p, size_t x0, size_t xs, size_t w0, size_t ws) {
     __m512 sums[4][4];
-    const uint16_t *w = p->w + w0 * p->inner;
+    const size_t inner = p->inner;
+    const uint16_t *w = p->w + w0 * inner, *x = p->x + x0 * inner;
     UNROLLED
     for (size_t i = 0; i < xs; i++)
         UNROLLED
         for (size_t j = 0; j < ws; j++) sums[i][j] = _mm512_setzero_ps();
-    for (size_t k = 0; k < p->inner; k += STEP) {
+    size_t k = 0;
+    for (; k + STEP <= inner; k += STEP) {
         __m512bh rows[4];
         UNROLLED
-        for (size_t j = 0; j < ws; j++) {
-            rows[j] = elements(w + j * p->inner, k, p->inner);
-            if (x0 == 0) fetch(w + (j + GROUP) * p->inner + k);
-        }
+        for (size_t j = 0; j < ws; j++) rows[j] = elements(w + j * inner, k);
         UNROLLED
         for (size_t i = 0; i < xs; i++) {
-            __m512bh x = elements(p->x + (x0 + i) * p->inner, k, p->inner);
+            __m512bh lane = elements(x + i * inner, k);
             UNROLLED
-            for (size_t j = 0; j < ws; j++) sums[i][j] = _mm512_dpbf16_ps(sums[i][j], x, rows[j]);
+            for (size_t j = 0; j < ws; j++) sums[i][j] = _mm512_dpbf16_ps(sums[i][j], lane, rows[j]);
+        }
+    }
+    if (k < inner) {
+        UNROLLED
+        for (size_t i = 0; i < xs; i++) {
+            __m512bh lane = last_elements(x + i * inner, k, inner);
+            UNROLLED
+            for (size_t j = 0; j < ws; j++)
+                sums[i][j] = _mm512_dpbf16_ps(sums[i][j], lane, last_elements(w + j * inner, k, inner));
         }
     }
     UNROLLED
-    for (size_t i = 0; i < xs; i++)
-        UNROLLED
-        for (size_t j = 0; j < ws; j++) {
-            __m512 sum = _mm512_set1_ps(_mm512_reduce_add_ps(sums[i][j]));
-            bf16_store(&p->target, (x0 + i) * p->target.stride + w0 + j, 1, sum);
-        }
+    for (size_t i = 0; i < xs; i++) {
+        size_t at = (x0 + i) * p->target.stride + w0;
+        if (ws == 4) bf16_store4(&p->target, at, lane_sums(sums[i]));
+        else bf16_store(&p->target, at, 1, _mm512_set1_ps(_mm512_reduce_add_ps(sums[i][0])));
+    }
 }
 
 /* The same with all rows of x. */
@@ -60,30 +84,32 @@ BF16_INLINE void all_dot_products(const struct ck_thin_pairs *p) {
     for (; w < p->w_rows; w++) row_dot_products(p, w, 1);
 }
 
-/* One step of `lane_products`: pair k of each row, of which `bytes` exist. */
-BF16_INLINE void lane_step(const char *const quads[4], ptrdiff_t stride, ptrdiff_t three, size_t bytes, size_t ws,
-                           size_t vectors, const uint32_t *x, __m512 s[GROUP][4]) {
+/* One step of `lane_products`: pair k of each row, of which `bytes` exist, added to s[..][set ..]. */
+BF16_INLINE void lane_step(const char *const quads[4], ptrdiff_t stride, ptrdiff_t three, size_t offset, size_t bytes,
+                           size_t ws, size_t vectors, const uint32_t *x, size_t set, __m512 s[GROUP][4]) {
     __m512bh lanes[4];
     UNROLLED
     for (size_t v = 0; v < vectors; v++) lanes[v] = (__m512bh)_mm512_loadu_si512(x + v * LANES);
     UNROLLED
     for (size_t j = 0; j < ws; j++) {
-        const char *at = quads[j / 4] + (j % 4 == 3 ? three : (ptrdiff_t)(j % 4) * stride);
+        const char *at = quads[j / 4] + offset + (j % 4 == 3 ? three : (ptrdiff_t)(j % 4) * stride);
         uint32_t pair = 0;
         __builtin_memcpy(&pair, at, bytes);
         __m512bh both = (__m512bh)_mm512_set1_epi32((int)pair);
         UNROLLED
-        for (size_t v = 0; v < vectors; v++) s[j][v] = _mm512_dpbf16_ps(s[j][v], both, lanes[v]);
+        for (size_t v = 0; v < vectors; v++) s[j][set + v] = _mm512_dpbf16_ps(s[j][set + v], both, lanes[v]);
     }
 }
 
 /*
  * sums[ws][16 · vectors] of `ws` rows of w with the lanes of x, from element `from` on; added to sums unless from is 0.
- * As many bytes as are read here are asked for from the next group's rows.
+ * As many bytes as are read here are asked for from the next group's rows. With one vector, pairs are summed in two
+ * sets in turn: eight sums alone would wait for the product's latency.
  */
 BF16_INLINE void lane_products(const struct ck_thin_pairs *p, const uint16_t *w, size_t ws, size_t vectors, size_t from,
                                size_t count, float *sums) {
     const uint32_t *x = (const uint32_t *)p->x + from / 2 * vectors * LANES;
+    const size_t sets = vectors == 1 ? 2 : 1;
     ptrdiff_t stride = (ptrdiff_t)p->inner * 2, three = 3 * stride;
     const char *quads[4], *next = (const char *)(w + GROUP * p->inner + ws * from);
     UNROLLED
@@ -92,20 +118,33 @@ BF16_INLINE void lane_products(const struct ck_thin_pairs *p, const uint16_t *w,
     UNROLLED
     for (size_t j = 0; j < ws; j++)
         UNROLLED
-        for (size_t v = 0; v < vectors; v++) s[j][v] = _mm512_setzero_ps();
-    for (size_t k = 0; k < count / 2; k++, x += vectors * LANES, next += 4 * ws) {
-        lane_step(quads, stride, three, 4, ws, vectors, x, s);
+        for (size_t v = 0; v < vectors * sets; v++) s[j][v] = _mm512_setzero_ps();
+    size_t k = 0;
+    for (; k + sets <= count / 2; k += sets) {
+        UNROLLED
+        for (size_t set = 0; set < sets; set++) {
+            lane_step(quads, stride, three, 4 * set, 4, ws, vectors, x, set, s);
+            x += vectors * LANES;
+        }
+        UNROLLED
+        for (size_t j = 0; j < ws; j += 4) quads[j / 4] += 4 * sets;
+        _mm_prefetch(next, _MM_HINT_T0);
+        next += 4 * sets * ws;
+    }
+    if (k < count / 2) {
+        lane_step(quads, stride, three, 0, 4, ws, vectors, x, 0, s);
+        x += vectors * LANES;
         UNROLLED
         for (size_t j = 0; j < ws; j += 4) quads[j / 4] += 4;
-        _mm_prefetch(next, _MM_HINT_T1);
     }
-    if (count % 2) lane_step(quads, stride, three, 2, ws, vectors, x, s);
+    if (count % 2) lane_step(quads, stride, three, 0, 2, ws, vectors, x, 0, s);
     UNROLLED
     for (size_t j = 0; j < ws; j++)
         UNROLLED
         for (size_t v = 0; v < vectors; v++) {
             float *to = sums + j * MOST_LANES + v * LANES;
-            _mm512_storeu_ps(to, from ? _mm512_add_ps(_mm512_loadu_ps(to), s[j][v]) : s[j][v]);
+            __m512 sum = sets == 2 ? _mm512_add_ps(s[j][v], s[j][v + 1]) : s[j][v];
+            _mm512_storeu_ps(to, from ? _mm512_add_ps(_mm512_loadu_ps(to), sum) : sum);
         }
 }
 
@@ -145,11 +184,7 @@ BF16_TARGET
 void ck_thin_pair_product(const struct ck_thin_pairs *p) {
     switch (ck_thin_lanes(p->x_rows) / LANES) {
         case 0: all_dot_products(p); break;
-        case 1:
-            /* Sixteen rows at such distances would fall into one or two sets of the first cache, of twelve lines each. */
-            if (p->inner % 1024 == 0) all_lane_products(p, 1, 8);
-            else all_lane_products(p, 1, 16);
-            break;
+        case 1: all_lane_products(p, 1, 8); break;
         case 2: all_lane_products(p, 2, 8); break;
         case 3: all_lane_products(p, 3, 8); break;
         default: all_lane_products(p, 4, 4); break;

@@ -13,3 +13,4 @@ enum { CK_FLOAT32 = 0, CK_BFLOAT16 = 1 };
 #include "ck_adamw.h"
 #include "ck_check.h"
 #include "ck_operations.h"
+#include "ck_team.h"

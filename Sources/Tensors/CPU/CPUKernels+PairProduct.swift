@@ -44,7 +44,8 @@ extension CPUKernels {
     withPanels(factor, upTo: lanes) { panel in
       if lanes > 0 { factor.pack(0..<x.shape[0], into: panel) }
       let lines = lanes > 0 ? UnsafePointer(panel) : UnsafePointer(x.bfloat16)
-      let grain = max(16, min(512, 65536 / max(1, inner) / 16 * 16))
+      // Long runs of the weight's bytes, in at least sixteen tiles.
+      let grain = max(32, min(512, rows / 16 / 16 * 16))
       parallel(over: rows, grain: grain) { range in
         var product = ck_thin_pairs(
           x: lines, w: weight.bfloat16 + range.lowerBound * inner, x_rows: x.shape[0], w_rows: range.count,

@@ -1,7 +1,5 @@
 import CKernels
 import COpenBLAS
-import Dispatch
-import Synchronization
 
 /// Kernels on the processor: OpenBLAS for matrix products, CKernels for the loops around them.
 ///
@@ -35,21 +33,15 @@ package struct CPUKernels {
 
   /// Runs `body` for each tile, on the workers; returns when all are done. Each tile must write memory of its own.
   func parallel(_ tiles: Int, _ body: (Int) -> Void) {
-    let workers = min(threads, tiles)
-    if workers <= 1 {
+    if min(threads, tiles) <= 1 {
       for tile in 0..<tiles { body(tile) }
       return
     }
-    let next = Atomic<Int>(0)
     withoutActuallyEscaping(body) { escaping in
-      // Tiles write disjoint memory and concurrentPerform returns when all are done: safe to share.
-      nonisolated(unsafe) let work = escaping
-      DispatchQueue.concurrentPerform(iterations: workers) { _ in
-        while true {
-          let tile = next.add(1, ordering: .relaxed).oldValue
-          if tile >= tiles { return }
-          work(tile)
-        }
+      var work = TileWork(body: escaping)
+      withUnsafeMutablePointer(to: &work) { work in
+        ck_team_run(
+          threads, tiles, { $0?.assumingMemoryBound(to: TileWork.self).pointee.body($1) }, work)
       }
     }
   }
@@ -61,6 +53,11 @@ package struct CPUKernels {
       body(tile * grain..<min(count, (tile + 1) * grain))
     }
   }
+}
+
+/// What C hands to a worker.
+private struct TileWork {
+  let body: (Int) -> Void
 }
 
 extension CPUKernels: Kernels {}
