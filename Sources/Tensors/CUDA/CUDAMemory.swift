@@ -10,6 +10,21 @@ package struct CUDABlock: Equatable, Sendable {
   fileprivate let index: Int?
 }
 
+/// A block that goes back when this object ends: the owner of a tensor's storage on the device.
+package final class CUDALease {
+  /// What is lent.
+  package let block: CUDABlock
+  private let memory: CUDAMemory
+
+  /// A block of `byteCount` bytes, as `CUDAMemory.block` gives it.
+  package init(_ memory: CUDAMemory, _ byteCount: Int) {
+    self.memory = memory
+    block = memory.block(byteCount)
+  }
+
+  deinit { memory.takeBack(block) }
+}
+
 /// Device memory that is kept for reuse.
 ///
 /// Everything runs on one stream, in order; so a block that is given back can be lent again at once, also while
@@ -30,6 +45,19 @@ package final class CUDAMemory {
     var available: () -> (free: Int, total: Int)
     /// Is told of what `block` could not throw.
     var record: (CUDAError) -> Void
+
+    /// All of it.
+    package init(
+      allocate: @escaping (Int) throws(CUDAError) -> UInt64, free: @escaping (UInt64) -> Void,
+      settle: @escaping () -> Void, available: @escaping () -> (free: Int, total: Int),
+      record: @escaping (CUDAError) -> Void
+    ) {
+      self.allocate = allocate
+      self.free = free
+      self.settle = settle
+      self.available = available
+      self.record = record
+    }
   }
 
   /// Bytes in blocks that are in use, and the most of them since `resetPeak`.

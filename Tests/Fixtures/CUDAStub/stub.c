@@ -224,7 +224,10 @@ int cublasLtCreate(void **handle) { CALL; *handle = (void *)1; return 0; }
 int cublasLtMatmulDescCreate(void **description, int compute, int scale) {
   (void)scale; CALL; stub_set("compute", compute); *description = (void *)1; return 0;
 }
+int cublasLtDestroy(void *handle) { (void)handle; CALL; return 0; }
 int cublasLtMatmulDescDestroy(void *description) { (void)description; CALL; return 0; }
+int cublasLtMatrixLayoutDestroy(void *layout) { (void)layout; CALL; return 0; }
+int cublasLtMatmulPreferenceDestroy(void *preference) { (void)preference; CALL; return 0; }
 int cublasLtMatmulDescSetAttribute(void *description, int attribute, const void *value, size_t bytes) {
   (void)description; (void)bytes; CALL; stub_set(attribute == 3 ? "transpose A" : "transpose B", *(int *)value); return 0;
 }
