@@ -16,7 +16,7 @@ import Testing
   }
 
   private func modules(_ cacheFolder: String?, _ files: [KernelFile]? = nil) throws -> KernelModules {
-    try KernelModules(device, files: files ?? self.files, header: header, cacheFolder: cacheFolder)
+    try KernelModules(device, files: files ?? self.files, headers: [header], cacheFolder: cacheFolder)
   }
 
   // MARK: - Targets
@@ -77,10 +77,10 @@ import Testing
       #expect(try modules(folder, changed).report.compiledCount == 1)
       stub.set("nvrtc_minor", 3)
       let device = try CUDADevice(stub.libraries)
-      let updated = try KernelModules(device, files: changed, header: header, cacheFolder: folder)
+      let updated = try KernelModules(device, files: changed, headers: [header], cacheFolder: folder)
       #expect(updated.report.compiledCount == 2)
       let other = try KernelModules(
-        device, files: changed, header: KernelFile(name: "gpu.cuh", text: "new"), cacheFolder: folder)
+        device, files: changed, headers: [KernelFile(name: "gpu.cuh", text: "new")], cacheFolder: folder)
       #expect(other.report.compiledCount == 2)
     }
   }
@@ -131,10 +131,16 @@ import Testing
     #expect(stub.get("cuModuleLoadDataEx") == 2 && stub.get("cuModuleUnload") == 2)
   }
 
-  @Test func programHoldsItsKernels() {
+  @Test func programHoldsItsKernelsAndWhatTheyInclude() {
+    let headers = KernelFile.embeddedHeaders
     let files = KernelFile.embedded
-    #expect(files.map(\.name).contains("elementwise.cu") && KernelFile.header.name == "gpu.cuh")
-    for file in files { #expect(file.text.contains("#include \"gpu.cuh\""), "\(file.name)") }
+    #expect(headers.first?.name == "gpu.cuh" && files.map(\.name).contains("elementwise.cu"))
+    // The first header includes the emulator too, where it is not compiled for a GPU.
+    for file in files + headers.dropFirst() {
+      for line in file.text.split(separator: "\n") where line.hasPrefix("#include") {
+        #expect(headers.contains { line == "#include \"\($0.name)\"" }, "\(file.name): \(line)")
+      }
+    }
   }
 
   // MARK: - Launching

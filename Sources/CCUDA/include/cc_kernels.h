@@ -13,7 +13,7 @@ typedef struct {
 
 /* The kernel files, each a module of its own, and how many they are. */
 const cc_kernel_file *cc_kernel_files(size_t *count);
-/* "gpu.cuh", which every kernel file includes. */
-const cc_kernel_file *cc_kernel_header(void);
+/* The files that those include, such as "gpu.cuh". */
+const cc_kernel_file *cc_kernel_headers(size_t *count);
 
 #pragma clang assume_nonnull end

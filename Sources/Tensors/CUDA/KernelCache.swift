@@ -19,9 +19,10 @@ struct KernelCache: Sendable {
 
   /// File name of a module: of the file, the target, and the hash of everything that goes into it.
   static func name(
-    _ file: KernelFile, header: KernelFile, options: [String], target: KernelTarget, compiler: CUDAVersion
+    _ file: KernelFile, headers: [KernelFile], options: [String], target: KernelTarget, compiler: CUDAVersion
   ) -> String {
-    let parts = [file.name, file.text, header.name, header.text, target.name, compiler.description] + options
+    let texts = ([file] + headers).flatMap { [$0.name, $0.text] }
+    let parts = texts + [target.name, compiler.description] + options
     let hash = SHA256.text(Array(parts.joined(separator: "\0").utf8))
     let stem = file.name.split(separator: ".").first.map(String.init) ?? file.name
     return "\(stem)-\(target.name)-\(hash)"

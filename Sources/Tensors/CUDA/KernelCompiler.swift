@@ -25,8 +25,12 @@ package struct KernelFile: Equatable, Sendable {
     return UnsafeBufferPointer(start: files, count: count).map(KernelFile.init)
   }
 
-  /// "gpu.cuh", which the files of this program include.
-  package static var header: KernelFile { KernelFile(cc_kernel_header().pointee) }
+  /// What the files of this program include.
+  package static var embeddedHeaders: [KernelFile] {
+    var count = 0
+    let headers = cc_kernel_headers(&count)
+    return UnsafeBufferPointer(start: headers, count: count).map(KernelFile.init)
+  }
 }
 
 /// What kernels are compiled to.
@@ -81,12 +85,13 @@ extension CUDACompiler {
 
   /// The module of a file: device code, or text that ends with a 0 for a portable target.
   /// - Throws: `Fault` .failure with the file's name and the compiler's first errors.
-  func compiled(_ kernels: KernelFile, header: KernelFile, target: KernelTarget) throws -> [UInt8] {
+  func compiled(_ kernels: KernelFile, headers: [KernelFile], target: KernelTarget) throws -> [UInt8] {
     var program: UnsafeMutableRawPointer?
     defer { if program != nil { _ = call.pointee.nvrtcDestroyProgram(&program) } }
-    let created = withCStrings([header.text, header.name]) { strings in
-      let names = Array(strings[1...])
-      return call.pointee.nvrtcCreateProgram(&program, kernels.text, kernels.name, 1, strings, names)
+    let created = withCStrings(headers.map(\.text) + headers.map(\.name)) { strings in
+      let names = Array(strings[headers.count...])
+      return call.pointee.nvrtcCreateProgram(
+        &program, kernels.text, kernels.name, Int32(headers.count), strings, names)
     }
     guard created == 0, let program else { throw fault(kernels, target, text(created)) }
     let options = Self.options + ["--gpu-architecture=\(target.name)"]

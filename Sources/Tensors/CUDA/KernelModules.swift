@@ -31,13 +31,14 @@ package final class KernelModules {
   /// - Throws: `Fault` .failure with the file and the compiler's words where a file does not compile, .unavailable
   ///   where the device does not load the code.
   package init(
-    _ device: CUDADevice, files: [KernelFile] = KernelFile.embedded, header: KernelFile = KernelFile.header,
+    _ device: CUDADevice, files: [KernelFile] = KernelFile.embedded,
+    headers: [KernelFile] = KernelFile.embeddedHeaders,
     cacheFolder: String?
   ) throws {
     let start = DispatchTime.now().uptimeNanoseconds
     let target = try device.compiler.target(for: device.properties)
     let cache = KernelCache(folder: cacheFolder)
-    let images = try compiledImages(files, header: header, target, device.compiler, cache)
+    let images = try compiledImages(files, headers: headers, target, device.compiler, cache)
     self.device = device
     report = Report(
       target: target.name, compiledCount: images.count { !$0.isCached },
@@ -94,17 +95,17 @@ private struct KernelImage: Sendable {
 
 /// The code of all files, in their order; those that are not cached are compiled side by side.
 private func compiledImages(
-  _ files: [KernelFile], header: KernelFile, _ target: KernelTarget, _ compiler: CUDACompiler,
+  _ files: [KernelFile], headers: [KernelFile], _ target: KernelTarget, _ compiler: CUDACompiler,
   _ cache: KernelCache
 ) throws -> [KernelImage] {
   let results = Mutex<[Int: Result<KernelImage, any Error>]>([:])
   DispatchQueue.concurrentPerform(iterations: files.count) { index in
     let result = Result {
       let name = KernelCache.name(
-        files[index], header: header, options: CUDACompiler.options, target: target,
+        files[index], headers: headers, options: CUDACompiler.options, target: target,
         compiler: compiler.version)
       if let bytes = cache.entry(name) { return KernelImage(bytes: bytes, isCached: true) }
-      let bytes = try compiler.compiled(files[index], header: header, target: target)
+      let bytes = try compiler.compiled(files[index], headers: headers, target: target)
       cache.write(bytes, to: name)
       return KernelImage(bytes: bytes, isCached: false)
     }
