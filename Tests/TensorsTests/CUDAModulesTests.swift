@@ -126,6 +126,17 @@ import Testing
     ) { try modules(nil) }
   }
 
+  @Test func driversCompilerIsQuotedWherePortableCodeDoesNotPass() throws {
+    stub.failNext("cuModuleLoadDataEx", 218)
+    let fault = #expect(throws: Fault.self) { try modules(nil) }
+    #expect(fault?.message.contains("cuModuleLoadDataEx (ptxas: line 3) gave") == true)
+  }
+
+  @Test func codeOfAKernelIsLoadedWhenItIsLookedUp() throws {
+    _ = try modules(nil).kernel("add_f32")
+    #expect(stub.get("cuFuncGetAttribute") == 1)
+  }
+
   @Test func modulesAreUnloadedInTheEnd() throws {
     _ = try modules(nil)
     #expect(stub.get("cuModuleLoadDataEx") == 2 && stub.get("cuModuleUnload") == 2)

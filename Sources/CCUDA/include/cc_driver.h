@@ -94,8 +94,8 @@ enum {
   CC_COMPUTE_CAPABILITY_MINOR = 76,
   CC_MAX_SHARED_MEMORY_PER_BLOCK = 97
 };
-/* CUfunction_attribute: the most dynamic shared memory of a launch, in bytes. */
-enum { CC_FUNCTION_MAX_DYNAMIC_SHARED = 8 };
+/* CUfunction_attribute: registers of a thread; the most dynamic shared memory of a launch, in bytes. */
+enum { CC_FUNCTION_REGISTERS = 4, CC_FUNCTION_MAX_DYNAMIC_SHARED = 8 };
 /* CU_STREAM_NON_BLOCKING; CU_EVENT_DISABLE_TIMING; CU_STREAM_CAPTURE_MODE_RELAXED, which lets memory be allocated. */
 enum { CC_STREAM_NON_BLOCKING = 1, CC_EVENT_WITHOUT_TIMING = 2, CC_CAPTURE_RELAXED = 2 };
 /* CUjit_option: where the driver's own compiler writes its errors, and how much of that there is. */

@@ -47,6 +47,7 @@ struct BlockTable {
 
   /// Frees a block, joined with free neighbours.
   mutating func free(_ index: Int) {
+    precondition(!blocks[index].isFree, "CUDAMemory.takeBack: a block that is not in use")
     var index = index
     if let previous = blocks[index].previous, blocks[previous].isFree {
       removeFromList(previous)

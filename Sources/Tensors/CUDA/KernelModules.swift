@@ -68,6 +68,11 @@ package final class KernelModules {
     }
     try device.driver.check(code, "cuModuleGetFunction(\(name))")
     guard let function else { throw device.driver.error(1, "cuModuleGetFunction(\(name))") }
+    // The driver loads a function's code when it is first asked about it: now, and not while a graph is captured.
+    var registers: Int32 = 0
+    try device.driver.check(
+      device.driver.call.pointee.cuFuncGetAttribute(&registers, Int32(CC_FUNCTION_REGISTERS), function),
+      "cuFuncGetAttribute(\(name))")
     let kernel = CUDAKernel(name, function, device)
     kernels[name] = kernel
     return kernel
@@ -117,13 +122,22 @@ private func compiledImages(
 
 extension CUDADevice {
   /// Loads a module's code.
+  /// - Throws: with the words of the driver's own compiler, when portable code does not pass it.
   fileprivate func loaded(_ image: [UInt8]) throws(CUDAError) -> UnsafeMutableRawPointer {
     var module: UnsafeMutableRawPointer?
-    let code = image.withUnsafeBytes { bytes in
-      bytes.baseAddress.map { driver.call.pointee.cuModuleLoadDataEx(&module, $0, 0, nil, nil) } ?? 1
+    var log = [UInt8](repeating: 0, count: 1024)
+    let code = log.withUnsafeMutableBytes { log in
+      var options = [Int32(CC_JIT_ERROR_LOG), Int32(CC_JIT_ERROR_LOG_BYTES)]
+      var values = [log.baseAddress, UnsafeMutableRawPointer(bitPattern: log.count)]
+      return image.withUnsafeBytes { bytes in
+        bytes.baseAddress.map { driver.call.pointee.cuModuleLoadDataEx(&module, $0, 2, &options, &values) }
+          ?? 1
+      }
     }
-    try driver.check(code, "cuModuleLoadDataEx")
-    guard let module else { throw driver.error(1, "cuModuleLoadDataEx") }
+    guard code == 0, let module else {
+      let words = String(decoding: log.prefix { $0 != 0 }, as: UTF8.self).split(separator: "\n").first
+      throw driver.error(code, "cuModuleLoadDataEx" + (words.map { " (\($0))" } ?? ""))
+    }
     return module
   }
 }
