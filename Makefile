@@ -44,4 +44,4 @@ clean:  ## remove what was built, and the demo's runs and report
 	rm -rf .build demo
 
 help:  ## this list
-	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*  ## /\1\t/p' Makefile | expand -t 16

@@ -3,6 +3,10 @@ import PackageDescription
 
 let package = Package(
   name: "gemmatune",
+  products: [
+    // For the tests alone, which load it where others have libcuda.so.1.
+    .library(name: "SimulatedGPU", type: .dynamic, targets: ["CSimulatedGPU"])
+  ],
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
   targets: [
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
@@ -28,11 +32,18 @@ let package = Package(
         "Files", "Tensors", "Gemma", "GSM8K",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .target(
+      name: "CSimulatedGPU", path: "Tests/SimulatedGPU",
+      cxxSettings: [
+        .headerSearchPath("."), .headerSearchPath("../../Sources/CCUDA/kernels"),
+        .unsafeFlags(["-O2", "-ffp-contract=off"]),
+      ]),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(name: "TensorsTests", dependencies: ["Files", "Tensors"], exclude: []),
     .testTarget(name: "GemmaTests", dependencies: ["Files", "Tensors", "Gemma"]),
     .testTarget(name: "GSM8KTests", dependencies: ["Files", "GSM8K"]),
     .testTarget(name: "gemmatuneTests", dependencies: ["gemmatune", "Files", "Tensors", "Gemma", "GSM8K"]),
     .testTarget(name: "gemmabenchTests", dependencies: ["gemmabench", "Files", "Gemma"]),
-  ]
+  ],
+  cxxLanguageStandard: .cxx20
 )

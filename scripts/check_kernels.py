@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 KERNELS = Path(__file__).resolve().parent.parent / "Sources" / "CCUDA" / "kernels"
-HEADER = "gpu.cuh"
 TARGETS = "sm_80,sm_86,sm_89,sm_90,sm_100"
 LIBRARIES = ["libnvrtc.so.13", "libnvrtc.so.12"]
 MISSING = 69  # EX_UNAVAILABLE
@@ -60,12 +59,13 @@ def supported_targets(library):
     return {f"sm_{number}" for number in numbers}
 
 
-def compile_file(library, path, header, target):
+def compile_file(library, path, headers, target):
     """Whether `path` compiles for `target`, and the compiler's log."""
     program = ctypes.c_void_p()
     check(library, library.nvrtcCreateProgram(
-        ctypes.byref(program), path.read_bytes(), path.name.encode(), 1, (ctypes.c_char_p * 1)(header),
-        (ctypes.c_char_p * 1)(HEADER.encode())), "nvrtcCreateProgram")
+        ctypes.byref(program), path.read_bytes(), path.name.encode(), len(headers),
+        (ctypes.c_char_p * len(headers))(*headers.values()), (ctypes.c_char_p * len(headers))(*headers)),
+        "nvrtcCreateProgram")
     options = ["--std=c++17", f"--gpu-architecture={target}", "-default-device", "--ptxas-options=-v"]
     encoded = (ctypes.c_char_p * len(options))(*(option.encode() for option in options))
     result = library.nvrtcCompileProgram(program, len(options), encoded)
@@ -137,10 +137,10 @@ def main():
     check(library, library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)), "nvrtcVersion")
 
     start = time.monotonic()
-    header = (KERNELS / HEADER).read_bytes()
+    headers = {path.name.encode(): path.read_bytes() for path in sorted(KERNELS.glob("*.cuh"))}
     pairs = [(path, target) for path in files for target in targets]
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        results = list(pool.map(lambda pair: compile_file(library, pair[0], header, pair[1]), pairs))
+        results = list(pool.map(lambda pair: compile_file(library, pair[0], headers, pair[1]), pairs))
 
     table, problems, warnings = {}, [], set()
     for (path, target), (compiles, log) in zip(pairs, results):

@@ -22,9 +22,9 @@ jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 mkdir -p "$build"
 
 # Contraction would make products and sums other than those the CPU's loops compute.
-flags=(-std=c++20 -O1 -g -Wall -Wextra -Wno-unknown-pragmas -ffp-contract=off -fno-omit-frame-pointer
+flags=(-std=c++20 -O1 -g -Wall -Wextra -Wno-unknown-pragmas -Wno-unused-parameter -ffp-contract=off -fno-omit-frame-pointer
   -fsanitize=address,undefined -fno-sanitize-recover=undefined -ISources/CCUDA/kernels -ISources/CKernels/include
-  -ITests/SimulatedGPU -ITests/Kernels)
+  -ITests/SimulatedGPU -ITests/SimulatedGPU/include -ITests/Kernels)
 
 # A source is compiled again when it, a header or a kernel is newer than its object, or the command is another one.
 command_file=$build/command
@@ -32,23 +32,22 @@ printf '%s\n' "$compiler ${flags[*]}" >"$command_file.new"
 cmp -s "$command_file.new" "$command_file" || rm -f "$build"/*.o
 mv "$command_file.new" "$command_file"
 
-sources=(Tests/SimulatedGPU/simt.cpp Tests/Kernels/*.cpp)
-shared=(Sources/CCUDA/kernels/gpu.cuh Tests/SimulatedGPU/simt.hpp Tests/Kernels/*.hpp)
+sources=(Tests/SimulatedGPU/*.cpp Tests/Kernels/*.cpp)
+shared=(Sources/CCUDA/kernels/*.cuh Tests/SimulatedGPU/*.hpp Tests/SimulatedGPU/include/*.h Tests/Kernels/*.hpp)
+object_of() { echo "$build/$(tr / . <<<"${1#Tests/}" | sed 's/cpp$/o/')"; }
 outdated=()
 for source in "${sources[@]}"; do
-  name=$(basename "$source" .cpp)
-  object=$build/$name.o
-  for input in "$source" "${shared[@]}" "Sources/CCUDA/kernels/$name.cu"; do
+  object=$(object_of "$source")
+  for input in "$source" "${shared[@]}" "Sources/CCUDA/kernels/$(basename "$source" .cpp).cu"; do
     if [[ -e $input && ! $object -nt $input ]]; then
-      outdated+=("$source")
+      outdated+=("$source" "$object")
       break
     fi
   done
 done
 if ((${#outdated[@]})); then
-  export build
-  printf '%s\n' "${outdated[@]}" | xargs -P "$jobs" -I{} bash -c \
-    'source=$1; shift; "$@" -c "$source" -o "$build/$(basename "$source" .cpp).o"' - {} "$compiler" "${flags[@]}"
+  printf '%s\n' "${outdated[@]}" | xargs -P "$jobs" -n 2 bash -c \
+    '"${@:1:$#-2}" -c "${@: -2:1}" -o "${@: -1}"' compile "$compiler" "${flags[@]}"
 fi
 
 # The CPU's optimizer, which the kernels' must equal byte by byte. Without __linux__ it is one plain version: clones for
@@ -60,9 +59,33 @@ if [[ ! $build/definition.o -nt $definition ]]; then
 fi
 
 objects=("$build/definition.o")
-for source in "${sources[@]}"; do objects+=("$build/$(basename "$source" .cpp).o"); done
+for source in "${sources[@]}"; do objects+=("$(object_of "$source")"); done
 # The toolchain's usual linker warns of every symbol of the sanitizer that it cannot export; binutils' own does not.
 linker=()
 if "$compiler" -fuse-ld=bfd -Wl,--version >/dev/null 2>&1; then linker=(-fuse-ld=bfd); fi
 "$compiler" "${linker[@]}" -fsanitize=address,undefined "${objects[@]}" -o "$build/kernel-tests"
-exec "$build/kernel-tests" "$@"
+
+# Every kernel is known to the simulated driver: its name, as the GPU's compiler would see it, stands in the module.
+device_names() {
+  "$compiler" -E -P -x c++ -std=c++17 -D__CUDACC__ -nostdinc -ISources/CCUDA/kernels "$1" | tr '\n' ' ' |
+    grep -o '__global__[^;{]*{' | sed -E 's/__launch_bounds__\([^)]*\)//g; s/^__global__ *void *(\w+).*/\1/'
+}
+unknown=0
+for kernels in Sources/CCUDA/kernels/*.cu; do
+  module=Tests/SimulatedGPU/modules/$(basename "$kernels" .cu).cpp
+  if [[ ! -e $module ]]; then
+    printf 'error: %s: is not there; it lists the kernels of %s\n' "$module" "$kernels" >&2
+    unknown=1
+    continue
+  fi
+  entries=$("$compiler" -E -P "${flags[@]}" "$module" | grep -o 'simulated::Invoker<[a-z0-9_]*>' | sort -u)
+  for name in $(device_names "$kernels"); do
+    if ! grep -q "<$name>" <<<"$entries"; then
+      printf 'error: %s: lacks KERNEL_ENTRY(%s) of %s\n' "$module" "$name" "$kernels" >&2
+      unknown=1
+    fi
+  done
+done
+
+"$build/kernel-tests" "$@" || exit 1
+exit "$unknown"
