@@ -36,8 +36,8 @@ import Testing
     #expect(stub.get("cuMemHostAlloc") == 0)
   }
 
-  /// 100 times 100,000 bytes go through a ring of 1 MiB: five to a half, twenty changes of half, of which the first
-  /// meets a half that was never written.
+  /// 100 times 100,000 bytes go through a ring of 1 MiB: five to a half, twenty changes of half, of which the
+  /// first meets a half that was never written.
   @Test func ringWaitsForTheDeviceBeforeItIsWrittenAgain() throws {
     let block = try memory.allocate(100_000)
     for number in 0..<100 {
@@ -134,6 +134,12 @@ import Testing
     device.forgetFailure()
     try device.synchronize()
     #expect(memory.block(1000).address != 0)
+  }
+
+  @Test func firstFailureStays() {
+    _ = memory.block(2 << 30)
+    _ = memory.block(3 << 30)
+    #expect(device.failure?.shortage?.wanted == 2 << 30)
   }
 
   @Test func contextThatCannotBeMadeIsAFault() throws {

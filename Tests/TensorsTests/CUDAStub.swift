@@ -3,8 +3,8 @@ import Foundation
 import Glibc
 import Tensors
 
-/// A driver, a compiler and cuBLASLt that compute nothing (Tests/Fixtures/CUDAStub), in a folder of their own: copies of
-/// one library, so that tests that run side by side do not steer each other's.
+/// A driver, a compiler and cuBLASLt that compute nothing (Tests/Fixtures/CUDAStub), in a folder of their
+/// own: copies of one library, so that tests that run side by side do not steer each other's.
 final class CUDAStub {
   /// Holds libcuda.so.1, libnvrtc.so.13 and libcublasLt.so.13.
   let folder: String

@@ -20,7 +20,8 @@ import Testing
         == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   }
 
-  /// Lengths around the padding's edges, against sums of their digests that `sha256sum` gave for as many zero bytes.
+  /// Lengths around the padding's edges, against sums of their digests that `sha256sum` gave for as many zero
+  /// bytes.
   @Test(arguments: [
     (55, "02779466cdec163811d078815c633f21901413081449002f24aa3e80f0b88ef7"),
     (56, "d4817aa5497628e7c77e6b606107042bbba3130888c5f47a375e6179be789fbb"),

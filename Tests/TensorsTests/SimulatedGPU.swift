@@ -3,8 +3,9 @@ import Foundation
 import Glibc
 import Tensors
 
-/// The GPU that is not there (Tests/SimulatedGPU): libcuda, NVRTC and cuBLASLt that run the project's own kernels on the
-/// processor. Each value is a copy of the library with links of its three names, so that what a test sets is its own.
+/// The GPU that is not there (Tests/SimulatedGPU): libcuda, NVRTC and cuBLASLt that run the project's own
+/// kernels on the processor. Each value is a copy of the library with links of its three names, so that what
+/// a test sets is its own.
 final class SimulatedGPU {
   /// The library, built beside the tests; nil where the package does not build it.
   static var library: String? {

@@ -1,7 +1,8 @@
-/// Blocks of device memory, in use and free: each is a part of a segment that was allocated from the device in one
-/// piece. Neighbours know each other, so that free ones are joined again.
+/// Blocks of device memory, in use and free: each is a part of a segment that was allocated from the device
+/// in one piece. Neighbours know each other, so that free ones are joined again.
 ///
-/// A pool is a set of segments that lend blocks to one user only: pool 0 to everyone, others to one captured graph each.
+/// A pool is a set of segments that lend blocks to one user only: pool 0 to everyone, others to one captured
+/// graph each.
 struct BlockTable {
   /// A part of a segment.
   struct Block {
@@ -34,7 +35,8 @@ struct BlockTable {
       add(Block(address: address, byteCount: byteCount, pool: pool, isSmall: isSmall, isFree: false)))
   }
 
-  /// The smallest free block that holds `byteCount`, cut to size when the rest is at least `smallestRest` bytes.
+  /// The smallest free block that holds `byteCount`, cut to size when the rest is at least `smallestRest`
+  /// bytes.
   /// - Returns: its index; it is in use from now on.
   mutating func take(_ byteCount: Int, pool: Int, isSmall: Bool, smallestRest: Int) -> Int? {
     let key = ListKey(pool: pool, isSmall: isSmall)

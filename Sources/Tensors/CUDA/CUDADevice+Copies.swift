@@ -1,8 +1,9 @@
 import CCUDA
 
 extension CUDADevice {
-  /// Queues a copy from host memory, which may change when this returns. Up to 128 KiB go through pinned memory, and
-  /// the program does not wait; more than that is copied as the driver does it for memory that is not page-locked.
+  /// Queues a copy from host memory, which may change when this returns. Up to 128 KiB go through pinned
+  /// memory, and the program does not wait; more than that is copied as the driver does it for memory that is
+  /// not page-locked.
   package func upload(_ bytes: UnsafeRawBufferPointer, to address: UInt64) {
     precondition(!isCapturing, "CUDADevice.upload: within the capture of a graph")
     guard failure == nil, let source = bytes.baseAddress, !bytes.isEmpty else { return }

@@ -4,9 +4,9 @@ import Files
 /// A GPU: its context, and the one stream that everything runs on, in the order of the calls.
 ///
 /// The operations on tensors do not throw, and the GPU reports faults late. So calls that only queue work
-/// (`launch`, `upload`, `copy`, `fill`, ...) do not throw either: the first one that fails leaves its error in
-/// `failure`, and from then on nothing more is queued. Calls that wait (`synchronize`, `download`, ...) throw that
-/// error; so no result computed after a failure is ever read.
+/// (`launch`, `upload`, `copy`, `fill`, ...) do not throw either: the first one that fails leaves its error
+/// in `failure`, and from then on nothing more is queued. Calls that wait (`synchronize`, `download`, ...)
+/// throw that error; so no result computed after a failure is ever read.
 ///
 /// To be used by one thread at a time; another thread than the one that made it calls `bindThread` first.
 package final class CUDADevice {
@@ -109,8 +109,8 @@ extension CUDADevice {
     if failure == nil { failure = error }
   }
 
-  /// Forgets a failure from which the caller has recovered (memory that was given back, say), so that work is queued
-  /// again. A lost device stays lost.
+  /// Forgets a failure from which the caller has recovered (memory that was given back, say), so that work is
+  /// queued again. A lost device stays lost.
   package func forgetFailure() {
     if failure?.kind != .deviceLost { failure = nil }
   }

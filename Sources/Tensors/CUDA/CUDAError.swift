@@ -110,8 +110,8 @@ func gigabytes(_ bytes: Int) -> String {
   return "\(hundredths / 100).\(decimals < 10 ? "0" : "")\(decimals) GB"
 }
 
-/// Results after which a context computes nothing more: uncorrectable memory errors, faults of a kernel, a device that
-/// fell off the bus. Source: cuda.h, "the process must be terminated and relaunched".
+/// Results after which a context computes nothing more: uncorrectable memory errors, faults of a kernel, a
+/// device that fell off the bus. Source: cuda.h, "the process must be terminated and relaunched".
 private let lostCodes: Set<Int32> = [
   46, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999,
 ]

@@ -1,9 +1,10 @@
 import CCUDA
 
-/// Work that was queued once and runs again with one call: the same kernels, with the same arguments, on the same memory.
+/// Work that was queued once and runs again with one call: the same kernels, with the same arguments, on the
+/// same memory.
 ///
-/// Memory that was taken while it was captured belongs to it until it ends: blocks that are given back meanwhile are
-/// lent within the capture, and to nobody else afterwards.
+/// Memory that was taken while it was captured belongs to it until it ends: blocks that are given back
+/// meanwhile are lent within the capture, and to nobody else afterwards.
 package final class CUDAGraph {
   private let device: CUDADevice
   private let memory: CUDAMemory

@@ -1,7 +1,7 @@
 import CCUDA
 
-/// What a kernel may be given: scalars of the size that the kernel declares, and device addresses (or 0 for none) as
-/// `UInt64`. `Int` is none of them, so that a 32-bit parameter never gets 64 bits.
+/// What a kernel may be given: scalars of the size that the kernel declares, and device addresses (or 0 for
+/// none) as `UInt64`. `Int` is none of them, so that a 32-bit parameter never gets 64 bits.
 package protocol KernelArgument: BitwiseCopyable {}
 
 extension Int32: KernelArgument {}
@@ -25,7 +25,8 @@ package struct LaunchExtent: Equatable, Sendable, ExpressibleByIntegerLiteral {
 
   package init(integerLiteral value: Int) { self.init(value) }
 
-  /// Enough blocks of `block` threads for `count` elements, at most `most`: for kernels that stride over the rest.
+  /// Enough blocks of `block` threads for `count` elements, at most `most`: for kernels that stride over the
+  /// rest.
   package static func covering(_ count: Int, block: Int, most: Int = 65_536) -> LaunchExtent {
     LaunchExtent(min(most, (count + block - 1) / block))
   }
@@ -48,7 +49,8 @@ package final class CUDAKernel {
   }
 
   /// Queues the kernel; an extent with a 0 queues nothing. A failure is left with the device.
-  /// - shared: dynamic shared memory in bytes.  - arguments: in the kernel's order, each of its parameter's size.
+  /// - shared: dynamic shared memory in bytes.  - arguments: in the kernel's order, each of its parameter's
+  ///   size.
   package func launch<each Argument: KernelArgument>(
     grid: LaunchExtent, block: LaunchExtent, shared: Int = 0, _ arguments: repeat each Argument
   ) {
@@ -75,7 +77,8 @@ package final class CUDAKernel {
     sharedLimit = byteCount
   }
 
-  /// Compares the arguments' number and sizes with the kernel's, at its first launch, where the driver tells them.
+  /// Compares the arguments' number and sizes with the kernel's, at its first launch, where the driver tells
+  /// them.
   private func check(_ area: ArgumentArea) {
     isChecked = true
     guard let information = device.driver.call.pointee.cuFuncGetParamInfo else { return }

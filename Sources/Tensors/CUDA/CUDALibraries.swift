@@ -96,7 +96,8 @@ package struct CUDALibraries {
     return found + names.filter(\.value).keys.sorted().map { "\($0): not found\(looked(for: $0))" }
   }
 
-  /// " in the system's loader paths, /usr/local/cuda/lib64; unusable: …" of the libraries whose name begins so.
+  /// " in the system's loader paths, /usr/local/cuda/lib64; unusable: …" of the libraries whose name begins
+  /// so.
   func looked(for name: String) -> String {
     let looks = sightings.filter { $0.library.hasPrefix(name) }
     var places: [String] = []

@@ -41,9 +41,9 @@ package enum MatrixProductChoice: Sendable {
 
 /// Matrix products by cuBLASLt: float32 sums, without TF32; results are rounded once.
 ///
-/// What cuBLASLt offers for a shape is asked once. Splitting of the inner dimension adds partial sums in float32 and
-/// in a fixed order: the same product gives the same bits within a run, and with `.heuristic` in every run on the same
-/// device and library.
+/// What cuBLASLt offers for a shape is asked once. Splitting of the inner dimension adds partial sums in
+/// float32 and in a fixed order: the same product gives the same bits within a run, and with `.heuristic` in
+/// every run on the same device and library.
 package final class CUDAMatrixProduct {
   /// Bytes of scratch memory that algorithms may use.
   package static let workspaceByteCount = 32 << 20
@@ -94,8 +94,8 @@ package final class CUDAMatrixProduct {
 
   /// Queues c = scale · op(a) · op(b) + addend · c. A failure is left with the device.
   /// - c: [rows of op(a), columns of op(b)], stored.  - addend: 0 (what c holds is not read) or 1, usually.
-  /// - Returns: false, and nothing is queued, where cuBLASLt has no such product: factors of two types, a bfloat16
-  ///   result of float32 factors, an odd shape or place.
+  /// - Returns: false, and nothing is queued, where cuBLASLt has no such product: factors of two types, a
+  ///   bfloat16 result of float32 factors, an odd shape or place.
   package func multiply(
     _ a: DeviceMatrix, _ b: DeviceMatrix, scale: Float, addend: Float, _ c: DeviceMatrix
   ) -> Bool {
@@ -123,7 +123,8 @@ package final class CUDAMatrixProduct {
       plan = try MatrixPlan(key, library, handle, count: choice == .timed ? 8 : 1)
       plans[key] = .some(plan)
     }
-    // Nothing can be measured while a graph is captured; the first choice will do until the shape comes again.
+    // Nothing can be measured while a graph is captured; the first choice will do until the shape comes
+    // again.
     if let plan, choice == .timed, !plan.isTimed, !device.isCapturing { try time(plan, a, b, c) }
     return plan
   }

@@ -27,11 +27,11 @@ package final class CUDALease {
 
 /// Device memory that is kept for reuse.
 ///
-/// Everything runs on one stream, in order; so a block that is given back can be lent again at once, also while
-/// queued work still uses it: what uses it next is queued behind. Segments of 2 MiB hold the blocks up to 1 MiB,
-/// segments of 20 MiB and more the larger ones; a free block is cut to size and joined again with its neighbours.
-/// Requests in the same order get the same places. To be used by one thread at a time.
-/// Source of the sizes: PyTorch, c10/cuda/CUDACachingAllocator.cpp.
+/// Everything runs on one stream, in order; so a block that is given back can be lent again at once, also
+/// while queued work still uses it: what uses it next is queued behind. Segments of 2 MiB hold the blocks up
+/// to 1 MiB, segments of 20 MiB and more the larger ones; a free block is cut to size and joined again with
+/// its neighbours. Requests in the same order get the same places. To be used by one thread at a time. Source
+/// of the sizes: PyTorch, c10/cuda/CUDACachingAllocator.cpp.
 package final class CUDAMemory {
   /// Where segments come from.
   package struct Source {
@@ -70,7 +70,8 @@ package final class CUDAMemory {
   private let source: Source
   private var table = BlockTable()
   private var poolCount = 0
-  /// The pool of the graph that is being captured, and blocks of others that are given back meanwhile, by pool.
+  /// The pool of the graph that is being captured, and blocks of others that are given back meanwhile, by
+  /// pool.
   private var capturePool: Int?
   private var held: [Int: [Int]] = [:]
 
@@ -88,7 +89,8 @@ package final class CUDAMemory {
   deinit { table.segmentAddresses.forEach(source.free) }
 
   /// A block of `byteCount` bytes, not initialised.
-  /// - Throws: kind .outOfMemory, with the numbers, when there is none even after all unused segments went back.
+  /// - Throws: kind .outOfMemory, with the numbers, when there is none even after all unused segments went
+  ///   back.
   package func allocate(_ byteCount: Int) throws(CUDAError) -> CUDABlock {
     precondition(byteCount >= 0, "CUDAMemory.allocate: \(byteCount) bytes")
     let rounded = max(1, byteCount).roundedUp(to: SegmentSizes.granularity)
@@ -98,8 +100,8 @@ package final class CUDAMemory {
     return CUDABlock(address: table.blocks[index].address, byteCount: byteCount, index: index)
   }
 
-  /// The same for callers that cannot throw: where there is no memory, the device gets the failure, nothing more is
-  /// queued, and the block has address 0.
+  /// The same for callers that cannot throw: where there is no memory, the device gets the failure, nothing
+  /// more is queued, and the block has address 0.
   package func block(_ byteCount: Int) -> CUDABlock {
     do throws(CUDAError) {
       return try allocate(byteCount)
@@ -174,7 +176,8 @@ package final class CUDAMemory {
     return index
   }
 
-  /// A segment for a block: first of the usual size, then, with all unused segments given back, that or just enough.
+  /// A segment for a block: first of the usual size, then, with all unused segments given back, that or just
+  /// enough.
   private func newSegment(
     _ byteCount: Int, isSmall: Bool
   ) throws(CUDAError) -> (address: UInt64, byteCount: Int) {

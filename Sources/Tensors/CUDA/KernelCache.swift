@@ -3,8 +3,8 @@ import Foundation
 
 /// Compiled kernels on the disk, so that a program starts without compiling.
 ///
-/// An entry's name holds a hash of all that it depends on; its last 32 bytes are a hash of the others. What cannot be
-/// read, or is damaged, counts as absent; what cannot be written is compiled again next time.
+/// An entry's name holds a hash of all that it depends on; its last 32 bytes are a hash of the others. What
+/// cannot be read, or is damaged, counts as absent; what cannot be written is compiled again next time.
 struct KernelCache: Sendable {
   /// Folder of the entries; nil keeps nothing.
   let folder: String?

@@ -28,8 +28,8 @@ package final class KernelModules {
   }
 
   /// Compiles what `cacheFolder` does not hold, several files at once, and loads everything.
-  /// - Throws: `Fault` .failure with the file and the compiler's words where a file does not compile, .unavailable
-  ///   where the device does not load the code.
+  /// - Throws: `Fault` .failure with the file and the compiler's words where a file does not compile,
+  ///   .unavailable where the device does not load the code.
   package init(
     _ device: CUDADevice, files: [KernelFile] = KernelFile.embedded,
     headers: [KernelFile] = KernelFile.embeddedHeaders,
@@ -68,7 +68,8 @@ package final class KernelModules {
     }
     try device.driver.check(code, "cuModuleGetFunction(\(name))")
     guard let function else { throw device.driver.error(1, "cuModuleGetFunction(\(name))") }
-    // The driver loads a function's code when it is first asked about it: now, and not while a graph is captured.
+    // The driver loads a function's code when it is first asked about it: now, and not while a graph is
+    // captured.
     var registers: Int32 = 0
     try device.driver.check(
       device.driver.call.pointee.cuFuncGetAttribute(&registers, Int32(CC_FUNCTION_REGISTERS), function),

@@ -45,7 +45,8 @@ package struct LibraryPlaces: Equatable, Sendable {
   }
 
   /// `folder` when given, then the loader's paths, the toolkit's folder, and Python environments.
-  /// - searchPath: the folders of PATH: a `python3` there marks an environment.  - home: the user's home folder.
+  /// - searchPath: the folders of PATH: a `python3` there marks an environment.  - home: the user's home
+  ///   folder.
   /// - root: stands before every absolute path but `folder`, `searchPath` and `home`.
   package init(folder: String?, searchPath: [String], home: String, root: String = "") {
     // Containers get the driver mounted in the first, Windows' Linux in the second.

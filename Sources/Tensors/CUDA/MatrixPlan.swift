@@ -23,8 +23,8 @@ struct MatrixPlanKey: Hashable {
     (alignmentA, alignmentB, alignmentC) = (alignment(a), alignment(b), alignment(c))
   }
 
-  /// cuBLASLt has one type for both factors, and bfloat16 results of bfloat16 factors only. An empty inner dimension is
-  /// left to own kernels too.
+  /// cuBLASLt has one type for both factors, and bfloat16 results of bfloat16 factors only. An empty inner
+  /// dimension is left to own kernels too.
   var isSupported: Bool { typeA == typeB && (typeA == .bfloat16 || typeC == .float32) && inner > 0 }
 }
 
@@ -32,7 +32,8 @@ private func alignment(_ matrix: DeviceMatrix) -> Int {
   1 << min(8, matrix.address.trailingZeroBitCount)
 }
 
-/// cuBLASLt's description of a product, and the algorithms that it offers for it, the best by its own estimate first.
+/// cuBLASLt's description of a product, and the algorithms that it offers for it, the best by its own
+/// estimate first.
 final class MatrixPlan {
   let description: UnsafeMutableRawPointer
   let layoutA: UnsafeMutableRawPointer, layoutB: UnsafeMutableRawPointer, layoutC: UnsafeMutableRawPointer

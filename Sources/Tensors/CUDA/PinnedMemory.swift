@@ -1,7 +1,7 @@
 import CCUDA
 
-/// Page-locked host memory, which the device copies from and to while the program goes on. Buffers are kept for reuse:
-/// making one takes longer than most copies.
+/// Page-locked host memory, which the device copies from and to while the program goes on. Buffers are kept
+/// for reuse: making one takes longer than most copies.
 final class PinnedMemory {
   private let driver: CUDADriver
   /// Free buffers by the binary logarithm of their size.
@@ -40,10 +40,11 @@ final class PinnedMemory {
   }
 }
 
-/// A ring of pinned memory for small copies to the device: their source may change as soon as the call returns.
+/// A ring of pinned memory for small copies to the device: their source may change as soon as the call
+/// returns.
 ///
-/// The ring has two halves. The device is done with a half when the event recorded at the half's end has happened;
-/// only then is it written again.
+/// The ring has two halves. The device is done with a half when the event recorded at the half's end has
+/// happened; only then is it written again.
 struct StagingRing {
   /// Bytes of a half, and the largest copy that goes through the ring.
   static let halfByteCount = 1 << 19, largestCopy = 1 << 17
@@ -64,7 +65,8 @@ struct StagingRing {
     ends = [try StreamEvent(driver, isTimed: false), try StreamEvent(driver, isTimed: false)]
   }
 
-  /// Where `byteCount` bytes can be written for a copy that is queued next; waits for the device when the ring is full.
+  /// Where `byteCount` bytes can be written for a copy that is queued next; waits for the device when the
+  /// ring is full.
   mutating func room(_ byteCount: Int) throws(CUDAError) -> UnsafeMutableRawPointer {
     if offset + byteCount > Self.halfByteCount {
       try driver.check(ends[half].record(stream), "cuEventRecord")
