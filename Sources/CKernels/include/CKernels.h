@@ -12,5 +12,6 @@ enum { CK_FLOAT32 = 0, CK_BFLOAT16 = 1 };
 #include "ck_lowrank.h"
 #include "ck_adamw.h"
 #include "ck_check.h"
+#include "ck_memory.h"
 #include "ck_operations.h"
 #include "ck_team.h"

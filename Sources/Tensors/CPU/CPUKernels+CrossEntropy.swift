@@ -54,7 +54,8 @@ extension CPUKernels {
 
   private func argmax(_ hidden: Tensor, _ table: Tensor, into ids: UnsafeMutablePointer<Int32>) {
     let (rows, vocabulary) = (hidden.shape[0], table.shape[0])
-    let step = max(512, min(4096, (1 << 16) / rows / 16 * 16))
+    // Logits of a tile stay in the cache, and are no memory that the system hands out anew each time.
+    let step = max(512, min(4096, (1 << 14) / rows / 16 * 16))
     let tiles = (vocabulary + step - 1) / step
     let best = Tensor(uninitialized: [tiles, rows], .int32)
     let largest = Tensor(uninitialized: [tiles, rows], .float32)

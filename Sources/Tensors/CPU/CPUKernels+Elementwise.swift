@@ -39,5 +39,5 @@ extension CPUKernels {
   }
 
   /// Elements of one tile of an element-wise loop: enough to outweigh starting a worker.
-  static var elementGrain: Int { 1 << 16 }
+  static var elementGrain: Int { 1 << 14 }
 }

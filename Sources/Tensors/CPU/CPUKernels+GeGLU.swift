@@ -7,7 +7,7 @@ extension CPUKernels {
       "gegluForward: gate \(gate.shape) \(gate.dtype), up \(up.shape) \(up.dtype)")
     let output = Tensor(uninitialized: gate.shape, gate.dtype)
     let size = gate.dtype.byteCount
-    parallel(over: gate.count, grain: 32768) { elements in
+    parallel(over: gate.count, grain: 8192) { elements in
       let offset = elements.lowerBound * size
       ck_geglu_forward(
         gate.dtype.elementType, gate.bytes + offset, up.bytes + offset, output.bytes + offset, elements.count)
@@ -23,7 +23,7 @@ extension CPUKernels {
     let dGate = Tensor(uninitialized: gate.shape, gate.dtype)
     let dUp = Tensor(uninitialized: gate.shape, gate.dtype)
     let size = gate.dtype.byteCount
-    parallel(over: gate.count, grain: 32768) { elements in
+    parallel(over: gate.count, grain: 8192) { elements in
       let offset = elements.lowerBound * size
       ck_geglu_backward(
         gate.dtype.elementType, dY.bytes + offset, gate.bytes + offset, up.bytes + offset,

@@ -44,9 +44,7 @@ extension CPUKernels {
     withPanels(factor, upTo: lanes) { panel in
       if lanes > 0 { factor.pack(0..<x.shape[0], into: panel) }
       let lines = lanes > 0 ? UnsafePointer(panel) : UnsafePointer(x.bfloat16)
-      // Long runs of the weight's bytes, in at least sixteen tiles.
-      let grain = max(32, min(512, rows / 16 / 16 * 16))
-      parallel(over: rows, grain: grain) { range in
+      parallelRuns(over: rows, unit: 16, atLeast: 32) { range in
         var product = ck_thin_pairs(
           x: lines, w: weight.bfloat16 + range.lowerBound * inner, x_rows: x.shape[0], w_rows: range.count,
           inner: inner, target: ck_product_target(c, 0, range.lowerBound, scale, store))

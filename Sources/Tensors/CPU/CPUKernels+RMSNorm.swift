@@ -8,7 +8,7 @@ extension CPUKernels {
     let rstd = Tensor(uninitialized: [x.rowCount], .float32)
     let gain = gains(weight)
     let rowBytes = width * x.dtype.byteCount
-    parallel(over: x.rowCount, grain: rmsNormRows(width)) { rows in
+    parallel(over: x.rowCount, grain: max(1, 8192 / max(1, width))) { rows in
       let offset = rows.lowerBound * rowBytes
       ck_rmsnorm_forward(
         x.dtype.elementType, x.bytes + offset, gain.float32, epsilon, rows.count, width, y.bytes + offset,
@@ -53,6 +53,6 @@ extension CPUKernels {
     return gain
   }
 
-  /// Rows of one tile: some 32 K elements, enough to be worth handing out.
+  /// Rows of one tile of the weight's gradient: some 32 K elements.
   private func rmsNormRows(_ width: Int) -> Int { max(1, 32768 / max(1, width)) }
 }

@@ -10,7 +10,7 @@ extension CPUKernels {
     let output = Tensor(uninitialized: x.shape, x.dtype)
     let rowBytes = x.rowLength * x.dtype.byteCount
     let half = table.headDim / 2
-    parallel(over: x.rowCount, grain: 64) { rows in
+    parallel(over: x.rowCount, grain: 8) { rows in
       withUnsafeTemporaryAllocation(of: Float.self, capacity: table.headDim) { angles in
         guard let cosines = angles.baseAddress else { return }
         let sines = cosines + half

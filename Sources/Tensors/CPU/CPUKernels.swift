@@ -11,11 +11,13 @@ package struct CPUKernels {
   /// True when products of two bfloat16 factors are computed here and not by OpenBLAS.
   package let hasPairProducts: Bool
 
-  /// Kernels on up to `threads` workers. Switches OpenBLAS's own threads off for the whole process.
+  /// Kernels on up to `threads` workers. For the whole process, switches OpenBLAS's own threads off, and keeps some freed
+  /// memory for the next step.
   package init(threads: Int, products: ProductChoice = .automatic) {
     self.threads = max(1, threads)
     hasPairProducts = products == .automatic && ck_has_bfloat16_products() != 0
     openblas_set_num_threads(1)
+    ck_keep_freed_memory()
   }
 
   /// Such as "own bfloat16 products (AVX512_BF16), OpenBLAS 0.3.21 (Haswell) for float32, AVX-512, 2 threads", or
@@ -52,6 +54,19 @@ package struct CPUKernels {
     parallel((count + grain - 1) / grain) { tile in
       body(tile * grain..<min(count, (tile + 1) * grain))
     }
+  }
+
+  /// Runs `body` for runs of items that get shorter, so that memory is read in long runs and workers still end together:
+  /// for results that do not depend on the runs. A run is a multiple of `unit` items, but for the last.
+  func parallelRuns(over count: Int, unit: Int, atLeast least: Int, _ body: (Range<Int>) -> Void) {
+    if threads == 1 { return body(0..<count) }
+    var ends: [Int] = []
+    var end = 0
+    while end < count {
+      end = min(count, end + max(least, (count - end) / (2 * threads) / unit * unit))
+      ends.append(end)
+    }
+    parallel(ends.count) { body((($0 == 0 ? 0 : ends[$0 - 1])..<ends[$0])) }
   }
 }
 
