@@ -4,8 +4,9 @@
  * Products and sums are rounded one by one except where fmaf is written: the compiler must not fuse them.
  * Source: bitsandbytes 0.50.2, csrc/kernels.cu (kOptimizerStatic8bit2StateBlockwise, kOptimizer32bit2State).
  *
- * One launch updates all tensors that share a kernel. Both kernels: grid: what is useful, at most `count` (chunks);
- * any gives the same result. block: 256. Nothing is updated when *clip is not finite; a null clip is 1.
+ * One launch updates all tensors that share a kernel. Both kernels: grid: what is useful, at most `count` (chunks), any
+ * gives the same result (three blocks fit a multiprocessor); block: 256. Nothing is updated when *clip is not finite;
+ * a null clip is 1.
  */
 #include "gpu.cuh"
 
@@ -57,7 +58,7 @@ GPU bool is_finite(float x) { return (__float_as_uint(x) & 0x7F800000u) != 0x7F8
 struct Numbers {
     float beta1, beta2, rest1, rest2, epsilon, root, step_size, scale, decay_before, decay;
 
-    GPU Numbers(const AdamWStep &step, const AdamWTensor &tensor, float clip) {
+    GPU void set(const AdamWStep &step, const AdamWTensor &tensor, float clip) {
         beta1 = step.beta1;
         beta2 = step.beta2;
         rest1 = __fsub_rn(1.0f, beta1);
@@ -251,13 +252,20 @@ GPU i32 update_32bit(const AdamWTensor &tensor, const Numbers &numbers, const Ru
 template <class Body>
 GPU void for_each_run(const AdamWTensor *tensors, const Chunk *chunks, i32 count, const AdamWStep *step,
                       const float *clip, i32 *changed, Body body) {
+    /* What all threads share does not lie in the registers of each. */
+    __shared__ AdamWTensor tensor;
+    __shared__ Numbers numbers;
     const float factor = clip ? *clip : 1.0f;
     if (!is_finite(factor)) return;
     const i32 warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     for (i32 index = blockIdx.x; index < count; index += gridDim.x) {
         const Chunk chunk = chunks[index];
-        const AdamWTensor tensor = tensors[chunk.tensor];
-        const Numbers numbers(*step, tensor, factor);
+        __syncthreads();
+        if (threadIdx.x == 0) {
+            tensor = tensors[chunk.tensor];
+            numbers.set(*step, tensor, factor);
+        }
+        __syncthreads();
         const bool aligned = all_aligned(tensor);
         const i64 blocks = chunk_elements / block_elements, first = chunk.index * blocks;
         i32 changes = 0;
@@ -275,7 +283,7 @@ GPU void for_each_run(const AdamWTensor *tensors, const Chunk *chunks, i32 count
  * One step with 8-bit moments. chunks: `count` of them; changed[tensor] += how many stored weights changed.
  * map1, map2: the values of the codes; table1, table2: of these maps.
  */
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 3)
 adamw_8bit(const AdamWTensor *tensors, const Chunk *chunks, i32 count, const AdamWStep *step, const float *clip,
            const float *map1, const float *map2, const CodeTable *table1, const CodeTable *table2, i32 *changed) {
     __shared__ float maps[2][256];
@@ -294,7 +302,7 @@ adamw_8bit(const AdamWTensor *tensors, const Chunk *chunks, i32 count, const Ada
 }
 
 /* One step with float32 moments. */
-extern "C" __global__ void __launch_bounds__(256)
+extern "C" __global__ void __launch_bounds__(256, 3)
 adamw_32bit(const AdamWTensor *tensors, const Chunk *chunks, i32 count, const AdamWStep *step, const float *clip,
             i32 *changed) {
     for_each_run(tensors, chunks, count, step, clip, changed,
