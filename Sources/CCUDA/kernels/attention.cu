@@ -11,6 +11,7 @@
 #include "attention.cuh"
 
 constexpr int THREADS = 128, ROWS = 64, KEYS = 64;
+static_assert(ROWS <= KEYS, "each row sees one of a tile's first keys: its soft-max starts with a number");
 
 /* The soft-max of a lane's two rows, as it goes along the keys. Scores in units of ln 2. */
 struct OnlineSoftmax {
@@ -25,16 +26,14 @@ struct OnlineSoftmax {
             for (int j = 0; j < tiles; j++) top = fmaxf(top, fmaxf(scores[j][half * 2], scores[j][half * 2 + 1]));
             top = fmaxf(top, __shfl_xor_sync(0xFFFFFFFFu, top, 1));
             top = fmaxf(top, __shfl_xor_sync(0xFFFFFFFFu, top, 2));
-            /* A row may see none of the first keys. */
-            float base = top == negative_infinity() ? 0.0f : top;
-            factors[half] = exp2f(most[half] - base);
+            factors[half] = exp2f(most[half] - top);
             most[half] = top;
             float sum = 0;
 #pragma unroll
             for (int j = 0; j < tiles; j++)
 #pragma unroll
                 for (int i = half * 2; i < half * 2 + 2; i++) {
-                    scores[j][i] = exp2f(scores[j][i] - base);
+                    scores[j][i] = exp2f(scores[j][i] - top);
                     sum += scores[j][i];
                 }
             sums[half] = sums[half] * factors[half] + sum;
@@ -105,8 +104,7 @@ GPU void forward_tile(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *o, floa
         if (row < rows && lane % 4 == 0)
             lse[group.query_index(first_row + row)] = softmax.most[half] * LN_2 + logf(softmax.sums[half]);
     }
-    /* Each warp's own rows of q are free: o goes out through them, in 16-byte pieces. */
-    __syncwarp();
+    /* q is free: o goes out through each warp's own rows of it, in 16-byte pieces. */
     store_rounded<H>(q_tile, sums, warp_row, 0, inverses);
     __syncwarp();
 #pragma unroll 4
@@ -140,6 +138,7 @@ FORWARD(256, 2)
 /* --- Any head size. --- */
 
 constexpr int PLAIN_ROWS = 16, PLAIN_KEYS = 32, WARP_ROWS = 4;
+static_assert(PLAIN_ROWS <= PLAIN_KEYS, "as above");
 
 /* Four warps of four rows; a lane a key for the scores, and then every 32nd element of the head. */
 template <class T>
@@ -170,9 +169,8 @@ GPU void plain_forward_tile(const T *q, const T *k, const T *v, T *o, float *lse
         for (int i = 0; i < WARP_ROWS; i++) {
             bool is_seen = group.sees(group.position(first_row + warp_row + i), key + lane);
             float score = is_seen ? Score(products[i], a.scale, a.soft_cap).value : negative_infinity();
-            float top = fmaxf(most[i], warp_maximum(score)), base = top == negative_infinity() ? 0.0f : top;
-            float weight = expf(score - base);
-            factors[i] = expf(most[i] - base);
+            float top = fmaxf(most[i], warp_maximum(score)), weight = expf(score - top);
+            factors[i] = expf(most[i] - top);
             most[i] = top;
             denominators[i] = denominators[i] * factors[i] + warp_sum(weight);
             weights[(warp_row + i) * PLAIN_KEYS + lane] = weight;

@@ -100,7 +100,7 @@ GPU void query_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const 
         __syncthreads(); /* keys are free */
         if (key + KEYS < end) copy_keys(k_tile, k, key + KEYS);
     }
-    /* Each warp's own rows of q are free. */
+    /* q is free: dQ goes out through each warp's own rows of it. */
     const float factors[2] = {a.scale, a.scale};
     store_rounded<H>(q_tile, sums, warp_row, 0, factors);
     __syncwarp();
@@ -164,7 +164,7 @@ struct RowFacts {
         if (i >= STEP) return;
         const bool is_row = first + i < end;
         index[i] = is_row ? group.query_index(first + i) : -1;
-        position[i] = is_row ? group.position(first + i) : -1;
+        position[i] = is_row ? group.position(first + i) : -1; /* sees no key */
         log[i] = is_row ? lse[index[i]] * LOG2_E : 0.0f;
         delta[i] = is_row ? deltas[index[i]] : 0.0f;
     }
@@ -217,7 +217,7 @@ GPU void key_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const bf
             for (int i = 0; i < 4; i++) {
                 int r = share_row + j * 8 + lane % 4 * 2 + i % 2;
                 i32 key = first_key + warp_key + i / 2 * 8 + lane / 4;
-                bool is_seen = now.index[r] >= 0 && group.sees(now.position[r], key);
+                bool is_seen = group.sees(now.position[r], key);
                 float p = is_seen ? exp2f(scores[j][i] - now.log[r]) : 0.0f;
                 slopes[j][i] = p * (slopes[j][i] - now.delta[r]);
                 if (a.soft_cap > 0) slopes[j][i] *= score_slope(scores[j][i], a.soft_cap);
@@ -330,6 +330,7 @@ GPU void plain_update(float *sums, int row, const float *weights, int weights_st
         float own[WARP_ROWS];
 #pragma unroll
         for (int i = 0; i < WARP_ROWS; i++) own[i] = sums[(row + i) * stride + h];
+#pragma unroll 4
         for (int j = 0; j < count; j++)
 #pragma unroll
             for (int i = 0; i < WARP_ROWS; i++)
@@ -414,9 +415,11 @@ GPU void plain_key_gradient(const T *q, const T *k, const T *v, const T *dO, con
         load_plain(q_tile, q, 16, H, row_offset);
         load_plain(dO_tile, dO, 16, H, row_offset);
         __syncthreads();
+#pragma unroll 1
         for (int i = threadIdx.x; i < 256; i += THREADS) {
             const int key = i % 16, r = i / 16;
             float product = 0, slope = 0;
+#pragma unroll 4
             for (int h = 0; h < H; h++) {
                 product = __fmaf_rn(q_tile[r * stride + h], k_tile[key * stride + h], product);
                 slope = __fmaf_rn(dO_tile[r * stride + h], v_tile[key * stride + h], slope);
