@@ -2,8 +2,8 @@
  * Variable-length causal attention with grouped heads: o = softmax(cap(scale · q · kᵀ)) · v, float32 soft-max.
  * Source: Dao 2023, "FlashAttention-2", algorithm 1.
  *
- * q, o: [T, N · H]; k, v: [S, K · H]; lse: the log of each soft-max's denominator, float32 [T, N]. See attention.cuh for
- * rows and tiles: tiles lie at multiples of the kernel's rows in query_count · N / K rows.
+ * q, o: [T, N · H]; k, v: [S, K · H]; lse: the log of each soft-max's denominator, float32 [T, N]. See attention.cuh
+ * for rows and tiles: tiles lie at multiples of the kernel's rows in query_count · N / K rows.
  *
  *   attention_forward_bf16_{64,128,256}   that head size, tensor cores; tiles of 64 rows
  *   attention_forward_{f32,bf16}          any head size, float32 arithmetic; tiles of 16 rows

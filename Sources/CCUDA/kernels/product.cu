@@ -105,15 +105,16 @@ extern "C" __global__ void __launch_bounds__(ANY_THREADS)
                 target.store(i64(first_row + y + i) * N + first_column + x + j, sums[i][j]);
 }
 
-/* --- bfloat16 by tensor cores: tiles of 128 by 128 by 32, four warps of 64 by 64, a ring of asynchronous copies. --- */
+/* --- bfloat16 by tensor cores: tiles of 128 by 128 by 32, four warps of 64 by 64, a ring of copies. --- */
 
 #ifndef PRODUCT_STAGES
-#define PRODUCT_STAGES 4 /* 16 KB of shared memory each, 3 at least; 3 let two blocks share a multiprocessor of 100 KB */
+#define PRODUCT_STAGES 4 /* 16 KB of shared memory each; with 3, two blocks share a multiprocessor of 100 KB */
 #endif
 constexpr int TILE = 128, DEPTH = 32, PRODUCT_THREADS = 128;
 constexpr int OPERAND_BYTES = TILE * DEPTH * 2, STAGE_BYTES = 2 * OPERAND_BYTES;
 /* Rows of sums on their way to c, in the ring's memory. */
 constexpr int STAGED_ROWS = 64, STAGED_STRIDE = TILE + 8;
+static_assert(STAGED_ROWS * STAGED_STRIDE * 4 <= PRODUCT_STAGES * STAGE_BYTES, "three stages or more");
 /* Rows of tiles that run together, so that they find b's columns in the cache. */
 constexpr int BAND = 8;
 
