@@ -79,10 +79,13 @@ GPU void forward_tile(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *o, floa
         to_scores(scores, a.scale, a.soft_cap);
         if (!group.all_see(first_row, rows, key, KEYS)) mask_scores(scores, group, first_row + warp_row, key);
         softmax.add(scores, factors);
+        /* Most tiles but the first have no new largest score. */
+        if (__any_sync(0xFFFFFFFFu, factors[0] != 1 || factors[1] != 1)) {
 #pragma unroll
-        for (int j = 0; j < H / 8; j++)
+            for (int j = 0; j < H / 8; j++)
 #pragma unroll
-            for (int i = 0; i < 4; i++) sums[j][i] *= factors[i / 2];
+                for (int i = 0; i < 4; i++) sums[j][i] *= factors[i / 2];
+        }
         wait_for_copies<0>();
         __syncthreads(); /* values are there, the keys are free */
         if (key + KEYS < end) copy_keys(k_tile, k, key + KEYS);
