@@ -1,16 +1,28 @@
 import Tensors
 
-/// The CUDA kernels on a simulated GPU of their own.
+/// The CUDA kernels on a simulated GPU.
 package struct SimulatedKernels {
   /// The GPU; its folder lasts as long as this.
   package let gpu: SimulatedGPU
   /// The conformer over it.
   package let kernels: CUDAKernels
 
-  /// Opens the simulated libraries, compiles and loads all kernels.
+  /// A GPU of its own: opens the simulated libraries, compiles and loads all kernels. Each such GPU keeps some thousand
+  /// memory mappings to the end of the process, of which Linux allows 65,530.
   /// - Throws: `Fault`.
   package init(memoryLimit: Int? = nil) throws {
     gpu = try SimulatedGPU()
     kernels = try CUDAKernels(libraries: gpu.libraries, cacheFolder: nil, memoryLimit: memoryLimit)
+  }
+
+  // Used by tests that run one after another.
+  nonisolated(unsafe) private static let common = Result { try SimulatedKernels() }
+
+  /// One for all tests of a `.serialized` suite; current on the calling thread.
+  /// - Throws: `Fault`.
+  package static func shared() throws -> SimulatedKernels {
+    let shared = try common.get()
+    try shared.kernels.device.bindThread()
+    return shared
   }
 }

@@ -7,11 +7,11 @@ import Testing
 ///
 /// Float32 sums have another order there, and e^x another last digit; bfloat16 results may then round the other way:
 /// one of 256 steps of the largest value.
-@Suite struct CUDAKernelsTests {
+@Suite(.serialized) struct CUDAKernelsTests {
   private let simulated: SimulatedKernels
   private let cpu = CPUKernels(threads: 1)
 
-  init() throws { simulated = try SimulatedKernels() }
+  init() throws { simulated = try SimulatedKernels.shared() }
 
   private func tolerance(_ dtype: DType) -> Double { dtype == .bfloat16 ? 1.0 / 128 : 1e-5 }
 
@@ -59,7 +59,9 @@ import Testing
     let x = randomTensor([9, width], dtype, seed: 1, scale: 2)
     let dY = randomTensor([9, width], dtype, seed: 2, scale: 1)
     let weight = randomTensor([width], dtype, seed: 3, scale: 0.5)
-    try expectAgreement([x, dY, weight]) { kernels, x in
+    // Of one element, the gradient is a small difference of two large numbers.
+    let tolerance = width == 1 ? max(1e-4, tolerance(dtype)) : nil
+    try expectAgreement([x, dY, weight], tolerance: tolerance) { kernels, x in
       let (y, rstd) = kernels.rmsNormForward(x[0], x[2], epsilon: 1e-6)
       let dWeight = kernels.zeros([width], .float32)
       let dX = kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dWeight: dWeight)
@@ -292,6 +294,7 @@ import Testing
   }
 
   @Test func failureIsThrownAndResultsAreZero() throws {
+    let simulated = try SimulatedKernels()
     let gpu = simulated.kernels
     let x = gpu.placed(Tensor([1, 2, 3], [3]))
     simulated.gpu.lose(719)
