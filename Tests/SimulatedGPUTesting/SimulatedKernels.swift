@@ -15,14 +15,10 @@ package struct SimulatedKernels {
     kernels = try CUDAKernels(libraries: gpu.libraries, cacheFolder: nil, memoryLimit: memoryLimit)
   }
 
-  // Used by tests that run one after another.
-  nonisolated(unsafe) private static let common = Result { try SimulatedKernels() }
-
-  /// One for all tests of a `.serialized` suite; current on the calling thread.
+  /// The same, current on the calling thread.
   /// - Throws: `Fault`.
-  package static func shared() throws -> SimulatedKernels {
-    let shared = try common.get()
-    try shared.kernels.device.bindThread()
-    return shared
+  package func onThisThread() throws -> SimulatedKernels {
+    try kernels.device.bindThread()
+    return self
   }
 }

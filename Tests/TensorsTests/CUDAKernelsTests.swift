@@ -11,7 +11,10 @@ import Testing
   private let simulated: SimulatedKernels
   private let cpu = CPUKernels(threads: 1)
 
-  init() throws { simulated = try SimulatedKernels.shared() }
+  // The suite's tests run one after another.
+  nonisolated(unsafe) private static let shared = Result { try SimulatedKernels() }
+
+  init() throws { simulated = try Self.shared.get().onThisThread() }
 
   private func tolerance(_ dtype: DType) -> Double { dtype == .bfloat16 ? 1.0 / 128 : 1e-5 }
 

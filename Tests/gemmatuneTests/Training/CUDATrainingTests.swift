@@ -9,7 +9,10 @@ import gemmatune
 @Suite(.serialized) struct CUDATrainingTests {
   private let gpu: CUDAKernels
 
-  init() throws { gpu = try SimulatedKernels.shared().kernels }
+  // The suite's tests run one after another.
+  nonisolated(unsafe) private static let shared = Result { try SimulatedKernels() }
+
+  init() throws { gpu = try Self.shared.get().onThisThread().kernels }
 
   private func reference(_ family: String, _ method: RunConfiguration.Method, steps: Int) throws
     -> TrainingReference
