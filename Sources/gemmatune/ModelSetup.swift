@@ -1,12 +1,9 @@
 import Files
-import Foundation
 import Gemma
 import Tensors
 
-/// What every command that computes begins with: kernels, the model's sizes and its tokenizer; weights on demand.
+/// What every command that computes begins with: the model's sizes and its tokenizer; weights on demand.
 package struct ModelSetup {
-  /// What computes.
-  package let kernels: any Kernels
   /// The base model's sizes.
   package let configuration: ModelConfiguration
   /// The base model's tokenizer.
@@ -17,7 +14,6 @@ package struct ModelSetup {
   /// - Throws: `Fault`.
   package init(_ run: RunConfiguration) throws {
     self.run = run
-    kernels = CPUKernels(threads: run.threads ?? ProcessInfo.processInfo.activeProcessorCount)
     configuration = try ModelConfiguration(contentsOf: "\(run.model.path)/config.json")
     tokenizer = try Tokenizer(
       contentsOf: "\(run.model.path)/tokenizer.model", embeddingRows: configuration.vocabSize)
@@ -28,7 +24,7 @@ package struct ModelSetup {
 
   /// The base model where the kernels compute.
   /// - Throws: `Fault`.
-  func baseModel() throws -> GemmaModel {
+  private func baseModel(_ kernels: any Kernels) throws -> GemmaModel {
     var model = try readModel()
     model.placeWeights(kernels)
     return model
@@ -45,36 +41,48 @@ package struct ModelSetup {
   /// The base model made ready for the run's method: with its own copy of the weights, or with an adapter.
   /// - Returns: the model, and the adapter whose storage it shares.
   /// - Throws: `Fault`.
-  func trainableModel() throws -> (model: GemmaModel, adapter: AdapterWeights?) {
+  func trainableModel(_ kernels: any Kernels) throws -> (model: GemmaModel, adapter: AdapterWeights?) {
     guard run.method == .lora else {
       var model = try readModel()
       model.copyWeights(kernels)
+      try kernels.check(.weights, run)
       return (model, nil)
     }
-    var model = try baseModel()
+    var model = try baseModel(kernels)
     var adapter = try adapter()
     adapter.place(kernels)
     model.attach(adapter)
+    try kernels.check(.weights, run)
     return (model, adapter)
   }
 
-  /// The base model with what the run's training made of it; the base alone when its method is none.
-  /// - Throws: `Fault` .missing when the run is not finished.
-  func finishedModel(in directory: String) throws -> GemmaModel {
+  /// Refuses a run that is not finished, where there is something to train.
+  /// - Throws: `Fault` .missing.
+  func requireFinished(in directory: String) throws {
     let final = RunDirectory.finalFolder(in: directory)
-    if run.method != .none, !isDirectory(final) {
-      throw Fault(
-        .missing, file: final, "no finished weights of this run",
-        hint: "train it first: gemmatune train CONFIG")
-    }
+    guard run.method != .none, !isDirectory(final) else { return }
+    throw Fault(
+      .missing, file: final, "no finished weights of this run",
+      hint: "train it first: gemmatune train CONFIG")
+  }
+
+  /// The base model with what the run's training made of it; the base alone when its method is none.
+  /// - Throws: `Fault`.
+  func finishedModel(in directory: String, _ kernels: any Kernels) throws -> GemmaModel {
+    let model = try modelOfRun(RunDirectory.finalFolder(in: directory), kernels)
+    try kernels.check(.weights, run)
+    return model
+  }
+
+  private func modelOfRun(_ final: String, _ kernels: any Kernels) throws -> GemmaModel {
     switch run.method {
-    case .none: return try baseModel()
+    case .none: return try baseModel(kernels)
     case .full:
       var model = try GemmaModel(contentsOf: final, precision: precision)
       model.placeWeights(kernels)
       return model
     case .lora:
-      var model = try baseModel()
+      var model = try baseModel(kernels)
       var adapter = try AdapterWeights(contentsOf: final, for: configuration)
       adapter.place(kernels)
       model.attach(adapter)

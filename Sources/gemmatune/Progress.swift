@@ -59,13 +59,25 @@ struct Stopwatch {
 package enum ProcessMemory {
   /// Memory that a new allocation could take without swapping, in bytes; 0 where the system does not tell.
   package static var availableBytes: Int {
-    let lines = (try? readFile("/proc/meminfo")).map { String(decoding: $0, as: UTF8.self) } ?? ""
-    let line = lines.split(separator: "\n").first { $0.hasPrefix("MemAvailable:") }
-    let free = line.flatMap { $0.split(separator: " ").dropFirst().first }.flatMap { Int($0) } ?? 0
+    let free = machineNumber("MemAvailable") ?? 0
     guard let limit = cgroupNumber("memory.max"), let used = cgroupNumber("memory.current") else {
-      return free * 1024
+      return free
     }
-    return min(free * 1024, max(0, limit - used))
+    return min(free, max(0, limit - used))
+  }
+
+  /// All memory that this process could ever have, in bytes; nil where the system does not tell.
+  package static var totalBytes: Int? {
+    guard let total = machineNumber("MemTotal") else { return nil }
+    return min(total, cgroupNumber("memory.max") ?? total)
+  }
+
+  /// A number of /proc/meminfo, in bytes.
+  private static func machineNumber(_ name: String) -> Int? {
+    let lines = (try? readFile("/proc/meminfo")).map { String(decoding: $0, as: UTF8.self) } ?? ""
+    let line = lines.split(separator: "\n").first { $0.hasPrefix("\(name):") }
+    let kibibytes = line.flatMap { $0.split(separator: " ").dropFirst().first }.flatMap { Int($0) }
+    return kibibytes.flatMap { $0 > Int.max >> 10 ? nil : $0 << 10 }
   }
 
   /// A number of this process's control group; nil without one, or where it says "max".

@@ -1,4 +1,5 @@
 import Files
+import Tensors
 
 /// What a finished run says about itself beside its weights: `final/gemmatune.json`.
 package struct RunFacts: Equatable, Sendable {
@@ -10,6 +11,8 @@ package struct RunFacts: Equatable, Sendable {
   package var method: String
   /// What computed: libraries, vector instructions, threads.
   package var kernels: String
+  /// Where they computed.
+  package var place: Place
   /// Optimizer steps done.
   package var steps: Int
   /// Parameters of the base model, and those that were trained.
@@ -20,13 +23,14 @@ package struct RunFacts: Equatable, Sendable {
 
   /// All of it.
   package init(
-    promptHash: String, baseModel: String, method: String, kernels: String, steps: Int, baseParameters: Int,
-    trainableParameters: Int
+    promptHash: String, baseModel: String, method: String, kernels: String, place: Place, steps: Int,
+    baseParameters: Int, trainableParameters: Int
   ) {
     self.promptHash = promptHash
     self.baseModel = baseModel
     self.method = method
     self.kernels = kernels
+    self.place = place
     self.steps = steps
     self.baseParameters = baseParameters
     self.trainableParameters = trainableParameters
@@ -48,9 +52,18 @@ package struct RunFacts: Equatable, Sendable {
       guard let value = object?[key]?.intValue else { throw fail(key) }
       return value
     }
+    func place() throws -> Place {
+      // Older files do not say it: they were written where there was but the CPU.
+      switch object?["device"] {
+      case nil, .string("cpu"): return .host
+      case .string("cuda"): return .device
+      default: throw fail("device")
+      }
+    }
     self.init(
       promptHash: try text("prompt_hash"), baseModel: try text("base_model"), method: try text("method"),
-      kernels: try text("kernels"), steps: try number("steps"), baseParameters: try number("base_parameters"),
+      kernels: try text("kernels"), place: try place(),
+      steps: try number("steps"), baseParameters: try number("base_parameters"),
       trainableParameters: try number("trainable_parameters"))
   }
 
@@ -58,8 +71,8 @@ package struct RunFacts: Equatable, Sendable {
   package var json: JSONValue {
     .object([
       "prompt_hash": .string(promptHash), "base_model": .string(baseModel), "method": .string(method),
-      "kernels": .string(kernels), "steps": .int(steps), "base_parameters": .int(baseParameters),
-      "trainable_parameters": .int(trainableParameters),
+      "kernels": .string(kernels), "device": .string(place == .device ? "cuda" : "cpu"), "steps": .int(steps),
+      "base_parameters": .int(baseParameters), "trainable_parameters": .int(trainableParameters),
     ])
   }
 }

@@ -24,23 +24,36 @@ struct TrainCommand: ParsableCommand {
   var quiet = false
 
   func run() throws {
-    let session = try TrainingSession(
-      RunConfiguration.load(path: config, overrides: overrides), file: config)
-    let configuration = session.configuration
-    if dryRun {
-      return try Console.result("\(configuration.resolvedYAML())\n\(session.plan.text)")
-    }
+    var configuration = try RunConfiguration.load(path: config, overrides: overrides)
+    let session = try TrainingSession(configuration, file: config)
+    if dryRun { return try Console.result(dryRunText(configuration, session)) }
     try RunDirectory.requireUnused(configuration.run.directory)
-    let (model, adapter) = try session.openModel()
+    let (device, kernels) = try ComputeDevice.opened(configuration)
+    let plan = try session.plan(on: device)
+    if let refusal = plan.fit.refusal { throw refusal }
+    configuration = session.decided(by: plan)
+    let (model, adapter) = try session.openModel(kernels)
     let directory = try RunDirectory(locking: configuration.run.directory)
     // Once more: another process may have come in between.
     try directory.requireUnused()
-    let log = try TrainingLog(directory, configuration, session.plan, quiet: quiet)
-    let trainer = Trainer(model, session.data.examples, configuration, session.kernels)
-    log.note("training on \(session.kernels.summary)")
+    let log = try TrainingLog(
+      directory, configuration, plan, computedBy: ["training on \(kernels.summary)"] + device.notes,
+      quiet: quiet)
+    let trainer = try Trainer(
+      model, session.data.examples, configuration, kernels, mergedPasses: plan.fit.mergedPasses)
     try trainer.run { try log.record($0) }
-    try session.save(model, adapter, to: directory)
-    try log.finish()
+    try session.save(model, adapter, plan, kernels, to: directory)
+    try log.finish(kernels)
     try Console.result(directory.finalFolder)
+  }
+
+  private func dryRunText(_ configuration: RunConfiguration, _ session: TrainingSession) throws -> String {
+    let device = try ComputeDevice.found(configuration)
+    let plan = try session.plan(on: device)
+    let resolved = session.decided(by: plan).resolvedYAML()
+    let refusal = plan.fit.refusal.map { fault in
+      "\n            does not fit: \(fault.message)" + (fault.hint.map { "\n            hint: \($0)" } ?? "")
+    }
+    return "\(resolved)\n\(plan.text)\(refusal ?? "")\n\(device.text)"
   }
 }

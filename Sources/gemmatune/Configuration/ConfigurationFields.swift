@@ -13,7 +13,8 @@ extension ConfigurationFormat where Value == RunConfiguration {
       .init("train", \.train, .section),
       .init("optimizer", \.optimizer, .section),
       .init("evaluation", \.evaluation, .section),
-      .init("device", \.device, .choice(later: ["cuda"])),
+      .init("device", \.device, .choice()),
+      .init("cuda", \.cuda, .section),
       .init("threads", \.threads, .integerOrNull(atLeast: 1)),
       .init("logging", \.logging, .section),
     ])
@@ -169,6 +170,16 @@ extension ConfigurationFormat where Value == RunConfiguration.EvaluationSection.
       },
       write: fields.write)
     return optional(complete, placeholder: Example(question: "", answer: ""))
+  }
+}
+
+extension ConfigurationFormat where Value == RunConfiguration.CUDASection {
+  static var section: Self {
+    map([
+      .init("libraries", \.libraries, .stringOrNull),
+      .init("kernel_cache", \.kernelCache, .stringOrNull),
+      .init("memory_limit_gb", \.memoryLimitGB, .positiveOrNull),
+    ])
   }
 }
 

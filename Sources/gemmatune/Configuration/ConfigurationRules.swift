@@ -53,6 +53,11 @@ extension RunConfiguration {
     var idle: [(path: String, setting: String)] = []
     if method != .lora { idle.append(("lora", "method: \(method.rawValue)")) }
     if method == .none { idle += [("train", "method: none"), ("optimizer", "method: none")] }
+    switch device {
+    case .auto: break
+    case .cpu: idle.append(("cuda", "device: cpu"))
+    case .cuda: idle.append(("threads", "device: cuda"))
+    }
     if train.schedule == .constant { idle.append(("train.min_learning_rate", "train.schedule: constant")) }
     if model.precision == .float32 {
       idle.append(("optimizer.low_precision_update", "model.precision: float32"))

@@ -52,6 +52,11 @@ extension ConfigurationFormat where Value == Double {
   static var shareBelowOne: Self { number("from 0 to below 1") { (0..<1).contains($0) } }
 }
 
+extension ConfigurationFormat where Value == Double? {
+  /// A number above 0, or null.
+  static var positiveOrNull: Self { optional(.positive, placeholder: 1) }
+}
+
 /// The shortest text that reads back as `value`, with a point, without which some readers take `1e-05` for a
 /// string.
 private func decimalText(_ value: Double) -> String {
@@ -113,18 +118,13 @@ extension ConfigurationFormat where Value == String? {
 extension ConfigurationFormat
 where Value: CaseIterable & RawRepresentable & Sendable, Value.RawValue == String {
   /// One of the cases' raw values.
-  /// - later: choices that are planned, which this build does not have yet.
-  static func choice(later: [String] = []) -> Self {
+  static func choice() -> Self {
     let expected = alternatives(Value.allCases.map(\.rawValue))
     return Self(
       read: { node, path, value, problems in
         if node.content == .unresolved { return }
         guard case .string(let text) = node.scalar, let found = Value(rawValue: text) else {
-          if case .string(let text) = node.scalar, later.contains(text) {
-            problems.add(node.origin, path, "\(text) is not supported by this build; expected \(expected)")
-          } else {
-            problems.add(node.origin, path, "expected \(expected), got \(node.shown)")
-          }
+          problems.add(node.origin, path, "expected \(expected), got \(node.shown)")
           return
         }
         value = found

@@ -26,6 +26,8 @@ package struct RunConfiguration: Equatable, Sendable {
   package var evaluation = EvaluationSection()
   /// Where the arithmetic happens.
   package var device = Device.auto
+  /// The GPU, used when `device` is not `.cpu`.
+  package var cuda = CUDASection()
   /// CPU worker threads; nil takes every core.
   package var threads: Int?
   /// What is reported while training.
@@ -44,8 +46,8 @@ extension RunConfiguration {
   /// Which half of GSM8K a file holds.
   package enum Split: String, CaseIterable, Sendable { case train, test }
 
-  /// Where the arithmetic happens; `auto` means the CPU.
-  package enum Device: String, CaseIterable, Sendable { case auto, cpu }
+  /// Where the arithmetic happens; `auto` takes a GPU where one works, else the CPU.
+  package enum Device: String, CaseIterable, Sendable { case auto, cpu, cuda }
 
   /// `run:`
   package struct RunSection: Equatable, Sendable {
@@ -206,6 +208,17 @@ extension RunConfiguration {
     package var stop: [String] = []
     /// A JSONL file of questions that are answered and shown, not scored.
     package var probes: String?
+    package init() {}
+  }
+
+  /// `cuda:`
+  package struct CUDASection: Equatable, Sendable {
+    /// A folder in which CUDA's libraries are looked for before anywhere else.
+    package var libraries: String?
+    /// The folder of compiled kernels; nil is the user's cache.
+    package var kernelCache: String?
+    /// The most device memory that is used, in units of 10⁹ bytes; nil is all that is free.
+    package var memoryLimitGB: Double?
     package init() {}
   }
 

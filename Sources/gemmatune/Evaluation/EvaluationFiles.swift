@@ -39,6 +39,8 @@ struct EvaluationSummary: Sendable {
   /// The file that the questions came from.
   var references: String
   var batchSize: Int
+  /// What computed.
+  var kernels: String
 
   /// The summary as JSON.
   var json: JSONValue {
@@ -52,6 +54,7 @@ struct EvaluationSummary: Sendable {
     object["method"] = .string(method)
     object["references"] = .string(references)
     object["batch_size"] = .int(batchSize)
+    object["kernels"] = .string(kernels)
     return .object(object)
   }
 }

@@ -25,18 +25,22 @@ struct EvaluationSession {
       limit: evaluation.limit)
     let probes = try evaluation.probes.map(Probe.load) ?? []
     let prompt = try Prompt(PromptWording(evaluation: configuration), setup.tokenizer, setup.configuration)
-    let model = try setup.finishedModel(in: configuration.run.directory)
+    try setup.requireFinished(in: configuration.run.directory)
+    let (device, kernels) = try ComputeDevice.opened(configuration)
+    let model = try setup.finishedModel(in: configuration.run.directory, kernels)
     // Before the work: what cannot be written should not be waited for.
     let directory = try lockedDirectory()
+    if !quiet { (["evaluating on \(kernels.summary)"] + device.notes).forEach(Console.note) }
     notePromptMismatch(prompt)
 
-    let evaluator = Evaluator(model: model, prompt: prompt, kernels: setup.kernels, configuration: evaluation)
+    let evaluator = Evaluator(model: model, prompt: prompt, kernels: kernels, configuration: evaluation)
     let progress = Progress("evaluated", total: problems.count + probes.count, quiet: quiet)
     let watch = Stopwatch()
     let answers = evaluator.answers(to: problems.map(\.question) + probes.map(\.question)) {
       progress.report(
         $0, "\(watch.seconds.formatted(decimals: 1)) s", isDue: $0.isMultiple(of: evaluation.batchSize))
     }
+    try kernels.check(.answering, configuration)
     let predictions = zip(problems, answers).map(Prediction.init)
     let summary = EvaluationSummary(
       score: Score(of: predictions.map(\.score)), tokenCount: answers.reduce(0) { $0 + $1.tokenCount },
@@ -44,7 +48,7 @@ struct EvaluationSession {
       run: configuration.run.name, method: configuration.method.rawValue,
       references: try problemFile(
         folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant),
-      batchSize: evaluation.batchSize)
+      batchSize: evaluation.batchSize, kernels: kernels.summary)
     let probeLines = zip(probes, answers.dropFirst(problems.count)).map { $0.json($1) }
     try write(summary, predictions, probeLines, to: directory)
     return summary

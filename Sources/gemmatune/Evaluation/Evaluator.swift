@@ -36,6 +36,8 @@ struct Evaluator {
   /// Only the end is searched, as many tokens as a stop string has bytes and those of a cut character. Tokens without
   /// text between those of a stop string can hide it; it is cut off in the end all the same.
   private func isFinished(_ tokens: [Int32]) -> Bool {
+    // Nothing more will be computed: what comes now is no answer, and the session says so.
+    if kernels.failure != nil { return true }
     guard let longest = configuration.stop.map(\.utf8.count).max() else { return false }
     return holdsStop(tokens.suffix(longest + 4)) && holdsStop(tokens[...])
   }

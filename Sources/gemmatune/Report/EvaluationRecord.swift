@@ -33,6 +33,8 @@ package struct EvaluationRecord: Equatable, Sendable {
   package var promptHash: String?
   /// Generated tokens a second.
   package var tokensPerSecond: Double?
+  /// What computed; nil where the summary does not say.
+  package var kernels: String?
 
   /// Number of answers, and of the right ones by each definition.
   package var count: Int { answers.count }
@@ -71,6 +73,7 @@ package struct EvaluationRecord: Equatable, Sendable {
     self.references = summary?["references"]?.stringValue ?? references
     promptHash = summary?["prompt_hash"]?.stringValue
     tokensPerSecond = summary?["tokens_per_second"]?.doubleValue
+    kernels = summary?["kernels"]?.stringValue
   }
 }
 

@@ -57,11 +57,14 @@ extension RunRecord {
       ("Longest sequence", "\(grouped(train.maxLength)) tokens"),
       ("Optimizer", "\(optimizer.name.rawValue), update \(optimizer.lowPrecisionUpdate.rawValue)"),
       ("Training time", training.shown { duration($0.seconds) }),
-      ("Peak memory", training.shown { MemoryPlan.shown($0.peakMemoryBytes) }),
+      ("Peak memory", training.shown { MemoryPlan.shown($0.peakMemoryBytes) + memoryPlace }),
       ("Prompt of training", facts.shown(\.promptHash)),
     ]
     return isBase ? values.map { ($0.name, ReportTable.dash) } : values
   }
+
+  /// Whose memory it was.
+  private var memoryPlace: String { facts?.place == .device ? " of the device" : "" }
 
   private var evaluationFacts: [(name: String, value: String)] {
     [
@@ -69,6 +72,7 @@ extension RunRecord {
       ("Prompt of evaluation", (evaluation?.promptHash).shown { $0 }),
       ("Evaluated on", evaluation.shown { "\($0.references), \(grouped($0.count)) questions" }),
       ("Longest answer", "\(grouped(configuration.evaluation.maxNewTokens)) tokens"),
+      ("Answered by", (evaluation?.kernels).shown { $0 }),
       ("Decoding", (evaluation?.tokensPerSecond).shown { "\($0.formatted(decimals: 1)) tokens/s" }),
     ]
   }

@@ -11,11 +11,14 @@ package struct MemoryPlan: Equatable, Sendable {
     package var bytes: Int
   }
 
-  /// The parts, in the order: weights, adapter, gradients, optimizer, activations, vocabulary.
+  /// The parts, in the order: weights, adapter, gradients, optimizer, activations, vocabulary, workspace.
   package var parts: [Part]
 
   /// All parts together.
   package var total: Int { parts.reduce(0) { $0 + $1.bytes } }
+
+  /// The largest part's name.
+  package var largest: String { parts.max { $0.bytes < $1.bytes }?.name ?? "nothing" }
 
   /// One line: the total, and the parts in brackets.
   package var text: String {
@@ -30,63 +33,115 @@ package struct MemoryPlan: Equatable, Sendable {
     if value >= 1e6 { return "\((value / 1e6).formatted(decimals: 1)) MB" }
     return "\((value / 1e3).formatted(decimals: 1)) kB"
   }
+}
 
-  /// What a training run needs when its longest examples meet in one pass.
-  init(_ run: RunConfiguration, _ setup: ModelSetup, _ data: TrainingData, trainable: Int) {
-    let model = setup.configuration
-    let isAdapter = run.method == .lora
-    let longest = data.examples.map(\.tokens.count).sorted().suffix(run.train.perDeviceBatchSize)
-    let targets = data.examples.map(\.targetCount).sorted().suffix(run.train.perDeviceBatchSize)
-    let weights = model.parameterCount() * setup.precision.byteCount
-    let optimizer = AdamW.stateBytes(
-      isAdapter
-        ? WeightNames.adapter(in: model, rank: run.lora.rank, targets: run.lora.targets)
-        : WeightNames.all(in: model),
-      isAdapter ? .float32 : setup.precision, AdamW.Settings(run))
-    parts = [
-      Part(name: "weights", bytes: weights),
-      Part(name: "adapter", bytes: isAdapter ? trainable * 4 : 0),
-      Part(name: "gradients", bytes: trainable * 4),
-      Part(name: "optimizer", bytes: optimizer),
-      Part(
-        name: "activations",
-        bytes: Self.activations(
-          model, tokens: longest.reduce(0, +), element: setup.precision.byteCount,
-          checkpointing: run.train.gradientCheckpointing == .always)),
-      Part(
-        name: "vocabulary",
-        bytes: CPUKernels.logitBytes(rows: targets.reduce(0, +), vocabulary: model.vocabSize)),
-    ].filter { $0.bytes > 0 }
+/// What the memory of a training run depends on.
+struct MemoryDemand {
+  /// The run's settings; `gradient_checkpointing: auto` counts as false.
+  var run: RunConfiguration
+  private let model: ModelConfiguration
+  /// All memory of the device that computes; nil on the CPU.
+  private let deviceTotal: Int?
+  /// Lengths of the examples, and their targets, in tokens, the longest first.
+  private let lengths: [Int], targets: [Int]
+
+  init(_ run: RunConfiguration, _ model: ModelConfiguration, _ data: TrainingData, _ room: MemoryRoom) {
+    self.run = run
+    self.model = model
+    deviceTotal = room.deviceTotal
+    lengths = data.examples.map(\.tokens.count).sorted(by: >)
+    targets = data.examples.map(\.targetCount).sorted(by: >)
   }
 
-  /// Whether a run can keep everything that its backward pass needs: `always` or `never` in place of `auto`.
-  ///
-  /// It can when the plan without checkpointing takes at most 70 % of the memory that is free now: the plan does not know
-  /// what else the machine will do.
-  static func resolved(
-    _ run: RunConfiguration, _ setup: ModelSetup, _ data: TrainingData, trainable: Int, available: Int
-  ) -> RunConfiguration.TrainSection.GradientCheckpointing {
-    guard run.train.gradientCheckpointing == .auto else { return run.train.gradientCheckpointing }
-    var kept = run
-    kept.train.gradientCheckpointing = .never
-    let need = MemoryPlan(kept, setup, data, trainable: trainable).total
-    return Double(need) <= 0.7 * Double(available) ? .never : .always
+  /// Passes of an optimizer step: as many as are to be accumulated, unless the data end before.
+  var passCount: Int {
+    let all = (lengths.count + run.train.perDeviceBatchSize - 1) / run.train.perDeviceBatchSize
+    return min(run.train.gradientAccumulationSteps, all)
+  }
+
+  /// Tokens of so many merged passes at the most.
+  func tokens(passes: Int) -> Int { sum(lengths, passes) }
+
+  private func sum(_ counts: [Int], _ passes: Int) -> Int {
+    let (rows, overflow) = run.train.perDeviceBatchSize.multipliedReportingOverflow(by: passes)
+    return counts.prefix(overflow ? .max : rows).reduce(0, +)
+  }
+
+  /// What a run needs when its longest examples meet in one forward pass of `passes` merged ones.
+  func plan(passes: Int) -> MemoryPlan {
+    let parameters = isAdapter ? adapter : WeightNames.all(in: model)
+    let trainable = parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }
+    let vocabulary = vocabulary(rows: sum(targets, passes))
+    let parts: [(String, Int)] = [
+      ("weights", product(model.parameterCount(), element)),
+      ("adapter", isAdapter ? product(trainable, 4) : 0),
+      ("gradients", product(trainable, 4)),
+      (
+        "optimizer", AdamW.stateBytes(parameters, isAdapter ? .float32 : precision, AdamW.Settings(run))
+      ),
+      ("activations", activations(tokens: tokens(passes: passes), vocabulary: vocabulary)),
+      ("vocabulary", vocabulary),
+      ("workspace", deviceTotal == nil ? 0 : Self.workspaceBytes),
+    ]
+    return MemoryPlan(parts: parts.filter { $0.1 > 0 }.map { .init(name: $0.0, bytes: $0.1) })
+  }
+
+  /// cuBLASLt's.
+  private static let workspaceBytes = 32 << 20
+
+  private var isAdapter: Bool { run.method == .lora }
+  private var precision: DType { run.model.precision == .bf16 ? .bfloat16 : .float32 }
+  private var element: Int { precision.byteCount }
+  private var adapter: [(name: String, shape: Shape)] {
+    WeightNames.adapter(in: model, rank: run.lora.rank, targets: run.lora.targets)
+  }
+
+  private func vocabulary(rows: Int) -> Int {
+    guard let deviceTotal else { return CPUKernels.logitBytes(rows: rows, vocabulary: model.vocabSize) }
+    // As `CUDAKernels.linearCrossEntropy`: logits in float32, and in bfloat16 their gradient beside them.
+    let chunk = max(64, deviceTotal / 16 / (4 * model.vocabSize))
+    return product(min(rows, chunk), model.vocabSize, precision == .bfloat16 ? 6 : 4)
   }
 
   /// What the backward pass needs of the layers: the residual stream before each, and the inside of one layer with its
-  /// gradients, or of all.
-  private static func activations(_ model: ModelConfiguration, tokens: Int, element: Int, checkpointing: Bool)
-    -> Int
-  {
-    let queryWidth = model.numAttentionHeads * model.headDim
-    let keyValueWidth = model.numKeyValueHeads * model.headDim
-    // Per token of one layer: the stream and its norms, queries (before and after norm and rotation) and attention's
-    // output, keys and values, and the MLP's three.
-    let inside = 6 * model.hiddenSize + 4 * queryWidth + 6 * keyValueWidth + 3 * model.intermediateSize
+  /// gradients, or of all. On a GPU the gradients of a layer take the place of the logits, which are gone by then.
+  private func activations(tokens: Int, vocabulary: Int) -> Int {
+    let (inside, working) = deviceTotal == nil ? hostLayer : deviceLayer
+    let isRecomputed = run.train.gradientCheckpointing == .always
     let layers = model.numHiddenLayers
-    // The gradients of a layer's inside, and float32 copies of the widest operand.
-    let working = inside * element + 8 * max(model.intermediateSize, queryWidth)
-    let kept = checkpointing ? model.hiddenSize * layers + inside : inside * layers
-    return tokens * (kept * element + working)
+    let kept = isRecomputed ? model.hiddenSize * element * layers + inside : inside * layers
+    if deviceTotal == nil { return product(tokens, kept + working) }
+    return product(tokens, kept) + max(0, product(tokens, working) - vocabulary)
   }
+
+  private var queryWidth: Int { model.numAttentionHeads * model.headDim }
+  private var keyValueWidth: Int { model.numKeyValueHeads * model.headDim }
+
+  /// Bytes a token on the CPU: kept by one layer, and for its gradients and float32 copies of the widest operand.
+  private var hostLayer: (inside: Int, working: Int) {
+    // The stream and its norms, queries (before and after norm and rotation) and attention's output, keys and values,
+    // and the MLP's three.
+    let inside = 6 * model.hiddenSize + 4 * queryWidth + 6 * keyValueWidth + 3 * model.intermediateSize
+    return (inside * element, inside * element + 8 * max(model.intermediateSize, queryWidth))
+  }
+
+  /// Bytes a token on a GPU: kept by one layer, and for its gradients.
+  private var deviceLayer: (inside: Int, working: Int) {
+    // Before and after each norm, and what each block adds to the stream.
+    let stream = (model.hasPostNorms ? 8 : 6) * model.hiddenSize
+    // Queries and keys before and after rotation (and norm), values, attention's output.
+    let heads = (model.hasQueryKeyNorm ? 4 : 3) * (queryWidth + keyValueWidth)
+    var inside = (stream + heads + 3 * model.intermediateSize) * element
+    for target in isAdapter ? run.lora.targets : [] {
+      let shape = target.shape(in: model)
+      // The frozen map's output, a dropped-out input, and the inner product in float32.
+      inside += (shape[0] + (run.lora.dropout > 0 ? shape[1] : 0)) * element + 4 * run.lora.rank
+    }
+    return (inside, (2 * model.intermediateSize + 4 * model.hiddenSize) * element)
+  }
+}
+
+/// A product of sizes; what no machine has is as good as 10¹⁸.
+private func product(_ factors: Int...) -> Int {
+  Int(min(factors.reduce(1.0) { $0 * Double($1) }, 1e18))
 }

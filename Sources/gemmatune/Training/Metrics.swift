@@ -19,7 +19,7 @@ package struct StepMetrics: Equatable, Sendable {
   package var tokens: Int, targetTokens: Int, samples: Int
   /// Wall-clock time of the step.
   package var stepSeconds: Double
-  /// The most memory that the process has used so far.
+  /// The most memory that was used so far: of the device where one computes, else of the process.
   package var peakMemoryBytes: Int
 
   /// All of it.

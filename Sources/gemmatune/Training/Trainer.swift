@@ -17,12 +17,17 @@ package struct Trainer {
   private let gradients: [Tensor]
   /// Optimizer steps of the whole run.
   package let steps: Int
+  /// Passes of an optimizer step that are one forward pass.
+  private let mergedPasses: Int
 
   /// A trainer of the parameters that `configuration.method` names; they must be writable.
+  /// - Parameter mergedPasses: how many passes of an optimizer step are computed as one at the most.
+  /// - Throws: `Fault` .unavailable when a device has no memory for gradients and optimizer.
   package init(
     _ model: GemmaModel, _ examples: [TrainingExample], _ configuration: RunConfiguration,
-    _ kernels: any Kernels
-  ) {
+    _ kernels: any Kernels, mergedPasses: Int = 1
+  ) throws {
+    self.mergedPasses = mergedPasses
     self.configuration = configuration
     self.kernels = kernels
     self.model = model
@@ -33,7 +38,9 @@ package struct Trainer {
     schedule = LearningRateSchedule(configuration.train, steps: steps)
     parameters = model.parameters(trained)
     gradients = parameters.map { kernels.zeros($0.tensor.shape, .float32) }
+    try kernels.check(.gradients, configuration)
     optimizer = AdamW(AdamW.Settings(configuration), parameters, kernels)
+    try kernels.check(.optimizer, configuration)
   }
 
   /// Runs all steps. `onStep` is called after each; what it throws ends the run.
@@ -48,7 +55,7 @@ package struct Trainer {
       var samples = 0
       for passes in batcher.steps(epoch: epoch) where step < steps {
         step += 1
-        var next = begin(step, passes.map(batch))
+        var next = try begin(step, merged(passes).map(batch))
         samples += next.samples
         next.epoch = Double(epoch) + Double(samples) / Double(examples.count)
         if let done = begun.take() { try onStep(finished(done, &sinceLast)) }
@@ -57,6 +64,13 @@ package struct Trainer {
       }
     }
     if let begun { try onStep(finished(begun, &sinceLast)) }
+  }
+
+  /// The passes of a step, several as one.
+  private func merged(_ passes: [[Int]]) -> [[Int]] {
+    stride(from: 0, to: passes.count, by: mergedPasses).map { first in
+      passes[first..<min(passes.count, first + mergedPasses)].flatMap { $0 }
+    }
   }
 
   private func batch(_ indices: [Int]) -> TokenBatch {
@@ -81,17 +95,21 @@ package struct Trainer {
   }
 
   /// One optimizer step over several passes, which count as one batch.
-  private func begin(_ step: Int, _ batches: [TokenBatch]) -> BegunStep {
+  /// - Throws: `Fault` when the device has no memory for it.
+  private func begin(_ step: Int, _ batches: [TokenBatch]) throws -> BegunStep {
     let watch = Stopwatch()
     let targetCount = batches.reduce(0) { $0 + $1.targetCount }
     let losses = accumulateGradients(step, batches, gradientScale: 1 / Float(targetCount))
+    try kernels.checkMemory(.activations(step: step), configuration)
     let norms = kernels.gradientNorms(gradients, maxNorm: configuration.train.maxGradientNorm)
     let rate = schedule.learningRate(step: step)
+    let changed = optimizer.apply(gradients, learningRate: rate, clip: norms.clip)
+    try kernels.checkMemory(.optimizer, configuration)
     return BegunStep(
       step: step, learningRate: rate, tokens: batches.reduce(0) { $0 + $1.tokenCount },
       targetTokens: targetCount, samples: batches.reduce(0) { $0 + $1.sequenceCount },
-      losses: losses.map(kernels.fetch), norms: kernels.fetch(norms.norms),
-      changed: kernels.fetch(optimizer.apply(gradients, learningRate: rate, clip: norms.clip)), watch: watch)
+      losses: losses.map(kernels.fetch), norms: kernels.fetch(norms.norms), changed: kernels.fetch(changed),
+      watch: watch)
   }
 
   /// The metrics of a step, once its results are there: it took the time since it began or, if that was later, since
@@ -101,7 +119,7 @@ package struct Trainer {
     let lossSum = begun.losses.reduce(0.0) { $0 + Double($1.tensor.floats[0]) }
     let norms = begun.norms.tensor.floats
     let changed = begun.changed.tensor.ints.reduce(0) { $0 + Int($1) }
-    try kernels.check()
+    try kernels.check(.step(begun.step), configuration)
     try requireSound(begun.step, loss: lossSum, norms: norms)
     let seconds = min(begun.watch.seconds, sinceLast.seconds)
     sinceLast = Stopwatch()
@@ -110,7 +128,7 @@ package struct Trainer {
       learningRate: begun.learningRate, gradientNorm: Double(norms[parameters.count]),
       changedShare: Double(changed) / Double(parameters.reduce(0) { $0 + $1.tensor.count }),
       tokens: begun.tokens, targetTokens: begun.targetTokens, samples: begun.samples,
-      stepSeconds: seconds, peakMemoryBytes: ProcessMemory.peakBytes)
+      stepSeconds: seconds, peakMemoryBytes: kernels.peakMemoryBytes)
   }
 
   /// Forward and backward over all passes.  - Returns: the summed loss of each, in nats.

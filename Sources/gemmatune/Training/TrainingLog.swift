@@ -12,10 +12,12 @@ final class TrainingLog {
   private let quiet: Bool
   private var table: [StepMetrics] = []
 
-  /// Starts the files of a run; `directory` must hold none yet.
+  /// Starts the files of a run; `directory` must hold none yet. The log begins with the lines `computedBy`.
   /// - Throws: `Fault` .cannotCreate or .cannotWrite.
-  init(_ directory: RunDirectory, _ configuration: RunConfiguration, _ plan: TrainingPlan, quiet: Bool) throws
-  {
+  init(
+    _ directory: RunDirectory, _ configuration: RunConfiguration, _ plan: TrainingPlan, computedBy: [String],
+    quiet: Bool
+  ) throws {
     self.directory = directory
     self.quiet = quiet
     interval = configuration.logging.steps
@@ -23,6 +25,7 @@ final class TrainingLog {
     logFile = try LineFile(creating: directory.logFile)
     metricsFile = try LineFile(creating: directory.metricsFile)
     progress = Progress("step", total: plan.steps, quiet: quiet)
+    computedBy.forEach(note)
     note(
       "run \(configuration.run.name), method \(configuration.method.rawValue), model \(configuration.model.path)"
     )
@@ -46,7 +49,7 @@ final class TrainingLog {
 
   /// Writes the table of all steps, and says what the run came to.
   /// - Throws: `Fault`.
-  func finish() throws {
+  func finish(_ kernels: any Kernels) throws {
     try HDF5File.writeTable(
       path: directory.metricsTableFile, dataset: "train", columns: StepMetrics.columns(table))
     let seconds = table.reduce(0) { $0 + $1.stepSeconds }
@@ -54,6 +57,7 @@ final class TrainingLog {
     note(
       "done: \(table.count) steps in \(seconds.formatted(decimals: 1)) s, "
         + "\((Double(tokens) / max(seconds, 1e-9)).formatted(decimals: 1)) tokens/s, "
-        + "peak memory \(MemoryPlan.shown(ProcessMemory.peakBytes))")
+        + "peak \(kernels.place == .device ? "device memory" : "memory") "
+        + MemoryPlan.shown(kernels.peakMemoryBytes))
   }
 }

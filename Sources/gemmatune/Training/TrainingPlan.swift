@@ -14,16 +14,15 @@ package struct TrainingPlan: Sendable {
   package var baseParameters: Int, trainableParameters: Int
   /// Parameters that an adapter adds to the base model's; 0 without.
   private let adapterParameters: Int
-  /// Predicted peak memory.
-  package var memory: MemoryPlan
-  /// Whether layers are computed again for their gradients: `always` or `never`.
-  package var gradientCheckpointing: RunConfiguration.TrainSection.GradientCheckpointing
+  /// How the run fits into the memory that there is.
+  package var fit: MemoryFit
+  /// Whether an adapter's dropout keeps the passes of a step apart that could else be merged.
+  private let keepsPassesApart: Bool
 
   /// The plan of a configuration for a model and its data.
-  /// - Parameter availableBytes: memory that is free, for `gradient_checkpointing: auto`.
+  /// - Parameter room: the memory that the run may take.
   package init(
-    _ configuration: RunConfiguration, _ setup: ModelSetup, _ data: TrainingData,
-    availableBytes: Int = ProcessMemory.availableBytes
+    _ configuration: RunConfiguration, _ model: ModelConfiguration, _ data: TrainingData, _ room: MemoryRoom
   ) {
     let batcher = Batcher(configuration, exampleCount: data.examples.count)
     steps = Self.steps(configuration.train, batcher)
@@ -34,17 +33,15 @@ package struct TrainingPlan: Sendable {
     longest = data.longest
     droppedCount = data.droppedCount
     truncatedCount = data.truncatedCount
-    baseParameters = setup.configuration.parameterCount()
+    baseParameters = model.parameterCount()
     adapterParameters =
       configuration.method == .lora
       ? GemmaModel.adapterParameterCount(
-        setup.configuration, rank: configuration.lora.rank, targets: configuration.lora.targets) : 0
+        model, rank: configuration.lora.rank, targets: configuration.lora.targets) : 0
     trainableParameters = configuration.method == .lora ? adapterParameters : baseParameters
-    gradientCheckpointing = MemoryPlan.resolved(
-      configuration, setup, data, trainable: trainableParameters, available: availableBytes)
-    var resolved = configuration
-    resolved.train.gradientCheckpointing = gradientCheckpointing
-    memory = MemoryPlan(resolved, setup, data, trainable: trainableParameters)
+    let demand = MemoryDemand(configuration, model, data, room)
+    fit = demand.fitted(into: room)
+    keepsPassesApart = room.place == .device && !demand.canMerge && fit.passCount > 1
   }
 
   /// Optimizer steps of a configuration over so many examples.
@@ -61,7 +58,14 @@ package struct TrainingPlan: Sendable {
       tokens      \(tokenCount) an epoch, \(targetCount) of them targets
       steps       \(steps), the first \(warmupSteps) warming up
       parameters  \(all), trainable \(trainableParameters) (\(share.formatted(decimals: 4)) %)
-      memory      \(memory.text)
-      """
+      memory      \(fit.memory.text)
+      """ + passesText
+  }
+
+  /// What becomes of the passes of a step, where a device could merge them.
+  private var passesText: String {
+    if keepsPassesApart { return "\npasses      not merged: lora.dropout draws a mask for each" }
+    if fit.forwardCount == fit.passCount { return "" }
+    return "\npasses      \(fit.passCount) passes merged into \(fit.forwardCount)"
   }
 }

@@ -7,15 +7,9 @@ import Tensors
 struct TrainingSession {
   /// The encoded examples.
   let data: TrainingData
-  /// What will be done and needed.
-  let plan: TrainingPlan
-  /// The run's configuration, `gradient_checkpointing: auto` decided.
-  let configuration: RunConfiguration
+  private let configuration: RunConfiguration
   private let setup: ModelSetup
   private let prompt: Prompt
-
-  /// What computes.
-  var kernels: any Kernels { setup.kernels }
 
   /// Reads the data and the model's headers, never the weights.
   /// - Throws: `Fault`; nothing has been written.
@@ -34,32 +28,49 @@ struct TrainingSession {
       folder: folder, split: split, variant: variant, limit: configuration.data.limit)
     data = try TrainingData(
       problems, prompt, configuration, file: try problemFile(folder: folder, split: split, variant: variant))
-    plan = TrainingPlan(configuration, setup, data)
+    self.configuration = configuration
+  }
+
+  /// What will be done and needed on a device.
+  /// - Throws: `Fault` .unavailable when it does not tell its memory.
+  func plan(on device: ComputeDevice) throws -> TrainingPlan {
+    TrainingPlan(configuration, setup.configuration, data, try device.memory(configuration))
+  }
+
+  /// The run's configuration, `gradient_checkpointing: auto` decided by its plan.
+  func decided(by plan: TrainingPlan) -> RunConfiguration {
     var decided = configuration
-    decided.train.gradientCheckpointing = plan.gradientCheckpointing
-    self.configuration = decided
+    decided.train.gradientCheckpointing = plan.fit.gradientCheckpointing
+    return decided
   }
 
   /// Opens the weights.
   /// - Returns: the model with its trainable parameters, and the adapter among them.
   /// - Throws: `Fault`.
-  func openModel() throws -> (model: GemmaModel, adapter: AdapterWeights?) { try setup.trainableModel() }
+  func openModel(_ kernels: any Kernels) throws -> (model: GemmaModel, adapter: AdapterWeights?) {
+    try setup.trainableModel(kernels)
+  }
 
   /// Writes the trained weights, or the adapter, to the run's `final` folder, whole or not at all.
-  /// - Throws: `Fault` .cannotCreate or .cannotWrite.
-  func save(_ model: GemmaModel, _ adapter: AdapterWeights?, to directory: RunDirectory) throws {
+  /// - Throws: `Fault` .cannotCreate or .cannotWrite; .unavailable when they cannot be had from the device.
+  func save(
+    _ model: GemmaModel, _ adapter: AdapterWeights?, _ plan: TrainingPlan, _ kernels: any Kernels,
+    to directory: RunDirectory
+  ) throws {
     let facts = RunFacts(
       promptHash: prompt.hash, baseModel: configuration.model.path, method: configuration.method.rawValue,
-      kernels: kernels.summary, steps: plan.steps, baseParameters: plan.baseParameters,
+      kernels: kernels.summary, place: kernels.place, steps: plan.steps, baseParameters: plan.baseParameters,
       trainableParameters: plan.trainableParameters)
     let extra = [(name: RunFacts.fileName, text: facts.json.text(indent: 2) + "\n")]
     if let adapter {
-      try adapter.onHost(kernels).write(
-        to: directory.finalFolder, baseModel: configuration.model.path, extra: extra)
+      let weights = adapter.onHost(kernels)
+      try kernels.check(.saving, configuration)
+      try weights.write(to: directory.finalFolder, baseModel: configuration.model.path, extra: extra)
     } else {
+      let weights = model.parameters(.all).map { ($0.name, kernels.onHost($0.tensor)) }
+      try kernels.check(.saving, configuration)
       try CheckpointFiles.write(
-        model.parameters(.all).map { ($0.name, kernels.onHost($0.tensor)) }, base: configuration.model.path,
-        to: directory.finalFolder, extra: extra)
+        weights, base: configuration.model.path, to: directory.finalFolder, extra: extra)
     }
   }
 }

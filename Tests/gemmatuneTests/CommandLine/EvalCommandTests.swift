@@ -44,7 +44,7 @@ import Testing
       summary.members.map(\.key) == [
         "exact_match", "exact_match_flexible", "exact_match_openai", "count", "correct", "correct_flexible",
         "correct_openai", "confidence_interval_95", "mean_tokens", "tokens_per_second", "seconds",
-        "prompt_hash", "model", "run", "method", "references", "batch_size",
+        "prompt_hash", "model", "run", "method", "references", "batch_size", "kernels",
       ])
     #expect(summary["count"]?.intValue == 2)
     #expect(summary["run"]?.stringValue == "run")
@@ -61,9 +61,11 @@ import Testing
   }
 
   @Test func progressGoesToStandardErrorAsPlainLines() throws {
-    let result = try trained().run("eval", "run.yaml")
-    let lines = result.errors.split(separator: "\n")
-    #expect(lines.map { $0.prefix(13) } == ["evaluated 2/3", "evaluated 3/3"])
+    let workspace = try trained()
+    let lines = try workspace.run("eval", "run.yaml").errors.split(separator: "\n")
+    let kernels = try wanted(workspace.object("runs/run/evaluation/summary.json")["kernels"]?.stringValue)
+    #expect(lines.first ?? "" == "evaluating on \(kernels)" && kernels.hasSuffix(", 1 thread"))
+    #expect(lines.dropFirst().map { $0.prefix(13) } == ["evaluated 2/3", "evaluated 3/3"])
   }
 
   @Test func jsonResultIsTheSummaryOnOneLine() throws {

@@ -34,7 +34,9 @@ import gemmatune
     let result = try workspace.run("train", "run.yaml")
     #expect(result.output == "runs/run/final\n")
     let lines = result.errors.split(separator: "\n").map(String.init)
-    #expect(lines[0] == "run run, method full, model model")
+    let facts = try RunFacts(contentsOf: "\(workspace.path)/runs/run/final")
+    #expect(lines[0] == "training on \(facts.kernels)" && facts.kernels.hasSuffix(", 1 thread"))
+    #expect(lines[1] == "run run, method full, model model")
     #expect(lines.count { $0.hasPrefix("step ") && $0.contains("/3  loss ") } == 3)
     #expect(lines[lines.count - 1].hasPrefix("done: 3 steps in "))
     #expect(!result.errors.contains("\u{1B}"))
@@ -86,8 +88,10 @@ import gemmatune
     let workspace = try Workspace()
     let result = try workspace.run("train", "run.yaml", "--dry-run")
     let configuration = try RunConfiguration.load(path: "\(workspace.path)/run.yaml")
+    let lines = result.output.split(separator: "\n", omittingEmptySubsequences: false)
+    #expect(lines.count > 2 && lines[lines.count - 2].hasPrefix("device      CPU: "))
     #expect(
-      result.output == configuration.resolvedYAML() + """
+      lines.dropLast(2).joined(separator: "\n") == configuration.resolvedYAML() + """
 
         examples    6 (0 dropped, 0 truncated), longest 52 tokens
         tokens      312 an epoch, 132 of them targets
@@ -95,7 +99,6 @@ import gemmatune
         parameters  12976, trainable 12976 (100.0000 %)
         memory      358.5 kB at the peak (weights 26.0 kB, gradients 51.9 kB, optimizer 155.7 kB, \
         activations 79.9 kB, vocabulary 45.1 kB)
-
         """)
   }
 

@@ -132,6 +132,7 @@ enum TinyInputs {
       learning_rate: 1.0e-2
       min_learning_rate: 1.0e-3
     evaluation: {max_new_tokens: 6, batch_size: 2}
+    device: cpu
     threads: 1
 
     """

@@ -106,7 +106,7 @@ struct ConfigurationMessageTests {
 
   @Test(arguments: [
     ("method", "none, full or lora"),
-    ("device", "auto or cpu"),
+    ("device", "auto, cpu or cuda"),
     ("model.initialize", "pretrained or random"),
     ("model.precision", "bf16 or float32"),
     ("data.variant", "main or socratic"),
@@ -142,10 +142,23 @@ struct ConfigurationMessageTests {
         == ["configs/a.yaml:1:26: optimizer.betas[1]: expected a number from 0 to below 1, got 1"])
   }
 
-  @Test func cudaIsNotSupportedYet() {
+  @Test func unknownDeviceIsRejected() {
     #expect(
-      configurationFaults("device: cuda\n")
-        == ["configs/a.yaml:1:9: device: cuda is not supported by this build; expected auto or cpu"])
+      configurationFaults("device: gpu\n")
+        == ["configs/a.yaml:1:9: device: expected auto, cpu or cuda, got 'gpu'"])
+  }
+
+  @Test(arguments: [
+    ("{library: a}", "1:8: unknown key 'library' in cuda; did you mean 'libraries'?"),
+    ("{libraries: 3}", "1:19: cuda.libraries: expected a string, got 3"),
+    ("{libraries: ''}", "1:19: cuda.libraries: expected a string that is not empty, got the string ''"),
+    ("{kernel_cache: [a]}", "1:22: cuda.kernel_cache: expected a string, got a list"),
+    ("{memory_limit_gb: 0}", "1:25: cuda.memory_limit_gb: expected a number above 0, got 0"),
+    ("{memory_limit_gb: '8'}", "1:25: cuda.memory_limit_gb: expected a number, got the string '8'"),
+    ("8", "1:7: cuda: expected a map, got 8"),
+  ])
+  func wrongCUDASectionIsRejected(section: String, message: String) {
+    #expect(configurationFaults("cuda: \(section)\n") == ["configs/a.yaml:\(message)"])
   }
 
   @Test(arguments: [

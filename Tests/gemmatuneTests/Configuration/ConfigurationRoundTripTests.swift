@@ -62,6 +62,10 @@ struct ConfigurationRoundTripTests {
           stop: []
           probes: null
         device: auto
+        cuda:
+          libraries: null
+          kernel_cache: null
+          memory_limit_gb: null
         threads: null
         logging:
           steps: 1
@@ -185,6 +189,9 @@ extension RunConfiguration {
     drawn.evaluation.stop = (0..<Int.random(in: 0...3, using: &generator)).map { _ in text() }
     drawn.evaluation.probes = maybe(text())
     drawn.device = pick(Device.self)
+    drawn.cuda.libraries = maybe(text())
+    drawn.cuda.kernelCache = maybe(text())
+    drawn.cuda.memoryLimitGB = maybe(positive())
     drawn.threads = maybe(count())
     drawn.logging.steps = count()
     return drawn

@@ -61,6 +61,8 @@ struct ConfigurationRuleTests {
       ["model.precision=float32", "optimizer.low_precision_update=nearest"],
       "optimizer.low_precision_update: has no effect with model.precision: float32"
     ),
+    (["device=cpu", "cuda.libraries=a"], "cuda.libraries: has no effect with device: cpu"),
+    (["device=cuda", "threads=2"], "threads: has no effect with device: cuda"),
     (
       ["method=lora", "optimizer.low_precision_update=nearest"],
       "optimizer.low_precision_update: has no effect with method: lora"

@@ -1,5 +1,6 @@
 import Files
 import Foundation
+import Tensors
 import Testing
 import gemmatune
 
@@ -46,8 +47,8 @@ import gemmatune
 
 @Suite struct RunFactsTests {
   private let facts = RunFacts(
-    promptHash: "0123456789abcdef", baseModel: "models/a", method: "lora", kernels: "OpenBLAS", steps: 7,
-    baseParameters: 100, trainableParameters: 3)
+    promptHash: "0123456789abcdef", baseModel: "models/a", method: "lora", kernels: "OpenBLAS",
+    place: .device, steps: 7, baseParameters: 100, trainableParameters: 3)
 
   @Test func factsReadBack() throws {
     let read = try withConfigurationFolder([RunFacts.fileName: facts.json.text()]) {
@@ -68,5 +69,26 @@ import gemmatune
         faultMessages { _ = try RunFacts(contentsOf: folder) }
           == ["\(file): key '\(key)' is missing or of another type"])
     }
+  }
+
+  /// The facts with another `device`; nil for none.
+  private func place(_ device: JSONValue?) throws -> (place: Place?, messages: [String]) {
+    var object = try wanted(facts.json.objectValue)
+    object["device"] = device
+    return try withConfigurationFolder([RunFacts.fileName: JSONValue.object(object).text()]) { folder in
+      var place: Place?
+      let messages = faultMessages { place = try RunFacts(contentsOf: folder).place }
+      return (place, messages.map { $0.replacing("\(folder)/", with: "") })
+    }
+  }
+
+  @Test func factsWithoutADeviceAreOfTheCPU() throws {
+    #expect(try place(nil).place == .host)
+    #expect(try place(.string("cpu")).place == .host && place(.string("cuda")).place == .device)
+  }
+
+  @Test func unknownDeviceIsRefused() throws {
+    #expect(
+      try place(.string("tpu")).messages == ["gemmatune.json: key 'device' is missing or of another type"])
   }
 }

@@ -15,7 +15,7 @@ import gemmatune
     reference.configuration.optimizer.weightDecay = 0
     change(&reference.configuration)
     let model = try largerModel(reference.configuration)
-    let trainer = Trainer(model, reference.examples, reference.configuration, CPUKernels(threads: 2))
+    let trainer = try Trainer(model, reference.examples, reference.configuration, CPUKernels(threads: 2))
     var steps: [StepMetrics] = []
     try trainer.run { steps.append($0) }
     return steps
@@ -163,7 +163,7 @@ import gemmatune
     let reference = try TrainingReference("gemma", .full)
     var model = try GemmaModel(contentsOf: "\(fixtures)/gemma", precision: .float32)
     model.copyWeights(CPUKernels(threads: 2))
-    let trainer = Trainer(model, reference.examples, reference.configuration, CPUKernels(threads: 1))
+    let trainer = try Trainer(model, reference.examples, reference.configuration, CPUKernels(threads: 1))
     var seen = 0
     let messages = faultMessages {
       try trainer.run { _ in

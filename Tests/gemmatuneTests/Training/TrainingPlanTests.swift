@@ -5,28 +5,38 @@ import Gemma
 import Testing
 import gemmatune
 
+/// The plan of a run of the study: gemma-2b-it, 7,473 short examples.
+func studyPlan(_ name: String, _ overrides: [String], _ room: MemoryRoom) throws -> TrainingPlan {
+  let workspace = try Workspace()
+  try workspace.write("model/config.json", gemma2b)
+  let file = "\(fixtures)/../../configs/study/\(name).yaml"
+  let configuration = try RunConfiguration.load(
+    path: file, overrides: ["model.path=\(workspace.path)/model"] + overrides)
+  let setup = try ModelSetup(configuration)
+  let prompt = try Prompt(.init(training: configuration), setup.tokenizer, setup.configuration)
+  let problems = (0..<7473).map { Problem(id: $0, question: "\($0)?", answer: "#### \($0)") }
+  let data = try TrainingData(problems, prompt, configuration, file: "train.jsonl")
+  return TrainingPlan(configuration, setup.configuration, data, room)
+}
+
+private let gemma2b = """
+  {"model_type": "gemma", "vocab_size": 256000, "hidden_size": 2048, "intermediate_size": 16384,
+   "num_hidden_layers": 18, "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256,
+   "hidden_act": "gelu", "max_position_embeddings": 8192, "rms_norm_eps": 1e-06, "rope_theta": 10000.0}
+  """
+
 /// The numbers of the published study: gemma-2b-it, 7,473 training examples.
 @Suite struct TrainingPlanTests {
   private func plan(
-    _ name: String, overrides: [String] = [], availableBytes: Int = 1 << 40
+    _ name: String, overrides: [String] = [], _ room: MemoryRoom = Self.machine(1 << 40)
   ) throws -> TrainingPlan {
-    let workspace = try Workspace()
-    try workspace.write("model/config.json", Self.gemma2b)
-    let file = "\(fixtures)/../../configs/study/\(name).yaml"
-    let configuration = try RunConfiguration.load(
-      path: file, overrides: ["model.path=\(workspace.path)/model"] + overrides)
-    let setup = try ModelSetup(configuration)
-    let prompt = try Prompt(.init(training: configuration), setup.tokenizer, setup.configuration)
-    let problems = (0..<7473).map { Problem(id: $0, question: "\($0)?", answer: "#### \($0)") }
-    let data = try TrainingData(problems, prompt, configuration, file: "train.jsonl")
-    return TrainingPlan(configuration, setup, data, availableBytes: availableBytes)
+    try studyPlan(name, overrides, room)
   }
 
-  private static let gemma2b = """
-    {"model_type": "gemma", "vocab_size": 256000, "hidden_size": 2048, "intermediate_size": 16384,
-     "num_hidden_layers": 18, "num_attention_heads": 8, "num_key_value_heads": 1, "head_dim": 256,
-     "hidden_act": "gelu", "max_position_embeddings": 8192, "rms_norm_eps": 1e-06, "rope_theta": 10000.0}
-    """
+  /// A machine whose memory is free.
+  private static func machine(_ bytes: Int) -> MemoryRoom {
+    MemoryRoom(bytes: bytes, available: bytes, name: "this machine has \(bytes) B")
+  }
 
   @Test(arguments: ["full-main", "full-socratic", "lora-main", "lora-socratic"])
   func studyTakes468StepsOfWhich15WarmUp(_ name: String) throws {
@@ -48,7 +58,7 @@ import gemmatune
   }
 
   @Test func memoryIsCountedByPart() throws {
-    let lora = try plan("lora-main").memory.parts
+    let lora = try plan("lora-main").fit.memory.parts
     #expect(
       lora.map(\.name) == ["weights", "adapter", "gradients", "optimizer", "activations", "vocabulary"])
     // bf16 weights; float32 adapter and gradients; 8-bit moments: 2 bytes, and 8 for each block of 256.
@@ -60,13 +70,14 @@ import gemmatune
   @Test func autoCheckpointsOnlyWhereMemoryIsShort() throws {
     let auto = ["train.gradient_checkpointing=auto"]
     let kept = try plan("lora-main", overrides: auto)
-    #expect(kept.gradientCheckpointing == .never)
-    let short = try plan("lora-main", overrides: auto, availableBytes: kept.memory.total)
-    #expect(short.gradientCheckpointing == .always && short.memory.total < kept.memory.total)
+    #expect(kept.fit.gradientCheckpointing == .never)
+    let short = try plan("lora-main", overrides: auto, Self.machine(kept.fit.memory.total))
+    #expect(short.fit.gradientCheckpointing == .always)
+    #expect(short.fit.memory.total < kept.fit.memory.total)
     // What is written is kept, whatever the memory.
-    #expect(try plan("lora-main", availableBytes: 1).gradientCheckpointing == .always)
+    #expect(try plan("lora-main", Self.machine(1)).fit.gradientCheckpointing == .always)
     let never = ["train.gradient_checkpointing=false"]
-    #expect(try plan("lora-main", overrides: never, availableBytes: 1).gradientCheckpointing == .never)
+    #expect(try plan("lora-main", overrides: never, Self.machine(1)).fit.gradientCheckpointing == .never)
   }
 
   @Test func maximumStepsBoundTheEpochs() throws {

@@ -1,0 +1,131 @@
+import Files
+import Foundation
+import Tensors
+
+/// The processor that a run computes on: what `device` asks for, as far as the machine has it.
+package enum ComputeDevice {
+  /// The CPU; `reason` says why it is no GPU, where one would have been taken.
+  case cpu(CPUKernels, reason: String?)
+  /// A GPU, and the libraries that it was found with.
+  case cuda(CUDALibraries, CUDADevice)
+
+  /// What there is, without making anything ready to compute: for a plan.
+  /// - Throws: `Fault` .unavailable that names what was found and what is missing, for `device: cuda` without a GPU that
+  ///   works; .missing when `cuda.libraries` names no folder.
+  package static func found(_ run: RunConfiguration) throws -> ComputeDevice {
+    try chosen(run) { .cuda($0, try CUDADevice($0)) }
+  }
+
+  /// What there is, with the kernels that compute on it: chosen once, by the commands that compute.
+  /// - Throws: `Fault`, as `found`; .failure also where a kernel does not compile.
+  package static func opened(_ run: RunConfiguration) throws -> (device: ComputeDevice, kernels: any Kernels)
+  {
+    var opened: CUDAKernels?
+    let device = try chosen(run) { libraries in
+      let kernels = try CUDAKernels(
+        libraries: libraries, cacheFolder: run.cuda.kernelCache ?? KernelModules.standardCacheFolder,
+        memoryLimit: run.cuda.memoryLimit)
+      opened = kernels
+      return .cuda(libraries, kernels.device)
+    }
+    if case .cpu(let kernels, _) = device { return (device, kernels) }
+    guard let opened else { preconditionFailure("ComputeDevice: a GPU without kernels") }
+    return (device, opened)
+  }
+
+  private static func chosen(
+    _ run: RunConfiguration, open: (CUDALibraries) throws -> ComputeDevice
+  ) throws -> ComputeDevice {
+    func cpu(_ reason: String?) -> ComputeDevice {
+      let threads = run.threads ?? ProcessInfo.processInfo.activeProcessorCount
+      return .cpu(CPUKernels(threads: threads), reason: reason)
+    }
+    if run.device == .cpu { return cpu(nil) }
+    if let folder = run.cuda.libraries, !isDirectory(folder) {
+      throw Fault(.missing, file: folder, "no such folder; cuda.libraries names it")
+    }
+    do {
+      return try open(CUDALibraries(places: .standard(folder: run.cuda.libraries)))
+    } catch let fault as Fault where run.device == .auto {
+      return cpu(fault.message.hasPrefix("cuda: ") ? String(fault.message.dropFirst(6)) : fault.message)
+    }
+  }
+
+  /// What the log says beside the kernels' summary: why there is no GPU.
+  package var notes: [String] {
+    if case .cpu(_, let reason?) = self { ["no GPU is used: \(reason)"] } else { [] }
+  }
+
+  /// For a plan: the device, and the libraries that were found with it.
+  package var text: String {
+    let lines =
+      switch self {
+      case .cpu(let kernels, _): ["CPU: \(kernels.summary)"] + notes
+      case .cuda(let libraries, let device): [device.summary] + libraries.lines
+      }
+    return "device      " + lines.joined(separator: "\n            ")
+  }
+
+  /// The memory that a run may take.
+  /// - Throws: `Fault` .unavailable when the device does not tell.
+  package func memory(_ run: RunConfiguration) throws -> MemoryRoom {
+    guard case .cuda(_, let device) = self else { return .machine }
+    let free: Int
+    do {
+      free = try device.memoryInfo().free
+    } catch {
+      throw error.fault
+    }
+    let (name, total) = (device.properties.name, device.properties.totalMemory)
+    if let limit = run.cuda.memoryLimit, limit < free {
+      return MemoryRoom(
+        bytes: limit, ofDevice: total, name: "cuda.memory_limit_gb allows \(MemoryPlan.shown(limit))")
+    }
+    return MemoryRoom(bytes: free, ofDevice: total, name: "\(name) has \(MemoryPlan.shown(free)) free")
+  }
+}
+
+/// Memory that a run may take, where its tensors are.
+package struct MemoryRoom: Equatable, Sendable {
+  /// All memory of the device in bytes; nil for main memory.
+  package let deviceTotal: Int?
+  /// Bytes that no plan may exceed.
+  package let bytes: Int
+  /// What a plan may take where it has a choice: on the CPU 70 % of what is free now, since it does not know what else
+  /// the machine will do; on a GPU 90 %, since a plan is not exact.
+  package let comfortable: Int
+  /// The bound in words: "this machine has 24.00 GB".
+  package let name: String
+
+  /// Room on a device that has `total` bytes, of which `bytes` may be taken.
+  package init(bytes: Int, ofDevice total: Int, name: String) {
+    self.bytes = bytes
+    self.name = name
+    deviceTotal = total
+    comfortable = bytes / 10 * 9
+  }
+
+  /// Main memory of `bytes`, of which `available` are free.
+  package init(bytes: Int, available: Int, name: String) {
+    self.bytes = bytes
+    self.name = name
+    deviceTotal = nil
+    comfortable = available / 10 * 7
+  }
+
+  /// Where.
+  var place: Place { deviceTotal == nil ? .host : .device }
+
+  /// Main memory. What is free may grow while a run waits for it; what there is does not.
+  package static var machine: MemoryRoom {
+    let total = ProcessMemory.totalBytes
+    return MemoryRoom(
+      bytes: total ?? .max, available: ProcessMemory.availableBytes,
+      name: "this machine has \(MemoryPlan.shown(total ?? .max))")
+  }
+}
+
+extension RunConfiguration.CUDASection {
+  /// `memoryLimitGB` in bytes.
+  var memoryLimit: Int? { memoryLimitGB.map { Int(min($0 * 1e9, 1e18)) } }
+}

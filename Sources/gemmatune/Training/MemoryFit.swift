@@ -1,0 +1,149 @@
+import Files
+import Tensors
+
+/// How a run is made to fit into the memory that there is.
+package struct MemoryFit: Equatable, Sendable {
+  /// Whether layers are computed again for their gradients: `always` or `never`.
+  package var gradientCheckpointing: RunConfiguration.TrainSection.GradientCheckpointing
+  /// Passes of an optimizer step, and how many of them at the most are one forward pass.
+  package var passCount: Int, mergedPasses: Int
+  /// Predicted peak memory.
+  package var memory: MemoryPlan
+  /// What is said when the run does not fit; nil when it does.
+  package var refusal: Fault?
+
+  /// Forward passes of an optimizer step.
+  package var forwardCount: Int { (passCount + mergedPasses - 1) / mergedPasses }
+}
+
+/// More tokens in one forward pass gain nothing.
+private let mostMergedTokens = 1 << 16
+
+extension MemoryDemand {
+  /// Everything is kept for the backward pass where that is left open and there is room for it; and on a GPU passes
+  /// are merged as far as there is room.
+  ///
+  /// Merging changes no mathematics: a loss is a sum over targets. But an adapter's dropout draws a mask for each pass.
+  func fitted(into room: MemoryRoom) -> MemoryFit {
+    let wanted = run.train.gradientCheckpointing
+    let choices = wanted == .auto ? [.never, .always] : [wanted]
+    var demand = self
+    var merged: Int?
+    for choice in choices where merged == nil {
+      demand.run.train.gradientCheckpointing = choice
+      merged = demand.mergedPasses(room)
+    }
+    let count = demand.passCount
+    // As even as can be: 5 passes in 2 forwards are 3 and 2, not 4 and 1.
+    let forwards = (count + (merged ?? 1) - 1) / (merged ?? 1)
+    let passes = (count + forwards - 1) / forwards
+    let memory = demand.plan(passes: passes)
+    return MemoryFit(
+      gradientCheckpointing: demand.run.train.gradientCheckpointing, passCount: count, mergedPasses: passes,
+      memory: memory, refusal: memory.total > room.bytes ? demand.refusal(memory, room) : nil)
+  }
+
+  /// Whether passes could be merged, if there is room.
+  var canMerge: Bool { run.method != .lora || run.lora.dropout == 0 }
+
+  /// The most passes that fit as one; nil when not even one does.
+  private func mergedPasses(_ room: MemoryRoom) -> Int? {
+    func fits(_ passes: Int) -> Bool { plan(passes: passes).total <= room.comfortable }
+    guard fits(1) else { return nil }
+    guard room.place == .device, canMerge else { return 1 }
+    var (most, tooMany) = (1, passCount + 1)
+    while tooMany - most > 1 {
+      let middle = (most + tooMany) / 2
+      if tokens(passes: middle) <= mostMergedTokens && fits(middle) {
+        most = middle
+      } else {
+        tooMany = middle
+      }
+    }
+    return most
+  }
+
+  /// The words for a run that does not fit, with the settings that would.
+  private func refusal(_ memory: MemoryPlan, _ room: MemoryRoom) -> Fault {
+    var hint = singleRemedies(room)
+    if hint.isEmpty { hint = Self.joint.lazy.compactMap { jointRemedy($0, room) }.prefix(1).map { $0 } }
+    return Fault(
+      .unavailable,
+      "memory: the run needs \(memory.text), the most for \(memory.largest); \(room.name)",
+      hint: hint.isEmpty
+        ? "no setting makes this model fit; expected a smaller one, or more memory"
+        : "it fits with \(hint.joined(separator: ", or with "))")
+  }
+
+  /// Each change of the settings that makes the run fit by itself, with what it then needs.
+  private func singleRemedies(_ room: MemoryRoom) -> [String] {
+    Remedy.allCases.compactMap { remedy in
+      choices(remedy).first { $0.demand.plan(passes: 1).total <= room.bytes }.map {
+        shown([$0.settings], $0.demand)
+      }
+    }
+  }
+
+  /// Changes that are tried together, one after the other; an adapter needs no choice of rounding.
+  private static let joint: [[Remedy]] = [
+    [.checkpointing, .rounding, .batch], [.method, .checkpointing, .batch],
+  ]
+
+  /// The first of these changes that make the run fit together.
+  private func jointRemedy(_ remedies: [Remedy], _ room: MemoryRoom) -> String? {
+    var (demand, settings) = (self, [String]())
+    func fits(_ demand: MemoryDemand) -> Bool { demand.plan(passes: 1).total <= room.bytes }
+    for remedy in remedies {
+      let choices = demand.choices(remedy)
+      // Where none is enough by itself: the one that saves most.
+      guard let choice = choices.first(where: { fits($0.demand) }) ?? choices.last else { continue }
+      demand = choice.demand
+      settings.append(choice.settings)
+      if fits(demand) { return shown(settings, demand) }
+    }
+    return nil
+  }
+
+  private func shown(_ settings: [String], _ demand: MemoryDemand) -> String {
+    "\(settings.joined(separator: " ")) (\(MemoryPlan.shown(demand.plan(passes: 1).total)))"
+  }
+
+  /// What can be changed to save memory, the mildest first.
+  private enum Remedy: CaseIterable { case checkpointing, batch, rounding, method }
+
+  /// The settings of one kind that need less memory than this run's, the mildest first.
+  private func choices(_ remedy: Remedy) -> [(settings: String, demand: MemoryDemand)] {
+    var changed = self
+    switch remedy {
+    case .checkpointing:
+      guard run.train.gradientCheckpointing != .always else { return [] }
+      changed.run.train.gradientCheckpointing = .always
+      return [("train.gradient_checkpointing=true", changed)]
+    case .batch: return smallerBatches
+    case .rounding:
+      guard run.method == .full, run.model.precision == .bf16, run.optimizer.lowPrecisionUpdate == .master
+      else { return [] }
+      changed.run.optimizer.lowPrecisionUpdate = .stochastic
+      return [("optimizer.low_precision_update=stochastic", changed)]
+    case .method:
+      guard run.method == .full else { return [] }
+      changed.run.method = .lora
+      return [("method=lora", changed)]
+    }
+  }
+
+  /// Smaller passes, as many more of them: the same sequences a step.
+  private var smallerBatches: [(settings: String, demand: MemoryDemand)] {
+    let (size, passes) = (run.train.perDeviceBatchSize, run.train.gradientAccumulationSteps)
+    return (2...max(2, min(size, 1 << 16))).compactMap { parts in
+      let (more, overflow) = passes.multipliedReportingOverflow(by: parts)
+      guard size % parts == 0, !overflow, more <= Int(Int32.max) else { return nil }
+      var changed = self
+      changed.run.train.perDeviceBatchSize = size / parts
+      changed.run.train.gradientAccumulationSteps = more
+      return (
+        "train.per_device_batch_size=\(size / parts) train.gradient_accumulation_steps=\(more)", changed
+      )
+    }
+  }
+}

@@ -1,0 +1,170 @@
+import Files
+import Foundation
+import Testing
+import gemmatune
+
+/// What a memory plan decides, and what it says of a run that does not fit: gemma-2b on a GPU of 141 GB or less.
+@Suite struct MemoryFitTests {
+  /// A GPU of which so many bytes are free.
+  private func gpu(_ bytes: Int) -> MemoryRoom {
+    MemoryRoom(bytes: bytes, ofDevice: 150_750_000_000, name: "NVIDIA H200 has \(bytes) B free")
+  }
+
+  private func plan(_ name: String, _ overrides: String..., on room: MemoryRoom? = nil) throws -> TrainingPlan
+  {
+    try studyPlan(name, overrides, room ?? gpu(140_000_000_000))
+  }
+
+  /// Room in which a plan of `total` bytes is just comfortable.
+  private func comfortable(_ total: Int) -> MemoryRoom { gpu(total / 9 * 10 + 1000) }
+
+  // MARK: - Parts
+
+  @Test func partsOfAGPUIncludeTheWorkspace() throws {
+    let parts = try plan("full-main").fit.memory.parts
+    #expect(
+      parts.map(\.name) == [
+        "weights", "gradients", "optimizer", "activations", "vocabulary", "workspace",
+      ])
+    // bf16 weights, float32 gradients; a float32 copy, 8-bit moments but float32 ones of embedding and norms.
+    #expect(parts[0].bytes == 2 * 2_506_172_416 && parts[1].bytes == 4 * 2_506_172_416)
+    let inBlocks = 110_100_480 * 18
+    let moments = 2 * inBlocks + 8 * inBlocks / 256 + 8 * (524_288_000 + 75_776)
+    #expect(parts[2].bytes == 4 * 2_506_172_416 + moments)
+  }
+
+  @Test func activationsOfGemma2BAreTwoAndAHalfMegabytesAToken() throws {
+    let kept = try plan(
+      "full-main", "train.gradient_checkpointing=false", "train.gradient_accumulation_steps=1")
+    let bytes = try #require(kept.fit.memory.parts.first { $0.name == "activations" }?.bytes)
+    let perToken = Double(bytes) / Double(8 * kept.longest)
+    #expect(perToken > 2.4e6 && perToken < 2.6e6)
+  }
+
+  // MARK: - Merging
+
+  @Test func passesOfAStepAreMergedWhereAGPUHasRoom() throws {
+    let plan = try plan("full-main")
+    #expect(plan.fit.passCount == 2 && plan.fit.mergedPasses == 2 && plan.fit.forwardCount == 1)
+    #expect(plan.text.hasSuffix("\npasses      2 passes merged into 1"))
+  }
+
+  @Test func passesStayAsTheyAreOnTheCPU() throws {
+    let plan = try plan("full-main", on: MemoryRoom(bytes: 1 << 40, available: 1 << 40, name: ""))
+    #expect(plan.fit.mergedPasses == 1 && !plan.text.contains("\npasses"))
+  }
+
+  @Test func passesAreMergedAsFarAsThereIsRoomAndEvenly() throws {
+    let three = try plan("full-main", "train.gradient_accumulation_steps=3").fit.memory.total
+    let four = try plan("full-main", "train.gradient_accumulation_steps=4").fit.memory.total
+    for total in [three, four] {
+      let plan = try plan("full-main", "train.gradient_accumulation_steps=5", on: comfortable(total))
+      #expect(plan.fit.mergedPasses == 3 && plan.fit.memory.total == three)
+      #expect(plan.text.hasSuffix("\npasses      5 passes merged into 2"))
+    }
+  }
+
+  @Test func morePassesThanTheDataHaveAreNotCounted() throws {
+    let plan = try plan("lora-main", "train.gradient_accumulation_steps=100000", "data.limit=7473")
+    #expect(plan.fit.passCount == 935)
+  }
+
+  @Test func dropoutKeepsPassesApart() throws {
+    let plan = try plan("lora-main", "lora.dropout=0.1")
+    #expect(plan.fit.mergedPasses == 1)
+    #expect(plan.text.hasSuffix("\npasses      not merged: lora.dropout draws a mask for each"))
+    let single = try self.plan("lora-main", "lora.dropout=0.1", "train.gradient_accumulation_steps=1")
+    #expect(!single.text.contains("\npasses"))
+  }
+
+  // MARK: - Checkpointing
+
+  @Test func autoKeepsEverythingWhereAGPUHasRoom() throws {
+    #expect(try plan("full-main", "train.gradient_checkpointing=auto").fit.gradientCheckpointing == .never)
+  }
+
+  @Test func autoSparesTheSecondForwardPassRatherThanMerge() throws {
+    let one = try plan(
+      "full-main", "train.gradient_checkpointing=false", "train.gradient_accumulation_steps=1")
+    let fit = try plan(
+      "full-main", "train.gradient_checkpointing=auto", on: comfortable(one.fit.memory.total)
+    ).fit
+    #expect(fit.gradientCheckpointing == .never && fit.mergedPasses == 1)
+  }
+
+  @Test func autoComputesAgainWhereAGPUIsSmall() throws {
+    let one = try plan(
+      "full-main", "train.gradient_checkpointing=true", "train.gradient_accumulation_steps=1")
+    let fit = try plan(
+      "full-main", "train.gradient_checkpointing=auto", on: comfortable(one.fit.memory.total)
+    ).fit
+    #expect(fit.gradientCheckpointing == .always && fit.refusal == nil)
+  }
+
+  // MARK: - Refusals
+
+  @Test func runThatFitsIsNotRefused() throws {
+    let memory = try plan("full-main", "train.gradient_accumulation_steps=1").fit.memory
+    #expect(try plan("full-main", on: gpu(memory.total)).fit.refusal == nil)
+    #expect(try plan("full-main", on: gpu(memory.total - 1)).fit.refusal != nil)
+  }
+
+  @Test func refusalNamesTheLargestPartAndWhatWouldFit() throws {
+    let plan = try plan("full-main", "train.gradient_checkpointing=false", on: gpu(24_000_000_000))
+    #expect(
+      plan.fit.refusal
+        == Fault(
+          .unavailable,
+          "memory: the run needs 33.83 GB at the peak (weights 5.01 GB, gradients 10.02 GB, optimizer 18.25 GB, "
+            + "activations 433.1 MB, vocabulary 86.0 MB, workspace 33.6 MB), the most for optimizer; "
+            + "NVIDIA H200 has 24000000000 B free",
+          hint: "it fits with optimizer.low_precision_update=stochastic (23.81 GB), "
+            + "or with method=lora (6.01 GB)"))
+  }
+
+  @Test func refusalNamesEachSettingThatFitsByItself() throws {
+    let kept = try plan(
+      "lora-main", "train.gradient_checkpointing=false", "train.gradient_accumulation_steps=1")
+    let room = gpu(kept.fit.memory.total - 1)
+    #expect(
+      try plan("lora-main", "train.gradient_checkpointing=false", on: room).fit.refusal?.hint
+        == "it fits with train.gradient_checkpointing=true (5.38 GB), or with "
+        + "train.per_device_batch_size=4 train.gradient_accumulation_steps=4 (5.63 GB)")
+  }
+
+  @Test func refusalJoinsSettingsWhereNoneIsEnough() throws {
+    func hint(_ bytes: Int) throws -> String? {
+      try plan("full-main", "train.gradient_checkpointing=false", on: gpu(bytes)).fit.refusal?.hint
+    }
+    #expect(
+      try hint(5_400_000_000)
+        == "it fits with method=lora train.gradient_checkpointing=true (5.38 GB)")
+    #expect(
+      try hint(5_300_000_000)
+        == "it fits with method=lora train.gradient_checkpointing=true train.per_device_batch_size=2 "
+        + "train.gradient_accumulation_steps=8 (5.28 GB)")
+  }
+
+  @Test func refusalSaysWhenNothingHelps() throws {
+    let plan = try plan("lora-main", on: gpu(1_000_000_000))
+    #expect(
+      plan.fit.refusal?.hint == "no setting makes this model fit; expected a smaller one, or more memory")
+  }
+
+  @Test func machineWithoutTheMemoryIsRefusedByWhatItHas() throws {
+    let room = MemoryRoom(bytes: 4_000_000_000, available: 1, name: "this machine has 4.00 GB")
+    #expect(
+      try plan("lora-main", on: room).fit.refusal
+        == Fault(
+          .unavailable,
+          "memory: the run needs 5.35 GB at the peak (weights 5.01 GB, adapter 78.4 MB, gradients 78.4 MB, "
+            + "optimizer 39.8 MB, activations 86.1 MB, vocabulary 57.3 MB), the most for weights; "
+            + "this machine has 4.00 GB",
+          hint: "no setting makes this model fit; expected a smaller one, or more memory"))
+  }
+
+  @Test func machineThatIsBusyIsNotRefused() throws {
+    let room = MemoryRoom(bytes: 1 << 36, available: 1, name: "this machine has 68.72 GB")
+    #expect(try plan("lora-main", on: room).fit.refusal == nil)
+  }
+}
