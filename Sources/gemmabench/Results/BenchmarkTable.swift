@@ -62,7 +62,13 @@ private struct Column: Sendable {
       }
     },
     Column(heading: "reached", isNumber: false) { line in line.isGoalMet.map { $0 ? "yes" : "no" } },
+    Column(heading: "remark", isNumber: false) { $0.remark.map(cell) },
   ]
+
+  /// A text that does not end its cell.
+  private static func cell(_ text: String) -> String {
+    text.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
+  }
 
   /// The range of several values; one value has none.
   private static func spread(_ samples: Samples) -> String? {
