@@ -38,11 +38,15 @@ let package = Package(
         .headerSearchPath("."), .headerSearchPath("../../Sources/CCUDA/kernels"),
         .unsafeFlags(["-O2", "-ffp-contract=off"]),
       ]),
+    .target(
+      name: "SimulatedGPUTesting", dependencies: ["Files", "Tensors"], path: "Tests/SimulatedGPUTesting"),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Files", "Tensors"], exclude: []),
-    .testTarget(name: "GemmaTests", dependencies: ["Files", "Tensors", "Gemma"]),
+    .testTarget(name: "TensorsTests", dependencies: ["Files", "Tensors", "SimulatedGPUTesting"]),
+    .testTarget(name: "GemmaTests", dependencies: ["Files", "Tensors", "Gemma", "SimulatedGPUTesting"]),
     .testTarget(name: "GSM8KTests", dependencies: ["Files", "GSM8K"]),
-    .testTarget(name: "gemmatuneTests", dependencies: ["gemmatune", "Files", "Tensors", "Gemma", "GSM8K"]),
+    .testTarget(
+      name: "gemmatuneTests",
+      dependencies: ["gemmatune", "Files", "Tensors", "Gemma", "GSM8K", "SimulatedGPUTesting"]),
     .testTarget(name: "gemmabenchTests", dependencies: ["gemmabench", "Files", "Gemma"]),
   ],
   cxxLanguageStandard: .cxx20

@@ -11,11 +11,9 @@ static const cc_kernel_file headers[] = {
     {"gpu.cuh", TEXT{
 #embed "kernels/gpu.cuh"
      , 0}},
-#if __has_embed("kernels/attention.cuh")
     {"attention.cuh", TEXT{
 #embed "kernels/attention.cuh"
      , 0}},
-#endif
 };
 
 static const cc_kernel_file files[] = {
@@ -46,16 +44,15 @@ static const cc_kernel_file files[] = {
     {"thin.cu", TEXT{
 #embed "kernels/thin.cu"
      , 0}},
-#if __has_embed("kernels/attention.cu")
     {"attention.cu", TEXT{
 #embed "kernels/attention.cu"
      , 0}},
-#endif
-#if __has_embed("kernels/attention_backward.cu")
     {"attention_backward.cu", TEXT{
 #embed "kernels/attention_backward.cu"
      , 0}},
-#endif
+    {"attention_decode.cu", TEXT{
+#embed "kernels/attention_decode.cu"
+     , 0}},
     {"crossentropy.cu", TEXT{
 #embed "kernels/crossentropy.cu"
      , 0}},

@@ -20,6 +20,8 @@ package protocol Kernels {
   func placed(_ tensor: Tensor) -> Tensor
   /// The elements in main memory, once all work on them is done: the tensor itself where it is there.
   func onHost(_ tensor: Tensor) -> Tensor
+  /// Begins to bring the elements to main memory, while later work goes on.
+  func fetch(_ tensor: Tensor) -> FetchedTensor
   /// Writes the elements of x over those of `target`, of the same dtype and count.
   func copy(_ x: Tensor, to target: Tensor)
   /// Throws what has gone wrong in `place` since the start: calls that cannot throw do nothing from then on.
@@ -113,6 +115,17 @@ extension Kernels {
   }
 }
 
+/// A tensor on its way to main memory.
+package struct FetchedTensor {
+  private let read: () -> Tensor
+
+  /// What `read` gives, which may wait.
+  init(_ read: @escaping () -> Tensor) { self.read = read }
+
+  /// The elements in main memory; waits for them, but not for work that was queued later.
+  package var tensor: Tensor { read() }
+}
+
 /// One factor of a matrix product, as it is stored or transposed.
 package enum Operand {
   case stored(Tensor)
@@ -159,50 +172,6 @@ package struct RotaryTable: Sendable, Equatable {
     inverseFrequencies = (0..<headDim / 2).map { i in
       1 / powf(Float(theta), Float(2 * i) / Float(headDim)) / Float(linearScale)
     }
-  }
-}
-
-/// Which keys each query sees, and how the heads lie in a row.
-package struct AttentionLayout: Sendable, Equatable {
-  /// One sequence: its queries and keys as runs of rows. The last query stands at the last key's position.
-  package struct Segment: Sendable, Equatable {
-    /// First row of q and o, and how many.
-    package var queryStart: Int, queryCount: Int
-    /// First row of k and v, and how many; at least `queryCount`.
-    package var keyStart: Int, keyCount: Int
-
-    /// Queries `queryStart..<queryStart + queryCount` over keys `keyStart..<keyStart + keyCount`.
-    package init(queryStart: Int, queryCount: Int, keyStart: Int, keyCount: Int) {
-      self.queryStart = queryStart
-      self.queryCount = queryCount
-      self.keyStart = keyStart
-      self.keyCount = keyCount
-    }
-  }
-
-  /// The sequences; queries of all segments cover q's rows without overlap.
-  package var segments: [Segment]
-  /// N, K and H.
-  package var headCount: Int, keyValueHeadCount: Int, headDim: Int
-  /// Factor of the scores.
-  package var scale: Float
-  /// W: query i sees key j if 0 <= i - j < W; nil sees all before it.
-  package var window: Int?
-  /// c: scores become c · tanh(score / c) before the mask; nil leaves them.
-  package var softCap: Float?
-
-  /// All of it.
-  package init(
-    segments: [Segment], headCount: Int, keyValueHeadCount: Int, headDim: Int, scale: Float,
-    window: Int? = nil, softCap: Float? = nil
-  ) {
-    self.segments = segments
-    self.headCount = headCount
-    self.keyValueHeadCount = keyValueHeadCount
-    self.headDim = headDim
-    self.scale = scale
-    self.window = window
-    self.softCap = softCap
   }
 }
 

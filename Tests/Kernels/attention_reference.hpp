@@ -145,7 +145,7 @@ private:
 };
 
 /* One row; primes; a tile and its neighbours; fewer queries than keys; grouped heads that do not divide a tile. */
-std::vector<Case> tensor_core_cases(i32 H) {
+[[maybe_unused]] std::vector<Case> tensor_core_cases(i32 H) {
     return {
         {{{1, 1}}, 1, 1, H},
         {{{63, 63}, {2, 5}, {17, 130}}, 1, 1, H},
@@ -157,13 +157,13 @@ std::vector<Case> tensor_core_cases(i32 H) {
         {{{33, 101}}, 4, 2, H, 50, 20},
     };
 }
-std::vector<Case> few_cases(i32 H) {
+[[maybe_unused]] std::vector<Case> few_cases(i32 H) {
     return {
         {{{19, 19}, {1, 66}}, 8, 1, H},
         {{{13, 77}, {5, 5}}, 3, 1, H, 21, 10},
     };
 }
-std::vector<Case> plain_cases() {
+[[maybe_unused]] std::vector<Case> plain_cases() {
     return {
         {{{1, 1}}, 1, 1, 1},
         {{{17, 17}, {2, 5}, {5, 70}}, 1, 1, 32},

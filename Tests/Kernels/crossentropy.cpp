@@ -48,7 +48,7 @@ std::vector<float> make_logits(Random &random, i32 M, i32 V, float cap) {
     return logits;
 }
 
-/* Exponentials of differences of up to some 60 are off by 2^-24 · 60; losses are differences of numbers of that size. */
+/* Exponentials of differences of up to some 60 are off by 2^-24 · 60, and so are losses. */
 const Tolerance loss_tolerance{4e-6, 2}, gradient_tolerance{3e-5, 1e-6};
 /* At the target p - 1, or p times 1 - tanh² near 0, is as far off as p. */
 const Tolerance target_tolerance{1e-5, 1};

@@ -13,7 +13,7 @@ struct Shape {
     }
 };
 
-/* A float32 sum of K products of normal numbers is of size sqrt(K), and off by some 2^-24 of that at each of its steps. */
+/* A float32 sum of K products of normal numbers is of size sqrt(K), and off by 2^-24 of that at each step. */
 Tolerance sum_tolerance(bool is_f32, i32 K) {
     return {is_f32 ? 4e-6 : bf16_tolerance.relative, is_f32 ? std::sqrt(double(K)) : 0.01};
 }

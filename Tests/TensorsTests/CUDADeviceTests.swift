@@ -115,7 +115,7 @@ import Testing
           .unavailable,
           "cuda: the device is lost: cuStreamSynchronize gave CUDA_ERROR_ILLEGAL_ADDRESS (700), "
             + "an illegal memory access was encountered",
-          hint: "what was written is intact: --resume goes on from the last checkpoint"))
+          hint: "what was written so far is intact"))
     device.forgetFailure()
     #expect(device.failure?.kind == .deviceLost)
     #expect(throws: CUDAError.self) { try device.synchronize() }

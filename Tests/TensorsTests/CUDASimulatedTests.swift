@@ -1,4 +1,5 @@
 import Files
+import SimulatedGPUTesting
 import Tensors
 import Testing
 

@@ -2,8 +2,8 @@
  * Variable-length causal attention with grouped heads: o = softmax(cap(scale · q · kᵀ)) · v, float32 soft-max.
  * Source: Dao 2023, "FlashAttention-2", algorithm 1.
  *
- * q, o: [T, N · H]; k, v: [S, K · H]; lse: the log of each soft-max's denominator, float32 [T, N]. See attention.cuh for
- * rows and tiles: tiles lie at multiples of the kernel's rows in query_count · N / K rows.
+ * q, o: [T, N · H]; k, v: [S, K · H]; lse: the log of each soft-max's denominator, float32 [T, N]. See attention.cuh
+ * for rows and tiles: tiles lie at multiples of the kernel's rows in query_count · N / K rows.
  *
  *   attention_forward_bf16_{64,128,256}   that head size, tensor cores; tiles of 64 rows
  *   attention_forward_{f32,bf16}          any head size, float32 arithmetic; tiles of 16 rows
@@ -79,10 +79,13 @@ GPU void forward_tile(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *o, floa
         to_scores(scores, a.scale, a.soft_cap);
         if (!group.all_see(first_row, rows, key, KEYS)) mask_scores(scores, group, first_row + warp_row, key);
         softmax.add(scores, factors);
+        /* Most tiles but the first have no new largest score. */
+        if (__any_sync(0xFFFFFFFFu, factors[0] != 1 || factors[1] != 1)) {
 #pragma unroll
-        for (int j = 0; j < H / 8; j++)
+            for (int j = 0; j < H / 8; j++)
 #pragma unroll
-            for (int i = 0; i < 4; i++) sums[j][i] *= factors[i / 2];
+                for (int i = 0; i < 4; i++) sums[j][i] *= factors[i / 2];
+        }
         wait_for_copies<0>();
         __syncthreads(); /* values are there, the keys are free */
         if (key + KEYS < end) copy_keys(k_tile, k, key + KEYS);

@@ -118,7 +118,7 @@ template <int width> struct LaneOffset {
     static GPU int at(int offset, int row, int column) { return (offset ^ column * 2) + row * width * 2; }
 };
 
-/* sums[16, 8 · tiles] += left[16, depth] · right[8 · tiles, depth]ᵀ, rows from left_row and right_row of their tiles. */
+/* sums[16, 8 · tiles] += left[16, depth] · right[8 · tiles, depth]ᵀ, rows from left_row and right_row of the tiles. */
 template <int depth, int tiles>
 GPU void add_products_transposed(float (&sums)[tiles][4], const char *left, int left_row, const char *right,
                                  int right_row) {

@@ -265,8 +265,8 @@ GPU void key_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const bf
 /*
  * grid: (tiles of KEYS keys, K, splits); block: 128; dynamic shared memory: H · (128 + 4 · KEYS) + 128 · KEYS + 1,280
  * bytes, with 64, 64 and 32 keys for H = 64, 128, 256: 34,048, 58,624 and 70,912. splits: a divisor of N / K; each
- * takes that share of a group's heads. dK, dV, or with more splits than one `partials`, float32 [splits, 2, keys, K · H];
- * `keys`: rows of k. Matrices at multiples of 16 bytes. Only keys of tiles are written.
+ * takes that share of a group's heads. dK, dV, or with more splits than one `partials`, float32 [splits, 2, keys,
+ * K · H]; `keys`: rows of k. Matrices at multiples of 16 bytes. Only keys of tiles are written.
  */
 #define KEY_GRADIENT(H, KEYS, blocks)                                                                                \
     extern "C" __global__ void __launch_bounds__(THREADS, blocks) attention_backward_kv_bf16_##H(                    \

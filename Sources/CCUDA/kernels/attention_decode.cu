@@ -94,7 +94,8 @@ GPU void decode(const T *q, const T *k, const T *v, float *partials, const Segme
         const int count = smaller(KEYS, end - key);
         const T *keys[2];
 #pragma unroll
-        for (int i = 0; i < 2; i++) keys[i] = own + i * 16 < count ? k + first + (key + own + i * 16) * stride : nullptr;
+        for (int i = 0; i < 2; i++)
+            keys[i] = own + i * 16 < count ? k + first + (key + own + i * 16) * stride : nullptr;
         __syncthreads(); /* queries are there, the last weights are free */
         float products[2][HEADS] = {};
         if (is_vector)
@@ -171,8 +172,8 @@ GPU void decode(const T *q, const T *k, const T *v, float *partials, const Segme
 }
 
 /*
- * grid: (splits, K · ceil(N / K / 8), segments); block: 128; dynamic shared memory: 32 · H + 1,152 bytes. H at most 512;
- * keys_per_split · splits at least the longest segment's keys (a block with none writes an empty part); only the
+ * grid: (splits, K · ceil(N / K / 8), segments); block: 128; dynamic shared memory: 32 · H + 1,152 bytes. H at most
+ * 512; keys_per_split · splits at least the longest segment's keys (a block with none writes an empty part); only the
  * first query of a segment is taken. partials: float32 [segments · splits · N · (H + 2)].
  */
 #define DECODE(T, suffix)                                                                                            \

@@ -105,15 +105,16 @@ extern "C" __global__ void __launch_bounds__(ANY_THREADS)
                 target.store(i64(first_row + y + i) * N + first_column + x + j, sums[i][j]);
 }
 
-/* --- bfloat16 by tensor cores: tiles of 128 by 128 by 32, four warps of 64 by 64, a ring of asynchronous copies. --- */
+/* --- bfloat16 by tensor cores: tiles of 128 by 128 by 32, four warps of 64 by 64, a ring of copies. --- */
 
 #ifndef PRODUCT_STAGES
-#define PRODUCT_STAGES 4 /* 16 KB of shared memory each, 3 at least; 3 let two blocks share a multiprocessor of 100 KB */
+#define PRODUCT_STAGES 4 /* 16 KB of shared memory each; with 3, two blocks share a multiprocessor of 100 KB */
 #endif
 constexpr int TILE = 128, DEPTH = 32, PRODUCT_THREADS = 128;
 constexpr int OPERAND_BYTES = TILE * DEPTH * 2, STAGE_BYTES = 2 * OPERAND_BYTES;
 /* Rows of sums on their way to c, in the ring's memory. */
 constexpr int STAGED_ROWS = 64, STAGED_STRIDE = TILE + 8;
+static_assert(STAGED_ROWS * STAGED_STRIDE * 4 <= PRODUCT_STAGES * STAGE_BYTES, "three stages or more");
 /* Rows of tiles that run together, so that they find b's columns in the cache. */
 constexpr int BAND = 8;
 
@@ -125,19 +126,43 @@ template <bool along_lines> GPU int tile_offset(int line, int k) {
     return along_lines ? k * 256 + ((line / 8) ^ (k % 8)) * 16 : line * 64 + ((k / 8) ^ (line / 2 % 4)) * 16;
 }
 
-/* One operand's tile at (first_line, first_depth), zeros outside. Its rows in memory are multiples of 16 bytes. */
-template <bool along_lines>
-GPU void copy_tile(const bf16 *x, i32 lines, i32 depth, i32 depth_end, i32 first_line, i32 first_depth, char *tile) {
+/*
+ * The pieces of an operand's tiles that a thread copies, four a tile, zeros outside: where they come from, and where they
+ * go. Its rows in memory are multiples of 16 bytes. A copy of zeros reads nothing, so that its source may be anywhere.
+ */
+template <bool along_lines> struct Pieces {
+    static constexpr int count = TILE * DEPTH / 8 / PRODUCT_THREADS, tile_step = OPERAND_BYTES / count;
+    const bf16 *source;
+    i64 step, advance; /* elements from one piece to the next, and from one tile to the next */
+    i32 left;          /* depth to come at the first piece */
+    int place;
+    u32 lines_inside; /* a bit a piece */
+
+    GPU Pieces(const bf16 *x, i32 lines, i32 depth, i32 first_line, i32 first_depth, i32 depth_end) {
+        const int piece = threadIdx.x, line = along_lines ? piece % 16 * 8 : piece / 4;
+        const int k = along_lines ? piece / 16 : piece % 4 * 8;
+        const i64 row = i64(first_line) + line, column = i64(first_depth) + k;
+        source = x + (along_lines ? column * lines + row : row * depth + column);
+        step = along_lines ? i64(8) * lines : i64(32) * depth;
+        advance = along_lines ? i64(DEPTH) * lines : DEPTH;
+        left = depth_end - first_depth - k;
+        place = tile_offset<along_lines>(line, k);
+        lines_inside = 0;
 #pragma unroll
-    for (int i = 0; i < TILE * DEPTH / 8 / PRODUCT_THREADS; i++) {
-        int piece = threadIdx.x + i * PRODUCT_THREADS;
-        int line = along_lines ? piece % 16 * 8 : piece / 4, k = along_lines ? piece / 16 : piece % 4 * 8;
-        i64 row = i64(first_line) + line, column = i64(first_depth) + k;
-        bool is_inside = row < lines && column < depth_end;
-        i64 at = along_lines ? column * lines + row : row * depth + column;
-        copy_async_16(tile + tile_offset<along_lines>(line, k), x + (is_inside ? at : 0), is_inside);
+        for (int i = 0; i < count; i++) lines_inside |= u32(row + (along_lines ? 0 : i * 32) < lines) << i;
     }
-}
+
+    /* Copies this turn's pieces, and goes on to the next. */
+    GPU void copy(char *tile) {
+#pragma unroll
+        for (int i = 0; i < count; i++) {
+            bool is_inside = (lines_inside >> i & 1) && left > (along_lines ? i * 8 : 0);
+            copy_async_16(tile + place + i * tile_step, source + i * step, is_inside);
+        }
+        source += advance;
+        left -= DEPTH;
+    }
+};
 
 /* What a lane holds of a, 16 lines by 16, as matrix_multiply_add takes it. */
 template <bool along_lines> GPU void load_left(u32 fragment[4], const char *tile, int line, int k) {
@@ -212,11 +237,13 @@ template <bool a_along, bool b_along>
 GPU void multiply_tile(const bf16 *a, const bf16 *b, i32 M, i32 N, i32 K, i32 first, i32 end, TilePlace place,
                        int warp_row, int warp_column, char *ring, WarpSums &sums) {
     const i32 steps = end > first ? (end - first + DEPTH - 1) / DEPTH : 0;
+    Pieces<a_along> a_pieces(a, M, K, place.row, first, end);
+    Pieces<b_along> b_pieces(b, N, K, place.column, first, end);
     auto copy_stage = [&](i32 step) {
         if (step < steps) {
             char *stage = ring + step % PRODUCT_STAGES * STAGE_BYTES;
-            copy_tile<a_along>(a, M, K, end, place.row, first + step * DEPTH, stage);
-            copy_tile<b_along>(b, N, K, end, place.column, first + step * DEPTH, stage + OPERAND_BYTES);
+            a_pieces.copy(stage);
+            b_pieces.copy(stage + OPERAND_BYTES);
         }
         commit_copies(); /* empty ones too: waiting counts groups */
     };

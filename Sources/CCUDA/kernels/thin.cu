@@ -145,9 +145,9 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 
 /*
  * inner[T, R] = alpha · x[T, D] · factorᵀ, where factor [R, D] comes as low_rank_split's parts [3, R, D].
- * inner is written as partials [splits, T, R] over parts of D: product_merge adds them; with one split it is the result.
- * grid: (ceil(T / 64), ceil(R / 16), splits); block: 256. depth_per_split: a multiple of 8, of which all splits cover D.
- * D a multiple of 8; x and parts at multiples of 16 bytes.
+ * inner is written as partials [splits, T, R] over parts of D, which product_merge adds; one split gives the result.
+ * grid: (ceil(T / 64), ceil(R / 16), splits); block: 256. depth_per_split: a multiple of 8, of which all splits cover
+ * D. D a multiple of 8; x and parts at multiples of 16 bytes.
  */
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
     low_rank_project(const bf16 *x, const bf16 *parts, float *inner, i32 T, i32 D, i32 R, i32 depth_per_split,

@@ -156,7 +156,7 @@ extension ck_adamw_step {
 }
 
 /// Tables for the search in the code maps, made once and kept.
-private enum CodeTables {
+enum CodeTables {
   // Written once, before anyone reads them.
   nonisolated(unsafe) static let signed = made(CodeMaps.signed)
   nonisolated(unsafe) static let unsigned = made(CodeMaps.unsigned)

@@ -11,7 +11,7 @@ struct AttentionGroup {
   let head: Int
 
   /// G: query heads of one key/value head.
-  var groupSize: Int { layout.headCount / layout.keyValueHeadCount }
+  var groupSize: Int { layout.groupSize }
   /// Queries of one tile: as many as make 128 rows, so that matrix products are worth their call.
   var tileHeight: Int { max(1, 128 / groupSize) }
   /// Runs of the segment's queries.
@@ -84,7 +84,7 @@ extension CPUKernels {
   package func attentionForward(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout)
     -> (o: Tensor, logSumExp: Tensor)
   {
-    checkAttention("attentionForward", q, k, v, layout)
+    layout.requireFit("attentionForward", q, k, v)
     let o = Tensor(uninitialized: q.shape, q.dtype)
     let logSumExp = Tensor(uninitialized: [q.rowCount, layout.headCount], .float32)
     let work = attentionGroups(layout).flatMap { group in group.tiles.map { (group, $0) } }
@@ -103,26 +103,6 @@ extension CPUKernels {
   func attentionGroups(_ layout: AttentionLayout) -> [AttentionGroup] {
     layout.segments.flatMap { segment in
       (0..<layout.keyValueHeadCount).map { AttentionGroup(layout: layout, segment: segment, head: $0) }
-    }
-  }
-
-  /// Stops when shapes, dtypes or segments do not fit together.
-  func checkAttention(_ name: String, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout) {
-    precondition(
-      layout.keyValueHeadCount > 0 && layout.headCount % layout.keyValueHeadCount == 0
-        && q.rowLength == layout.headCount * layout.headDim && k.shape == v.shape
-        && k.rowLength == layout.keyValueHeadCount * layout.headDim
-        && k.dtype == q.dtype && v.dtype == q.dtype,
-      "\(name): q \(q.shape) \(q.dtype), k \(k.shape) \(k.dtype), v \(v.shape) \(v.dtype), "
-        + "N \(layout.headCount), K \(layout.keyValueHeadCount), H \(layout.headDim)")
-    precondition((layout.window ?? 1) > 0, "\(name): window \(layout.window ?? 0), expected 1 or more")
-    for segment in layout.segments {
-      precondition(
-        segment.queryStart >= 0 && segment.queryCount >= 0
-          && segment.queryStart + segment.queryCount <= q.rowCount
-          && segment.keyStart >= 0 && segment.keyCount >= segment.queryCount
-          && segment.keyStart + segment.keyCount <= k.rowCount,
-        "\(name): \(segment), q \(q.shape), k \(k.shape)")
     }
   }
 

@@ -6,7 +6,7 @@ extension CPUKernels {
     _ dO: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, o: Tensor, logSumExp: Tensor,
     _ layout: AttentionLayout
   ) -> (dQ: Tensor, dK: Tensor, dV: Tensor) {
-    checkAttention("attentionBackward", q, k, v, layout)
+    layout.requireFit("attentionBackward", q, k, v)
     precondition(
       dO.shape == q.shape && dO.dtype == q.dtype && logSumExp.shape == [q.rowCount, layout.headCount],
       "attentionBackward: dO \(dO.shape) \(dO.dtype), q \(q.shape) \(q.dtype), logSumExp \(logSumExp.shape)")

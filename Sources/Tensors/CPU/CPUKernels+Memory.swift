@@ -18,6 +18,9 @@ extension CPUKernels {
   /// The tensor itself.
   package func onHost(_ tensor: Tensor) -> Tensor { tensor }
 
+  /// The tensor itself, at once.
+  package func fetch(_ tensor: Tensor) -> FetchedTensor { FetchedTensor { tensor } }
+
   /// Copies bytes.
   package func copy(_ x: Tensor, to target: Tensor) {
     precondition(

@@ -69,7 +69,7 @@ package struct CUDAError: Error, Equatable, Sendable, CustomStringConvertible {
     case .deviceLost:
       Fault(
         .unavailable, description,
-        hint: "what was written is intact: --resume goes on from the last checkpoint")
+        hint: "what was written so far is intact")
     case .other: Fault(.failure, description)
     }
   }

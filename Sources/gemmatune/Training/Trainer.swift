@@ -72,10 +72,11 @@ package struct Trainer {
     var learningRate: Double
     var tokens: Int, targetTokens: Int, samples: Int
     /// Summed loss of each pass, in nats.
-    var losses: [Tensor]
-    var norms: GradientNorms
+    var losses: [FetchedTensor]
+    /// Norm of each gradient, and of all.
+    var norms: FetchedTensor
     /// Weights of each parameter that changed.
-    var changed: Tensor
+    var changed: FetchedTensor
     var watch: Stopwatch
   }
 
@@ -88,17 +89,18 @@ package struct Trainer {
     let rate = schedule.learningRate(step: step)
     return BegunStep(
       step: step, learningRate: rate, tokens: batches.reduce(0) { $0 + $1.tokenCount },
-      targetTokens: targetCount, samples: batches.reduce(0) { $0 + $1.sequenceCount }, losses: losses,
-      norms: norms, changed: optimizer.apply(gradients, learningRate: rate, clip: norms.clip), watch: watch)
+      targetTokens: targetCount, samples: batches.reduce(0) { $0 + $1.sequenceCount },
+      losses: losses.map(kernels.fetch), norms: kernels.fetch(norms.norms),
+      changed: kernels.fetch(optimizer.apply(gradients, learningRate: rate, clip: norms.clip)), watch: watch)
   }
 
   /// The metrics of a step, once its results are there: it took the time since it began or, if that was later, since
   /// the results of the one before.
   /// - Throws: `Fault`.
   private func finished(_ begun: BegunStep, _ sinceLast: inout Stopwatch) throws -> StepMetrics {
-    let lossSum = begun.losses.reduce(0.0) { $0 + Double(kernels.onHost($1).floats[0]) }
-    let norms = kernels.onHost(begun.norms.norms).floats
-    let changed = kernels.onHost(begun.changed).ints.reduce(0) { $0 + Int($1) }
+    let lossSum = begun.losses.reduce(0.0) { $0 + Double($1.tensor.floats[0]) }
+    let norms = begun.norms.tensor.floats
+    let changed = begun.changed.tensor.ints.reduce(0) { $0 + Int($1) }
     try kernels.check()
     try requireSound(begun.step, loss: lossSum, norms: norms)
     let seconds = min(begun.watch.seconds, sinceLast.seconds)

@@ -69,20 +69,25 @@ struct TrainingReference {
 /// Trains the tiny model of `family` on `examples`: from its folder, with `configuration.method`'s parameters.
 /// - Returns: the metrics of every step, and the trained parameters.
 func trained(
-  _ family: String, _ examples: [TrainingExample], _ configuration: RunConfiguration, threads: Int = 2
+  _ family: String, _ examples: [TrainingExample], _ configuration: RunConfiguration,
+  _ kernels: any Kernels = CPUKernels(threads: 2)
 ) throws -> (steps: [StepMetrics], parameters: [(name: String, tensor: Tensor)]) {
   let folder = "\(fixtures)/\(family)"
   let precision: DType = configuration.model.precision == .bf16 ? .bfloat16 : .float32
   var model = try GemmaModel(contentsOf: folder, precision: precision)
   if configuration.method == .lora {
-    model.attach(try AdapterWeights(contentsOf: "\(folder)/lora", for: model.configuration))
+    model.placeWeights(kernels)
+    var adapter = try AdapterWeights(contentsOf: "\(folder)/lora", for: model.configuration)
+    adapter.place(kernels)
+    model.attach(adapter)
   } else {
-    model.copyWeights(CPUKernels(threads: 2))
+    model.copyWeights(kernels)
   }
-  let trainer = Trainer(model, examples, configuration, CPUKernels(threads: threads))
+  let trainer = Trainer(model, examples, configuration, kernels)
   var steps: [StepMetrics] = []
   try trainer.run { steps.append($0) }
-  return (steps, model.parameters(TrainedParameters(configuration.method)))
+  let parameters = model.parameters(TrainedParameters(configuration.method))
+  return (steps, parameters.map { ($0.name, kernels.onHost($0.tensor)) })
 }
 
 /// The object in a JSON file.

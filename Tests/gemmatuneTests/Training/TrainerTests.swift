@@ -126,8 +126,8 @@ import gemmatune
   @Test(arguments: [RunConfiguration.Method.full, .lora])
   func weightsDoNotDependOnTheNumberOfThreads(_ method: RunConfiguration.Method) throws {
     let reference = try TrainingReference("gemma2", method)
-    let one = try trained("gemma2", reference.examples, reference.configuration, threads: 1)
-    let two = try trained("gemma2", reference.examples, reference.configuration, threads: 2)
+    let one = try trained("gemma2", reference.examples, reference.configuration, CPUKernels(threads: 1))
+    let two = try trained("gemma2", reference.examples, reference.configuration, CPUKernels(threads: 2))
     #expect(bytes(one.parameters) == bytes(two.parameters))
   }
 

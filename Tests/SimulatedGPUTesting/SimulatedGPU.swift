@@ -6,9 +6,9 @@ import Tensors
 /// The GPU that is not there (Tests/SimulatedGPU): libcuda, NVRTC and cuBLASLt that run the project's own
 /// kernels on the processor. Each value is a copy of the library with links of its three names, so that what
 /// a test sets is its own.
-final class SimulatedGPU {
+package final class SimulatedGPU {
   /// The library, built beside the tests; nil where the package does not build it.
-  static var library: String? {
+  package static var library: String? {
     var path = [CChar](repeating: 0, count: 4096)
     let count = readlink("/proc/self/exe", &path, path.count - 1)
     guard count > 0 else { return nil }
@@ -18,10 +18,12 @@ final class SimulatedGPU {
   }
 
   /// Holds libcuda.so.1, libnvrtc.so.13 and libcublasLt.so.13.
-  let folder: String
+  package let folder: String
   private let handle: UnsafeMutableRawPointer
 
-  init() throws {
+  /// A copy of the library with its three names.
+  /// - Throws: `Fault` .missing where it is not built.
+  package init() throws {
     guard let library = Self.library else { throw Fault(.missing, "libSimulatedGPU.so is not built") }
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("gemmatune-\(UUID())").path
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -39,22 +41,22 @@ final class SimulatedGPU {
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
   /// The libraries of the folder, opened.
-  var libraries: CUDALibraries { CUDALibraries(places: LibraryPlaces(folder: folder)) }
+  package var libraries: CUDALibraries { CUDALibraries(places: LibraryPlaces(folder: folder)) }
 
   /// The next call of an exported function gives `result`.
-  func failNext(_ function: String, _ result: Int32) {
+  package func failNext(_ function: String, _ result: Int32) {
     typealias Fail = @convention(c) (UnsafePointer<CChar>, Int32) -> Void
     unsafeBitCast(symbol("simulated_fail_next"), to: Fail.self)(function, result)
   }
 
   /// Every call that needs the device gives `result` from now on.
-  func lose(_ result: Int32) {
+  package func lose(_ result: Int32) {
     typealias Lose = @convention(c) (Int32) -> Void
     unsafeBitCast(symbol("simulated_lose_device"), to: Lose.self)(result)
   }
 
   /// Device memory in bytes.
-  func setMemory(_ byteCount: UInt64) {
+  package func setMemory(_ byteCount: UInt64) {
     typealias Set = @convention(c) (UInt64) -> Void
     unsafeBitCast(symbol("simulated_set_memory"), to: Set.self)(byteCount)
   }

@@ -1,0 +1,75 @@
+extension CUDAKernels {
+  /// Memory of the GPU.
+  package var place: Place { .device }
+
+  /// A new tensor in device memory, not initialised.
+  package func uninitialized(_ shape: Shape, _ dtype: DType) -> Tensor {
+    let byteCount = shape.reduce(1, *) * dtype.byteCount
+    let lease = CUDALease(memory, max(1, byteCount))
+    return Tensor(
+      shape, dtype,
+      storage: Storage(deviceAddress: UInt(lease.block.address), byteCount: byteCount, owner: lease))
+  }
+
+  /// Zeros, in place.
+  package func clear(_ tensor: Tensor) {
+    device.fill(tensor.deviceAddress, byteCount: tensor.byteCount)
+  }
+
+  /// A copy in device memory; a tensor that is there already, itself.
+  package func placed(_ tensor: Tensor) -> Tensor {
+    if tensor.place == .device { return tensor }
+    let copy = uninitialized(tensor.shape, tensor.dtype)
+    self.copy(tensor, to: copy)
+    return copy
+  }
+
+  /// A copy in main memory, once all work queued is done; zeros where the device failed (`check` says so).
+  package func onHost(_ tensor: Tensor) -> Tensor {
+    if tensor.place == .host { return tensor }
+    let copy = Tensor(zeros: tensor.shape, tensor.dtype)
+    do throws(CUDAError) {
+      try device.download(
+        tensor.deviceAddress, into: UnsafeMutableRawBufferPointer(start: copy.bytes, count: tensor.byteCount))
+    } catch {
+      device.record(error)
+    }
+    return copy
+  }
+
+  /// Queues a copy to main memory that can be read while later work is under way.
+  package func fetch(_ tensor: Tensor) -> FetchedTensor {
+    if tensor.place == .host { return FetchedTensor { tensor } }
+    let (shape, dtype, device) = (tensor.shape, tensor.dtype, device)
+    let pending = device.beginDownload(tensor.deviceAddress, byteCount: tensor.byteCount)
+    return FetchedTensor {
+      let copy = Tensor(zeros: shape, dtype)
+      do throws(CUDAError) {
+        let bytes: [UInt8] = try pending.elements()
+        bytes.withUnsafeBytes { source in
+          source.baseAddress.map { copy.bytes.copyMemory(from: $0, byteCount: source.count) }
+        }
+      } catch {
+        device.record(error)
+      }
+      return copy
+    }
+  }
+
+  /// Queues a copy of bytes, within device memory or from or to main memory.
+  package func copy(_ x: Tensor, to target: Tensor) {
+    precondition(
+      x.dtype == target.dtype && x.count == target.count,
+      "copy: \(x.shape) \(x.dtype) to \(target.shape) \(target.dtype)")
+    switch (x.place, target.place) {
+    case (.host, .device):
+      device.upload(
+        UnsafeRawBufferPointer(start: x.bytes, count: x.byteCount), to: target.deviceAddress)
+    case (.device, .device):
+      device.copy(from: x.deviceAddress, to: target.deviceAddress, byteCount: x.byteCount)
+    case (_, .host):
+      let source = onHost(x)
+      target.bytes.copyMemory(from: source.bytes, byteCount: x.byteCount)
+    }
+  }
+}

@@ -1,0 +1,61 @@
+extension CUDAKernels {
+  package func rmsNormForward(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> (y: Tensor, rstd: Tensor) {
+    let width = x.rowLength
+    precondition(
+      weight.shape == [width] && weight.dtype == x.dtype,
+      "rmsNormForward: x \(x.shape) \(x.dtype), weight \(weight.shape) \(weight.dtype)")
+    let y = uninitialized(x.shape, x.dtype)
+    let rstd = uninitialized([x.rowCount], .float32)
+    modules.launch(
+      "rms_norm_forward_\(suffix(x.dtype))", grid: normBlocks(x), block: 256, x.deviceAddress,
+      weight.deviceAddress, y.deviceAddress, rstd.deviceAddress, Int32(x.rowCount), Int32(width), epsilon)
+    return (y, rstd)
+  }
+
+  package func rmsNormBackward(_ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dWeight: Tensor?)
+    -> Tensor
+  {
+    let (rows, width) = (x.rowCount, x.rowLength)
+    precondition(
+      weight.shape == [width] && weight.dtype == x.dtype && dY.shape == x.shape && dY.dtype == x.dtype,
+      "rmsNormBackward: dY \(dY.shape) \(dY.dtype), x \(x.shape) \(x.dtype), weight \(weight.shape)")
+    let dX = uninitialized(x.shape, x.dtype)
+    modules.launch(
+      "rms_norm_backward_\(suffix(x.dtype))", grid: normBlocks(x), block: 256, dY.deviceAddress,
+      x.deviceAddress, weight.deviceAddress, rstd.deviceAddress, UInt64(0), dX.deviceAddress, Int32(rows),
+      Int32(width))
+    if let dWeight, rows > 0 {
+      // Some 64 rows a part, in at most 128 parts: enough blocks for a narrow weight too.
+      let rowsPerPart = max(64, (rows + 127) / 128)
+      let parts = (rows + rowsPerPart - 1) / rowsPerPart
+      let partials = uninitialized([parts, width], .float32)
+      modules.launch(
+        "rms_norm_weight_gradient_\(suffix(x.dtype))", grid: LaunchExtent((width + 255) / 256, parts),
+        block: 256, dY.deviceAddress, x.deviceAddress, rstd.deviceAddress, partials.deviceAddress,
+        Int32(rows), Int32(width), Int32(rowsPerPart))
+      modules.launch(
+        "add_partials", grid: LaunchExtent((width + 255) / 256), block: 256, partials.deviceAddress,
+        dWeight.deviceAddress, Int32(parts), Int32(width))
+    }
+    return dX
+  }
+
+  /// A block for each long row, or for eight short ones.
+  private func normBlocks(_ x: Tensor) -> LaunchExtent {
+    LaunchExtent(x.rowLength <= 512 ? (x.rowCount + 7) / 8 : x.rowCount)
+  }
+
+  package func rotated(_ x: Tensor, positions: Tensor, _ table: RotaryTable, _ direction: Direction) -> Tensor
+  {
+    let heads = table.headDim == 0 ? 0 : x.rowLength / table.headDim
+    precondition(
+      positions.count == x.rowCount && heads * table.headDim == x.rowLength,
+      "rotated: x \(x.shape), \(positions.count) positions, headDim \(table.headDim)")
+    let y = uninitialized(x.shape, x.dtype)
+    modules.launch(
+      "rotary_\(suffix(x.dtype))", grid: LaunchExtent(x.rowCount), block: 256, shared: 4 * table.headDim,
+      x.deviceAddress, positions.deviceAddress, tables.frequencies(table), y.deviceAddress,
+      Int32(x.rowCount), Int32(heads), Int32(table.headDim), direction == .forward ? Float(1) : Float(-1))
+    return y
+  }
+}

@@ -1,0 +1,93 @@
+import Files
+
+/// Kernels on a GPU: the project's own, compiled when the program starts, and cuBLASLt for matrix products where it is.
+///
+/// Calls queue work on the device's one stream and return; only `onHost`, and reading what `fetch` gave, wait. Sums have
+/// a fixed order, so that the same calls on the same device give the same bits. To be used by one thread.
+package final class CUDAKernels {
+  /// The GPU.
+  package let device: CUDADevice
+  /// Its memory, with counters.
+  package let memory: CUDAMemory
+  let modules: KernelModules
+  let product: CUDAMatrixProduct?
+  /// Tables that calls need again and again.
+  let tables: DeviceTables
+  let optimizerTables = OptimizerTables()
+  private let productNote: String?
+
+  /// The first GPU that will do, with all kernels compiled and loaded.
+  /// - Parameters:
+  ///   - cacheFolder: where compiled kernels are kept between runs; nil keeps none.
+  ///   - memoryLimit: the most device memory that is taken, in bytes; nil for what there is.
+  /// - Throws: `Fault` .unavailable that names what was found and what is missing, .failure with the compiler's words.
+  package init(
+    libraries: CUDALibraries, cacheFolder: String? = KernelModules.standardCacheFolder,
+    memoryLimit: Int? = nil
+  ) throws {
+    device = try CUDADevice(libraries)
+    modules = try KernelModules(device, cacheFolder: cacheFolder)
+    memory = CUDAMemory(device, limit: memoryLimit)
+    do throws(CUDAError) {
+      product = try CUDAMatrixProduct(device, memory)
+      productNote = libraries.matmulNote
+    } catch {
+      if error.kind == .deviceLost { throw error.fault }
+      product = nil
+      productNote = error.description
+    }
+    tables = DeviceTables(device, memory)
+  }
+
+  /// Such as "NVIDIA H200 (sm_90, …), driver of CUDA 13.0, cuBLASLt 13.2, kernels for sm_90 (12 cached, 0.2 s)".
+  package var summary: String {
+    let products = product?.summary ?? "own matrix products (\(productNote ?? "no cuBLASLt"))"
+    let report = modules.report
+    let origin =
+      report.compiledCount == 0 ? "\(report.cachedCount) cached" : "\(report.compiledCount) compiled"
+    return "\(device.summary), \(products), kernels for \(report.target) (\(origin))"
+  }
+
+  /// Waits until all queued work is done.
+  /// - Throws: `Fault` for the first failure of anything queued.
+  package func synchronize() throws {
+    do throws(CUDAError) { try device.synchronize() } catch { throw error.fault }
+  }
+
+  /// Throws the first failure of anything queued that is known by now.
+  /// - Throws: `Fault` .unavailable for a lost device and for missing memory, .failure otherwise.
+  package func check() throws {
+    do throws(CUDAError) { try device.throwFailure() } catch { throw error.fault }
+  }
+}
+
+extension CUDAKernels: Kernels {}
+
+// MARK: - Launches
+
+extension CUDAKernels {
+  /// Blocks for a kernel that strides over `count` elements, some 8 in each of a block's 256 threads' turns.
+  func elementBlocks(_ count: Int) -> LaunchExtent {
+    .covering(count, block: 256 * 8, most: 16 * device.properties.multiprocessorCount)
+  }
+
+  /// The end of a kernel's name for an element type.
+  func suffix(_ dtype: DType) -> String {
+    switch dtype {
+    case .float32: "f32"
+    case .bfloat16: "bf16"
+    case .int32, .uint8: preconditionFailure("suffix: \(dtype) is not computed with")
+    }
+  }
+}
+
+extension Tensor {
+  /// Address on the device, as kernels take it.
+  var deviceAddress: UInt64 {
+    precondition(place == .device, "deviceAddress: a tensor \(shape) \(dtype) in main memory")
+    return UInt64(address)
+  }
+
+  /// Whether the first byte lies at a multiple of 16.
+  var isAligned: Bool { address % 16 == 0 }
+}

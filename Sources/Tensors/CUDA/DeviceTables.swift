@@ -1,0 +1,101 @@
+/// Small tables in device memory that calls need again and again: each is uploaded once and kept.
+final class DeviceTables {
+  /// An array on the device.
+  final class Table {
+    let lease: CUDALease
+    var address: UInt64 { lease.block.address }
+
+    init<Element: BitwiseCopyable>(_ elements: [Element], _ device: CUDADevice, _ memory: CUDAMemory) {
+      lease = CUDALease(memory, max(1, elements.count * MemoryLayout<Element>.stride))
+      device.upload(elements, to: lease.block.address)
+    }
+  }
+
+  private let device: CUDADevice
+  private let memory: CUDAMemory
+  private var frequencies: [(key: RotaryTable, table: Table)] = []
+  private var segments: [(key: [AttentionLayout.Segment], tables: SegmentTables)] = []
+  /// Batches whose segments are kept: layers of one pass share theirs.
+  private static let keptSegments = 4
+
+  init(_ device: CUDADevice, _ memory: CUDAMemory) {
+    self.device = device
+    self.memory = memory
+  }
+
+  func made<Element: BitwiseCopyable>(_ elements: [Element]) -> Table { Table(elements, device, memory) }
+
+  /// Inverse frequencies, float32 [H / 2].
+  func frequencies(_ rotary: RotaryTable) -> UInt64 {
+    if let known = frequencies.first(where: { $0.key == rotary }) { return known.table.address }
+    let table = made(rotary.inverseFrequencies)
+    frequencies.append((rotary, table))
+    return table.address
+  }
+
+  /// The segments of a batch, and what attention makes of them.
+  func segments(_ layout: AttentionLayout) -> SegmentTables {
+    if let known = segments.first(where: { $0.key == layout.segments }) { return known.tables }
+    let tables = SegmentTables(layout.segments, self)
+    segments.append((layout.segments, tables))
+    if segments.count > Self.keptSegments { segments.removeFirst() }
+    return tables
+  }
+}
+
+/// A run of rows or keys of one segment: one block's work.
+private struct Tile: BitwiseCopyable {
+  var segment: Int32, start: Int32
+}
+
+/// The segments of a batch on the device, and tiles of them.
+final class SegmentTables {
+  /// Segment [count], four int32 each.
+  let segments: DeviceTables.Table
+  let count: Int
+  /// Keys of the longest segment, and whether each has one query.
+  let longest: Int, isDecoding: Bool
+  /// Keys of all segments.
+  let keyCount: Int
+  private let lengths: [(queries: Int, keys: Int)]
+  private let tables: DeviceTables
+  private var tiles: [[Int]: (table: DeviceTables.Table, count: Int)] = [:]
+
+  fileprivate init(_ segments: [AttentionLayout.Segment], _ tables: DeviceTables) {
+    self.tables = tables
+    self.segments = tables.made(
+      segments.flatMap {
+        [$0.queryStart, $0.queryCount, $0.keyStart, $0.keyCount].map(Int32.init)
+      })
+    count = segments.count
+    lengths = segments.map { ($0.queryCount, $0.keyCount) }
+    longest = lengths.map(\.keys).max() ?? 0
+    keyCount = lengths.reduce(0) { $0 + $1.keys }
+    isDecoding = !segments.isEmpty && lengths.allSatisfy { $0.queries == 1 }
+  }
+
+  /// Tiles of `height` rows each, G rows a query.
+  func queryTiles(groupSize: Int, height: Int) -> (address: UInt64, count: Int) {
+    tiles([groupSize, height], height: height) { $0.queries * groupSize }
+  }
+
+  /// Tiles of `height` keys each.
+  func keyTiles(height: Int) -> (address: UInt64, count: Int) {
+    tiles([height], height: height) { $0.keys }
+  }
+
+  private func tiles(
+    _ key: [Int], height: Int, _ length: ((queries: Int, keys: Int)) -> Int
+  ) -> (address: UInt64, count: Int) {
+    if let known = tiles[key] { return (known.table.address, known.count) }
+    var list: [Tile] = []
+    for (segment, lengths) in lengths.enumerated() {
+      for start in stride(from: 0, to: length(lengths), by: height) {
+        list.append(Tile(segment: Int32(segment), start: Int32(start)))
+      }
+    }
+    let table = tables.made(list)
+    tiles[key] = (table, list.count)
+    return (table.address, list.count)
+  }
+}
