@@ -2,7 +2,7 @@ import Files
 import Tensors
 
 /// How far a result may lie from the reference.
-enum Tolerance {
+package enum Tolerance: Sendable {
   /// 1e-4 of the value and 1e-5 of the results' size: float32 sums in another order.
   case float32
   /// 2⁻⁷ of the value, one step of bfloat16, and 2⁻⁸ of the largest value, for what is rounded on the way.
@@ -22,7 +22,7 @@ enum Tolerance {
   }
 
   /// The largest difference in units of what is allowed: at most 1 is agreement. A number that is none never agrees.
-  func error(of results: [Float], from reference: [Float]) -> Double {
+  package func error(of results: [Float], from reference: [Float]) -> Double {
     guard results.count == reference.count else { return .infinity }
     let differences = zip(results, reference).map { abs(Double($0) - Double($1)) }
     switch self {

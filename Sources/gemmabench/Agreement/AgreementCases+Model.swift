@@ -95,13 +95,14 @@ extension AgreementShapes {
   /// - Parameter rounding: of the parameter itself; nil for bfloat16 weights with a float32 master copy.
   private func steps(_ inputs: AgreementInputs, eightBit: Bool, _ rounding: Rounding?) -> [AgreementResult] {
     let kernels = inputs.kernels
-    let count = inner * hidden
-    let weights = inputs.random([inner, hidden], amplitude: 0.1)
+    // Of a size that ends within a block of moments.
+    let shape = [inner / 4 + 1, hidden / 4 + 3]
+    let weights = inputs.random(shape, amplitude: 0.1)
     let parameter = rounding == nil ? kernels.converted(weights, to: .float32, scale: 1) : weights
-    let moments = moments(count, eightBit: eightBit, kernels)
+    let moments = moments(weights.count, eightBit: eightBit, kernels)
     for step in 1...3 {
       let update = AdamWUpdate(
-        parameter: parameter, gradient: inputs.random([inner, hidden], .float32, amplitude: 1e-3),
+        parameter: parameter, gradient: inputs.random(shape, .float32, amplitude: 1e-3),
         weights: rounding == nil ? weights : nil, rounding: rounding ?? .nearest,
         step: AdamWStep(
           step: step, learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01,

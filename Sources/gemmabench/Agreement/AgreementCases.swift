@@ -13,7 +13,7 @@ struct AgreementShapes {
     vocabulary: 5003, rank: 16)
   /// Small and odd.
   static let quick = AgreementShapes(
-    lengths: [5, 1, 9], hidden: 64, inner: 96, heads: 2, keyValueHeads: 1, headDim: 64, vocabulary: 131,
+    lengths: [17, 1, 30], hidden: 64, inner: 96, heads: 2, keyValueHeads: 1, headDim: 64, vocabulary: 131,
     rank: 4)
 
   /// T, N·H and K·H.

@@ -98,8 +98,8 @@ struct DeviceMeasurements {
     var begun: (results: ModelTraining.Results, targets: Int)?
     func finish() throws {
       guard let step = begun else { return }
-      let sum = step.results.losses.reduce(0.0) { $0 + Double(kernels.onHost($1).floats[0]) }
-      _ = kernels.onHost(step.results.changed)
+      let sum = step.results.losses.reduce(0.0) { $0 + Double($1.tensor.floats[0]) }
+      _ = step.results.changed.tensor
       try kernels.check()
       last = sum / Double(step.targets)
       guard last.isFinite else { throw Fault(.failure, "training: the loss is \(last)") }

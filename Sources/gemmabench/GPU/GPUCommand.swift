@@ -96,6 +96,8 @@ struct GPUCommand: ParsableCommand {
         case .startup: sitting.startUpTable()
         case .operations: sitting.operationTable(ceilings)
         }
+      // What is wanted of the study's sizes says nothing of others.
+      if quick, benchmark != .agreement { tables[benchmark]?.forgetGoals() }
       report.tables = [best] + Benchmark.allCases.reversed().compactMap { tables[$0] }
       try report.write(to: output)
     }

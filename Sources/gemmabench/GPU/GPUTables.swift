@@ -154,7 +154,7 @@ extension GPUSitting {
 
   /// How far the GPU's results are from the CPU's.
   func agreementTable() -> BenchmarkTable {
-    let outcome = own("agreement", limit: 90)
+    let outcome = own("agreement", limit: 120)
     var lines: [BenchmarkLine] = []
     if case .measured(let objects) = outcome {
       lines = objects.map { object in

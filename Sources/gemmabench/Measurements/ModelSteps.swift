@@ -49,12 +49,12 @@ struct ModelTraining {
   private let gradients: [Tensor]
   private let optimizer: AdamW
 
-  /// What a step gave, where the kernels compute: to be read when it is needed.
+  /// What a step gave, to be read when it is needed.
   struct Results {
     /// Summed loss of each pass, in nats.
-    let losses: [Tensor]
+    let losses: [FetchedTensor]
     /// Weights of each parameter that changed.
-    let changed: Tensor
+    let changed: FetchedTensor
   }
 
   /// All weights of `base`, which must be writable then, or a new adapter beside every linear map.
@@ -90,9 +90,10 @@ struct ModelTraining {
         batch, Operations(kernels, tape: tape), gradientScale: 1 / Float(targetCount),
         checkpointing: checkpointing)
       tape.backward(from: loss.lossSum, seed: Tensor([1], [1]), kernels)
-      return loss.lossSum
+      return kernels.fetch(loss.lossSum)
     }
     let norms = kernels.gradientNorms(gradients, maxNorm: 1)
-    return Results(losses: losses, changed: optimizer.apply(gradients, learningRate: 1e-5, clip: norms.clip))
+    let changed = optimizer.apply(gradients, learningRate: 1e-5, clip: norms.clip)
+    return Results(losses: losses, changed: kernels.fetch(changed))
   }
 }

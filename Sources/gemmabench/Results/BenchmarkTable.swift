@@ -16,6 +16,11 @@ package struct BenchmarkTable: Equatable, Sendable {
     self.lines = lines
   }
 
+  /// Wants nothing of any line.
+  package mutating func forgetGoals() {
+    for index in lines.indices { lines[index].goal = nil }
+  }
+
   /// The table as JSON.
   package var json: JSONValue {
     .object(["title": .string(title), "note": .string(note), "lines": .array(lines.map(\.json))])
