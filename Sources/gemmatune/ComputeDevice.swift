@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import FoundationEssentials
 import Tensors
 
 /// The processor that a run computes on: what `device` asks for, as far as the machine has it.
