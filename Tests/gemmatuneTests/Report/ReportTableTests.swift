@@ -60,6 +60,21 @@ struct ReportTableTests {
     }
   }
 
+  @Test func factsSayWhatComputedAndWhoseMemoryItWas() throws {
+    var run = smallStudy[1]
+    run.summary = "{\"kernels\": \"GPU of the evaluation\"}"
+    func facts(_ run: RunFiles) throws -> [String: String] {
+      try withReport([run]) { report, _ in
+        Dictionary(uniqueKeysWithValues: report.factsTable.rows.map { ($0[0], $0[1]) })
+      }
+    }
+    #expect(try facts(run)["Peak memory"] == "2.50 GB")
+    run.facts = run.facts?.replacing("\"kernels\": \"k\"", with: "\"kernels\": \"k\", \"device\": \"cuda\"")
+    let onGPU = try facts(run)
+    #expect(onGPU["Peak memory"] == "2.50 GB of the device" && onGPU["Computed by"] == "k")
+    #expect(onGPU["Answered by"] == "GPU of the evaluation")
+  }
+
   @Test func runWithoutAnythingAppearsWithDashes() throws {
     try withReport([RunFiles("new", method: "full")]) { report, _ in
       #expect(report.accuracyTable.rows == [["new", "full", "main", "–", "–", "–", "–", "–", "–", "–"]])
