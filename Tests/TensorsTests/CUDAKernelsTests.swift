@@ -64,11 +64,14 @@ import Testing
     let weight = randomTensor([width], dtype, seed: 3, scale: 0.5)
     // Of one element, the gradient is a small difference of two large numbers.
     let tolerance = width == 1 ? max(1e-4, tolerance(dtype)) : nil
-    try expectAgreement([x, dY, weight], tolerance: tolerance) { kernels, x in
+    let other = randomTensor([9, width], dtype, seed: 4, scale: 2)
+    try expectAgreement([x, dY, weight, other], tolerance: tolerance) { kernels, x in
       let (y, rstd) = kernels.rmsNormForward(x[0], x[2], epsilon: 1e-6)
       let dWeight = kernels.zeros([width], .float32)
-      let dX = kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dWeight: dWeight)
-      return [y, rstd, dX, dWeight, kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dWeight: nil)]
+      let dX = kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dSum: nil, dWeight: dWeight)
+      let added = kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dSum: x[3], dWeight: nil)
+      let sum = kernels.addRMSNormForward(x[0], x[3], x[2], epsilon: 1e-6)
+      return [y, rstd, dX, dWeight, added, sum.sum, sum.y, sum.rstd]
     }
   }
 

@@ -1,9 +1,12 @@
 extension Operations {
   /// a + b, the same shape and dtype; summed in float32 and rounded once.
-  package func add(_ a: Tensor, _ b: Tensor) -> Tensor {
-    recorded(kernels.add(a, b), from: [a, b]) { dY in
-      a.node?.receive(dY, kernels)
-      b.node?.receive(dY, kernels)
+  package func add(_ a: Tensor, _ b: Tensor) -> Tensor { recorded(kernels.add(a, b), asSumOf: a, b) }
+
+  /// The sum of a and b, on the tape.
+  func recorded(_ sum: Tensor, asSumOf a: Tensor, _ b: Tensor) -> Tensor {
+    recorded(sum, from: [a, b]) { dSum in
+      a.node?.receive(dSum, kernels)
+      b.node?.receive(dSum, kernels)
     }
   }
 
