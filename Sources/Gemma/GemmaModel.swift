@@ -35,8 +35,9 @@ package struct GemmaModel {
       softCap: configuration.attnLogitSoftcapping)
   }
 
+  /// - positions: int32 [T], in the kernels' place.
   func context(
-    positions: [Int32], segments: [AttentionLayout.Segment], dropout: RandomKey?, _ operations: Operations
+    positions: Tensor, segments: [AttentionLayout.Segment], dropout: RandomKey? = nil
   ) -> ForwardContext {
     func rotary(_ kind: ModelConfiguration.LayerKind) -> RotaryTable {
       let embedding = configuration.rotary(of: kind)
@@ -44,17 +45,16 @@ package struct GemmaModel {
         headDim: configuration.headDim, theta: embedding.theta, linearScale: embedding.linearScale)
     }
     return ForwardContext(
-      positions: operations.kernels.placed(Tensor(positions)), fullAttention: layout(segments, .full),
+      positions: positions, fullAttention: layout(segments, .full),
       slidingAttention: layout(segments, .sliding), fullRotary: rotary(.full),
       slidingRotary: rotary(.sliding), epsilon: configuration.rmsNormEps, dropout: dropout)
   }
 
-  /// The residual stream after all layers, [T, D], before the final norm.
+  /// The residual stream after all layers, [T, D], before the final norm, of tokens in the kernels' place.
   func residual(
-    _ ids: [Int32], _ operations: Operations, _ context: ForwardContext, checkpointing: Bool,
+    _ ids: Tensor, _ operations: Operations, _ context: ForwardContext, checkpointing: Bool,
     cache: (any KeyValueStore)? = nil
   ) -> Tensor {
-    let ids = operations.kernels.placed(Tensor(ids))
     var stream = ResidualStream(x: operations.embedding(ids, embedding, scale: embeddingScale))
     for (index, layer) in layers.enumerated() {
       if checkpointing {
@@ -70,8 +70,12 @@ package struct GemmaModel {
 
   /// Rows of the residual stream, normed for the output map: [M, D].
   func normed(_ residual: Tensor, rows: [Int32], _ operations: Operations) -> Tensor {
-    let gathered = operations.gather(residual, rows: operations.kernels.placed(Tensor(rows)))
-    return operations.rmsNorm(gathered, finalNorm, epsilon: configuration.rmsNormEps)
+    normed(operations.gather(residual, rows: operations.kernels.placed(Tensor(rows))), operations)
+  }
+
+  /// The residual stream normed for the output map: [T, D].
+  func normed(_ residual: Tensor, _ operations: Operations) -> Tensor {
+    operations.rmsNorm(residual, finalNorm, epsilon: configuration.rmsNormEps)
   }
 
   /// The summed cross-entropy of a batch's targets, in nats.
@@ -84,20 +88,22 @@ package struct GemmaModel {
     _ batch: TokenBatch, _ operations: Operations, gradientScale: Float = 1, checkpointing: Bool = false,
     dropout: RandomKey? = nil
   ) -> (lossSum: Tensor, losses: Tensor) {
+    let kernels = operations.kernels
     let context = context(
-      positions: batch.positions, segments: batch.segments, dropout: dropout, operations)
-    let residual = residual(batch.ids, operations, context, checkpointing: checkpointing)
+      positions: kernels.placed(Tensor(batch.positions)), segments: batch.segments, dropout: dropout)
+    let residual = residual(
+      kernels.placed(Tensor(batch.ids)), operations, context, checkpointing: checkpointing)
     return operations.linearCrossEntropy(
       normed(residual, rows: batch.targetRows, operations), embedding,
-      targets: operations.kernels.placed(Tensor(batch.targets)), softCap: configuration.finalLogitSoftcapping,
+      targets: kernels.placed(Tensor(batch.targets)), softCap: configuration.finalLogitSoftcapping,
       gradientScale: gradientScale)
   }
 
   /// Logits of every token of a batch, float32 [T, V]: for tests and small batches.
   package func logits(_ batch: TokenBatch, _ kernels: any Kernels) -> Tensor {
     let operations = Operations(kernels)
-    let context = context(positions: batch.positions, segments: batch.segments, dropout: nil, operations)
-    let residual = residual(batch.ids, operations, context, checkpointing: false)
+    let context = context(positions: kernels.placed(Tensor(batch.positions)), segments: batch.segments)
+    let residual = residual(kernels.placed(Tensor(batch.ids)), operations, context, checkpointing: false)
     let rows = (0..<Int32(batch.tokenCount)).map { $0 }
     return kernels.logits(
       normed(residual, rows: rows, operations), embedding, softCap: configuration.finalLogitSoftcapping)

@@ -42,13 +42,14 @@ package struct GreedyDecoder {
     let cache = KeyValueCache(
       model.configuration, model.dtype, rows: schedule.rowCount,
       capacity: (prompts.map(\.count).max() ?? 0) + maxNewTokens, kernels)
-    read(prefix, cache)
+    let replays = kernels.replays()
+    read(prefix, cache, replays)
     var answered = 0
     while true {
       for row in schedule.admit() { cache.truncate(row, to: prefix.count) }
       let parts = schedule.nextPass()
       if parts.isEmpty { return generations }
-      for (part, id) in zip(parts.filter(\.isLast), step(parts, cache)) {
+      for (part, id) in zip(parts.filter(\.isLast), step(parts, cache, replays)) {
         if accept(id, &generations[part.prompt]) {
           schedule.free(part.row)
           answered += 1
@@ -70,28 +71,65 @@ package struct GreedyDecoder {
   }
 
   /// Takes a prefix into every row of an empty cache.
-  private func read(_ prefix: ArraySlice<Int32>, _ cache: KeyValueCache) {
+  private func read(_ prefix: ArraySlice<Int32>, _ cache: KeyValueCache, _ replays: any Replaying) {
     if prefix.isEmpty { return }
     for start in stride(from: 0, to: prefix.count, by: limits.tokensPerPass) {
       let tokens = prefix[start..<min(prefix.count, start + limits.tokensPerPass)]
-      _ = step([.init(row: 0, prompt: 0, tokens: tokens, isLast: false)], cache)
+      _ = step([.init(row: 0, prompt: 0, tokens: tokens, isLast: false)], cache, replays)
     }
     cache.copyToAllRows(from: 0)
   }
 
   /// Takes the tokens of a pass into the cache.
   /// - Returns: the most likely token after each part that is its row's last.
-  private func step(_ parts: [DecodingSchedule.Part], _ cache: KeyValueCache) -> [Int32] {
-    let (positions, segments) = cache.advance(rows: parts.map(\.row), counts: parts.map(\.tokens.count))
+  private func step(
+    _ parts: [DecodingSchedule.Part], _ cache: KeyValueCache, _ replays: any Replaying
+  ) -> [Int32] {
+    var advance = cache.advance(rows: parts.map(\.row), counts: parts.map(\.tokens.count))
+    let ids = parts.flatMap(\.tokens)
+    if parts.allSatisfy({ $0.isLast && $0.tokens.count == 1 }) {
+      cache.fill(&advance, upTo: replays.paddedCount(parts.count))
+      return Array(decode(ids, advance, cache, replays).prefix(parts.count))
+    }
     let operations = Operations(kernels)
-    let context = model.context(positions: positions, segments: segments, dropout: nil, operations)
+    cache.places = kernels.placed(Tensor(advance.places))
+    let context = model.context(
+      positions: kernels.placed(Tensor(advance.positions)), segments: advance.segments)
     let residual = model.residual(
-      parts.flatMap(\.tokens), operations, context, checkpointing: false, cache: cache)
-    let lastRows = zip(parts, segments).filter(\.0.isLast).map { Int32($1.queryStart + $1.queryCount - 1) }
+      kernels.placed(Tensor(ids)), operations, context, checkpointing: false, cache: cache)
+    let lastRows = zip(parts, advance.segments).filter(\.0.isLast).map {
+      Int32($1.queryStart + $1.queryCount - 1)
+    }
     if lastRows.isEmpty { return [] }
     // A soft cap on the logits keeps their order: it is left out.
-    let ids = kernels.argmaxLogits(model.normed(residual, rows: lastRows, operations), model.embedding)
-    return kernels.onHost(ids).ints
+    return kernels.onHost(
+      kernels.argmaxLogits(model.normed(residual, rows: lastRows, operations), model.embedding)
+    ).ints
+  }
+
+  /// A pass of one token a row: all that changes from one to the next is data, so that the pass can be replayed.
+  /// - Returns: the most likely next token of each row.
+  private func decode(
+    _ ids: [Int32], _ advance: KeyValueCache.Advance, _ cache: KeyValueCache, _ replays: any Replaying
+  ) -> [Int32] {
+    let rows = advance.positions.count
+    // In steps, so that one recording serves many lengths.
+    let longest = ((advance.segments.map(\.keyCount).max() ?? 0) + 255) / 256 * 256
+    let segments = advance.segments.flatMap {
+      [$0.queryStart, $0.queryCount, $0.keyStart, $0.keyCount].map(Int32.init)
+    }
+    let padding = [Int32](repeating: 0, count: rows - ids.count)
+    let input = kernels.placed(Tensor(ids + padding + advance.positions + advance.places + segments))
+    let next = replays.run([rows, longest], input) { input in
+      cache.places = input.rows(2 * rows..<3 * rows)
+      var context = model.context(positions: input.rows(rows..<2 * rows), segments: [])
+      context.decoding = (input.rows(3 * rows..<7 * rows), longest)
+      let operations = Operations(kernels)
+      let residual = model.residual(
+        input.rows(0..<rows), operations, context, checkpointing: false, cache: cache)
+      return kernels.argmaxLogits(model.normed(residual, operations), model.embedding)
+    }
+    return kernels.onHost(next).ints
   }
 
   /// Takes one new token into an answer.  - Returns: whether the answer is finished.

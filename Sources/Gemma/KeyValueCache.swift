@@ -3,18 +3,18 @@ import Tensors
 /// Keys and values of the tokens so far, for decoding: each row of a batch owns `capacity` places in every layer.
 final class KeyValueCache: KeyValueStore {
   private let kernels: any Kernels
-  /// One pair a layer, [rows · capacity, K · H].
+  /// One pair a layer, [rows · capacity + 1, K · H]: the last place is for rows that only fill up a pass.
   private let keys: [Tensor], values: [Tensor]
   private let capacity: Int
   /// Tokens held for each row.
   private(set) var lengths: [Int]
-  /// Places, int32 [T], that the tokens of the pass under way go to.
-  private var places = Tensor([])
+  /// Places, int32 [T] where the kernels compute, that the tokens of the pass under way go to.
+  var places = Tensor([])
 
   /// An empty cache for `rows` sequences of up to `capacity` tokens.
   init(_ configuration: ModelConfiguration, _ dtype: DType, rows: Int, capacity: Int, _ kernels: any Kernels)
   {
-    let shape = [rows * capacity, configuration.numKeyValueHeads * configuration.headDim]
+    let shape = [rows * capacity + 1, configuration.numKeyValueHeads * configuration.headDim]
     self.kernels = kernels
     self.capacity = capacity
     keys = (0..<configuration.numHiddenLayers).map { _ in kernels.uninitialized(shape, dtype) }
@@ -22,26 +22,41 @@ final class KeyValueCache: KeyValueStore {
     lengths = Array(repeating: 0, count: rows)
   }
 
-  /// Makes room for `counts[i]` new tokens of row `rows[i]`, which come end to end in the next pass.
-  /// - Returns: the new tokens' positions, and the attention's segments.
-  func advance(rows: [Int], counts: [Int]) -> (positions: [Int32], segments: [AttentionLayout.Segment]) {
-    var positions: [Int32] = []
-    var targets: [Int32] = []
+  /// What a pass over new tokens is told of the cache.
+  struct Advance {
+    /// Position of each new token in its sequence, and the place that it goes to.
+    var positions: [Int32] = [], places: [Int32] = []
+    /// The attention's segments.
     var segments: [AttentionLayout.Segment] = []
+  }
+
+  /// Makes room for `counts[i]` new tokens of row `rows[i]`, which come end to end in the next pass.
+  func advance(rows: [Int], counts: [Int]) -> Advance {
+    var advance = Advance()
     for (row, count) in zip(rows, counts) {
       let first = row * capacity
-      segments.append(
+      advance.segments.append(
         .init(
-          queryStart: positions.count, queryCount: count, keyStart: first, keyCount: lengths[row] + count))
+          queryStart: advance.positions.count, queryCount: count, keyStart: first,
+          keyCount: lengths[row] + count))
       for position in lengths[row]..<lengths[row] + count {
-        positions.append(Int32(position))
-        targets.append(Int32(first + position))
+        advance.positions.append(Int32(position))
+        advance.places.append(Int32(first + position))
       }
       lengths[row] += count
       precondition(lengths[row] <= capacity, "KeyValueCache: \(lengths[row]) tokens in \(capacity) places")
     }
-    places = kernels.placed(Tensor(targets))
-    return (positions, segments)
+    return advance
+  }
+
+  /// Fills up a pass of one token a row to `count` rows with ones that nobody reads.
+  func fill(_ advance: inout Advance, upTo count: Int) {
+    let spare = lengths.count * capacity
+    for row in advance.positions.count..<max(count, advance.positions.count) {
+      advance.positions.append(0)
+      advance.places.append(Int32(spare))
+      advance.segments.append(.init(queryStart: row, queryCount: 1, keyStart: spare, keyCount: 1))
+    }
   }
 
   /// Forgets all but the first `count` tokens of a row.

@@ -9,6 +9,9 @@ struct ForwardContext {
   /// Angles of either kind of layer.
   var fullRotary: RotaryTable, slidingRotary: RotaryTable
   var epsilon: Float
+  /// Decoding, one token a sequence: who attends to what as data (`Kernels.attentionDecode`), in place of the layouts'
+  /// segments; nil in any other pass.
+  var decoding: (segments: Tensor, longest: Int)?
   /// Key of the adapters' dropout in this pass; nil without dropout.
   var dropout: RandomKey?
 
@@ -48,7 +51,10 @@ package struct Attention {
     q = operations.rotary(q, positions: context.positions, context.rotary(kind))
     k = operations.rotary(k, positions: context.positions, context.rotary(kind))
     if let cache { (k, v) = cache.keysAndValues(k, v, layer: layer) }
-    let attended = operations.attention(q, k, v, layout)
+    let attended =
+      context.decoding.map {
+        operations.kernels.attentionDecode(q, k, v, layout, segments: $0.segments, longest: $0.longest)
+      } ?? operations.attention(q, k, v, layout)
     return oProj(attended, operations, dropout: dropout?.derived(3))
   }
 

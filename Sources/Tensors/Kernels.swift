@@ -24,6 +24,8 @@ package protocol Kernels {
   func fetch(_ tensor: Tensor) -> FetchedTensor
   /// Writes the elements of x over those of `target`, of the same dtype and count.
   func copy(_ x: Tensor, to target: Tensor)
+  /// For work that is done again and again.
+  func replays() -> any Replaying
   /// Throws what has gone wrong in `place` since the start: calls that cannot throw do nothing from then on.
   /// - Throws: `Fault` .unavailable.
   func check() throws
@@ -64,6 +66,12 @@ package protocol Kernels {
     _ dO: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, o: Tensor, logSumExp: Tensor,
     _ layout: AttentionLayout
   ) -> (dQ: Tensor, dK: Tensor, dV: Tensor)
+
+  /// Attention of segments of one query each, which are data: `AttentionLayout.Segment`s in int32 [count, 4].
+  /// - layout: its segments are not looked at.  - longest: no segment has more keys.  - Returns: o [T, N·H].
+  func attentionDecode(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout, segments: Tensor, longest: Int
+  ) -> Tensor
 
   /// gelu_tanh(gate) · up, element by element; the shape of both.
   func gegluForward(_ gate: Tensor, _ up: Tensor) -> Tensor

@@ -299,6 +299,30 @@ import Testing
     #expect(gpu.onHost(x).floats == [0, 0, 0])
   }
 
+  @Test func replayedWorkReadsItsNewInput() throws {
+    let gpu = simulated.kernels
+    let replays = gpu.replays()
+    let one = gpu.placed(Tensor([1, 1, 1], [3]))
+    var runs = 0
+    for round in 0..<5 {
+      let input = gpu.placed(Tensor([Float](repeating: Float(round), count: 3), [3]))
+      let sum = replays.run([3], input) {
+        runs += 1
+        return gpu.add(gpu.add($0, one), one)
+      }
+      #expect(gpu.onHost(sum).floats == [Float](repeating: Float(round + 2), count: 3))
+    }
+    // Once as it is, once to be recorded.
+    #expect(runs == 2)
+    try gpu.check()
+  }
+
+  @Test func countsOfRowsAreRoundedUp() {
+    let replays = simulated.kernels.replays()
+    #expect([1, 8, 9, 16, 100].map(replays.paddedCount) == [1, 8, 16, 16, 104])
+    #expect(cpu.replays().paddedCount(9) == 9)
+  }
+
   @Test func failureIsThrownAndResultsAreZero() throws {
     let simulated = try SimulatedKernels()
     let gpu = simulated.kernels

@@ -99,6 +99,20 @@ extension CPUKernels {
     return (o, logSumExp)
   }
 
+  /// See `Kernels.attentionDecode`.
+  package func attentionDecode(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout, segments: Tensor, longest: Int
+  ) -> Tensor {
+    var layout = layout
+    let numbers = segments.ints.map(Int.init)
+    layout.segments = stride(from: 0, to: numbers.count, by: 4).map {
+      .init(
+        queryStart: numbers[$0], queryCount: numbers[$0 + 1], keyStart: numbers[$0 + 2],
+        keyCount: numbers[$0 + 3])
+    }
+    return attentionForward(q, k, v, layout).o
+  }
+
   /// A group for each segment and key/value head.
   func attentionGroups(_ layout: AttentionLayout) -> [AttentionGroup] {
     layout.segments.flatMap { segment in

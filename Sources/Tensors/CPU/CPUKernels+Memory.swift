@@ -29,6 +29,9 @@ extension CPUKernels {
     target.bytes.copyMemory(from: x.bytes, byteCount: x.byteCount)
   }
 
+  /// Runs the work each time.
+  package func replays() -> any Replaying { PlainRuns() }
+
   /// Nothing goes wrong without being said at once.
   package func check() {}
 }

@@ -11,7 +11,10 @@ extension CUDAKernels {
     let segments = tables.segments(layout)
     let size = HeadSizes(layout)
     if segments.isDecoding && layout.headDim <= 512 {
-      decode(q, k, v, o, logSumExp, layout, segments)
+      decode(
+        q, k, v, o, logSumExp, layout,
+        DecodingSegments(
+          address: segments.segments.address, count: segments.count, longest: segments.longest))
     } else if usesTensorCores(q, k, v, layout) {
       let tiles = segments.queryTiles(groupSize: layout.groupSize, height: 64)
       modules.launch(
@@ -30,10 +33,21 @@ extension CUDAKernels {
     return (o, logSumExp)
   }
 
+  package func attentionDecode(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout, segments: Tensor, longest: Int
+  ) -> Tensor {
+    precondition(layout.headDim <= 512, "attentionDecode: H \(layout.headDim), expected at most 512")
+    let o = uninitialized(q.shape, q.dtype)
+    let logSumExp = uninitialized([q.rowCount, layout.headCount], .float32)
+    let all = DecodingSegments(address: segments.deviceAddress, count: segments.count / 4, longest: longest)
+    decode(q, k, v, o, logSumExp, layout, all)
+    return o
+  }
+
   /// One query a segment: the keys are shared among blocks, some 64 each.
   private func decode(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ o: Tensor, _ logSumExp: Tensor, _ layout: AttentionLayout,
-    _ segments: SegmentTables
+    _ segments: DecodingSegments
   ) {
     let size = HeadSizes(layout)
     let splits = max(1, min(16, (segments.longest + 63) / 64))
@@ -44,12 +58,12 @@ extension CUDAKernels {
       "attention_decode_\(suffix(q.dtype))",
       grid: LaunchExtent(splits, layout.keyValueHeadCount * ((layout.groupSize + 7) / 8), segments.count),
       block: 128, shared: 32 * layout.headDim + 1152, q.deviceAddress, k.deviceAddress, v.deviceAddress,
-      partials.deviceAddress, segments.segments.address, size.heads, size.keyHeads, size.headDim,
-      layout.scale, size.window, size.softCap, Int32(keysPerSplit))
+      partials.deviceAddress, segments.address, size.heads, size.keyHeads, size.headDim, layout.scale,
+      size.window, size.softCap, Int32(keysPerSplit))
     modules.launch(
       "attention_merge_\(suffix(q.dtype))", grid: LaunchExtent(layout.headCount, segments.count), block: 128,
-      partials.deviceAddress, o.deviceAddress, logSumExp.deviceAddress, segments.segments.address,
-      size.heads, size.headDim, Int32(splits))
+      partials.deviceAddress, o.deviceAddress, logSumExp.deviceAddress, segments.address, size.heads,
+      size.headDim, Int32(splits))
   }
 
   package func attentionBackward(
@@ -149,6 +163,11 @@ extension CUDAKernels {
     q.dtype == .bfloat16 && Self.keysOfTile[layout.headDim] != nil && q.isAligned && k.isAligned
       && v.isAligned && 384 * layout.headDim <= device.properties.sharedMemoryPerBlock
   }
+}
+
+/// Segments of one query each, in device memory.
+private struct DecodingSegments {
+  let address: UInt64, count: Int, longest: Int
 }
 
 /// Tensors of one gradient of attention.

@@ -56,6 +56,9 @@ extension CUDAKernels {
     }
   }
 
+  /// CUDA graphs.
+  package func replays() -> any Replaying { CUDAReplays(self) }
+
   /// Queues a copy of bytes, within device memory or from or to main memory.
   package func copy(_ x: Tensor, to target: Tensor) {
     precondition(

@@ -91,16 +91,18 @@ import gemmatune
     #expect(inUse[2] <= inUse[1])
   }
 
-  @Test(arguments: families) func greedyTokensAreTheCPUs(family: String) throws {
+  /// Ten rows are filled up to sixteen; passes are recorded and replayed.
+  @Test(arguments: families, [2, 10]) func greedyTokensAreTheCPUs(family: String, rows: Int) throws {
     let model = try GemmaModel(contentsOf: "\(fixtures)/\(family)", precision: .float32)
     var placed = model
     placed.placeWeights(gpu)
-    let prompts: [[Int32]] = [
-      [2, 17, 90, 33, 8], [2, 5], [2, 100, 101, 102, 7, 60, 61, 62, 63, 64, 65, 66],
-    ]
+    let key = RandomKey(seed: 5, stream: 1)
+    let prompts = (0..<12).map { row in
+      [2] + (0...row).map { Int32(3 + key.below(200, at: UInt64(20 * row + $0))) }
+    }
     func answers(_ model: GemmaModel, _ kernels: any Kernels) -> [[Int32]] {
-      GreedyDecoder(model, kernels, maxNewTokens: 8, stopIds: [], limits: DecodingLimits(rows: 2))
-        .generate(prompts).map(\.tokens)
+      GreedyDecoder(model, kernels, maxNewTokens: 6, stopIds: [], limits: DecodingLimits(rows: rows))
+        .generate(Array(prompts.prefix(rows + 2))).map(\.tokens)
     }
     #expect(answers(placed, gpu) == answers(model, CPUKernels(threads: 1)))
     try gpu.check()
