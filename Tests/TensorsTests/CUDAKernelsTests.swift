@@ -215,6 +215,36 @@ import Testing
     }
   }
 
+  /// cuBLASLt takes the gradient where it lies: the memory that a second copy would take is never asked for.
+  @Test func gradientOfTheLogitsNeedsNoMemoryOfItsOwn() throws {
+    let gpu = simulated.kernels
+    let (count, vocabulary) = (64, 4000)
+    let hidden = gpu.placed(randomTensor([count, 8], .bfloat16, seed: 1))
+    let table = gpu.placed(randomTensor([vocabulary, 8], .bfloat16, seed: 2))
+    let targets = gpu.placed(Tensor((0..<count).map(Int32.init)))
+    gpu.memory.resetPeak()
+    let before = gpu.memory.inUse
+    _ = gpu.linearCrossEntropy(hidden, table, targets: targets, CrossEntropyOptions(gradientScale: 1))
+    let logits = 4 * count * vocabulary
+    #expect((logits..<logits + logits / 4).contains(gpu.memory.peakInUse - before))
+    try gpu.check()
+  }
+
+  /// cuBLASLt may refuse rows that lie apart.
+  @Test func gradientOfTheLogitsIsBroughtTogetherForOwnKernels() throws {
+    // The logits of so few rows are no product of cuBLASLt's: the first it is asked for is the gradient's, of sizes that
+    // no other test has.
+    let hidden = randomTensor([5, 24], .bfloat16, seed: 1, scale: 1)
+    let table = randomTensor([104, 24], .bfloat16, seed: 2, scale: 1)
+    try expectAgreement([hidden, table, Tensor([3, 1, 103, 0, 7])], tolerance: 0.01) { kernels, x in
+      if kernels.place == .device { simulated.gpu.failNext("cublasLtMatmulAlgoGetHeuristic", 15) }
+      let dTable = kernels.zeros([104, 24], .float32)
+      let options = CrossEntropyOptions(gradientScale: 0.5, dTable: dTable)
+      let result = kernels.linearCrossEntropy(x[0], x[1], targets: x[2], options)
+      return [dTable] + [result.dHidden].compactMap { $0 }
+    }
+  }
+
   // MARK: - Optimizer
 
   @Test func normsOfGradientsAgree() throws {
