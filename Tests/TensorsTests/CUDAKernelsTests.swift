@@ -134,20 +134,37 @@ import Testing
   @Test(arguments: types, [3, 16, 40]) func adaptersAgree(dtype: DType, rank: Int) throws {
     let (tokens, width, outer) = (37, 48, 72)
     let x = randomTensor([tokens, width], dtype, seed: 1, scale: 1)
-    let base = randomTensor([tokens, outer], dtype, seed: 2, scale: 1)
+    let weight = randomTensor([outer, width], dtype, seed: 2, scale: 1)
     let a = randomTensor([rank, width], seed: 3, scale: 0.5)
     let b = randomTensor([outer, rank], seed: 4, scale: 0.5)
     let dY = randomTensor([tokens, outer], dtype, seed: 5, scale: 1)
-    try expectAgreement([x, base, a, b, dY], "rank \(rank)") { kernels, inputs in
+    try expectAgreement([x, weight, a, b, dY], "rank \(rank)") { kernels, inputs in
       let tape = Tape()
       let gradients = [kernels.zeros([rank, width], .float32), kernels.zeros([outer, rank], .float32)]
       let x = tape.watch(inputs[0])
-      let y = Operations(kernels, tape: tape).lowRank(
-        x, onto: inputs[1], a: tape.watch(inputs[2], addingTo: gradients[0]),
-        b: tape.watch(inputs[3], addingTo: gradients[1]), scale: 2)
+      let term = LowRankTerm(
+        a: tape.watch(inputs[2], addingTo: gradients[0]), b: tape.watch(inputs[3], addingTo: gradients[1]),
+        scale: 2)
+      let y = Operations(kernels, tape: tape).linear(x, inputs[1], adapter: term)
       tape.backward(from: y, seed: inputs[4], kernels)
       return [y, x.node?.gradient].compactMap { $0 } + gradients
     }
+  }
+
+  /// One tensor holds the map's output and then the sum: no copy is made, and the tape keeps none.
+  @Test func adapterAddsToTheMapsOwnOutput() throws {
+    let gpu = simulated.kernels
+    let (tokens, width, outer, rank) = (64, 64, 4096, 4)
+    let tape = Tape()
+    let x = tape.watch(gpu.placed(randomTensor([tokens, width], .bfloat16, seed: 1)))
+    let weight = gpu.placed(randomTensor([outer, width], .bfloat16, seed: 2))
+    let term = LowRankTerm(
+      a: gpu.placed(randomTensor([rank, width], seed: 3)),
+      b: gpu.placed(randomTensor([outer, rank], seed: 4)), scale: 2)
+    gpu.memory.resetPeak()
+    let before = gpu.memory.inUse
+    let y = Operations(gpu, tape: tape).linear(x, weight, adapter: term)
+    #expect((y.byteCount..<2 * y.byteCount).contains(gpu.memory.peakInUse - before))
   }
 
   // MARK: - Attention
