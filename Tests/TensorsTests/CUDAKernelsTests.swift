@@ -199,6 +199,43 @@ import Testing
     }
   }
 
+  /// The order of tiles is that of their work in the whole batch; each writes what is its own.
+  @Test(arguments: types) func sequenceHasTheBitsThatItHasAlone(dtype: DType) throws {
+    let gpu = simulated.kernels
+    let (lengths, headDim, heads) = ([70, 3, 150], 64, 2)
+    let count = lengths.reduce(0, +)
+    // A key/value head for each query head: gradients of keys are one block's, not parts that are added.
+    func layout(_ segments: [AttentionLayout.Segment]) -> AttentionLayout {
+      AttentionLayout(
+        segments: segments, headCount: heads, keyValueHeadCount: heads, headDim: headDim, scale: 0.1)
+    }
+    func run(_ inputs: [Tensor], _ segments: [AttentionLayout.Segment]) -> [Tensor] {
+      let layout = layout(segments)
+      let (o, logSumExp) = gpu.attentionForward(inputs[0], inputs[1], inputs[2], layout)
+      let (dQ, dK, dV) = gpu.attentionBackward(
+        inputs[3], inputs[0], inputs[1], inputs[2], o: o, logSumExp: logSumExp, layout)
+      return [o, logSumExp, dQ, dK, dV].map(gpu.onHost)
+    }
+    let inputs = (0..<4).map {
+      gpu.placed(randomTensor([count, heads * headDim], dtype, seed: UInt64($0), scale: 2))
+    }
+    var start = 0
+    let segments = lengths.map { length in
+      defer { start += length }
+      return AttentionLayout.Segment(
+        queryStart: start, queryCount: length, keyStart: start, keyCount: length)
+    }
+    let together = run(inputs, segments)
+    for segment in segments {
+      let rows = segment.queryStart..<segment.queryStart + segment.queryCount
+      let alone = run(
+        inputs.map { $0.rows(rows) },
+        [.init(queryStart: 0, queryCount: rows.count, keyStart: 0, keyCount: rows.count)])
+      for (together, alone) in zip(together, alone) { #expect(bits(together.rows(rows)) == bits(alone)) }
+    }
+    try gpu.check()
+  }
+
   @Test(arguments: types) func decodingAttentionAgrees(dtype: DType) throws {
     let layout = AttentionLayout(
       segments: [
