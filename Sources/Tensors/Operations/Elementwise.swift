@@ -4,9 +4,11 @@ extension Operations {
 
   /// The sum of a and b, on the tape.
   func recorded(_ sum: Tensor, asSumOf a: Tensor, _ b: Tensor) -> Tensor {
-    recorded(sum, from: [a, b]) { dSum in
-      a.node?.receive(dSum, kernels)
-      b.node?.receive(dSum, kernels)
+    // The nodes alone: nothing of a and b is needed for their gradients.
+    let (nodeA, nodeB) = (a.node, b.node)
+    return recorded(sum, from: [a, b]) { dSum in
+      nodeA?.receive(dSum, kernels)
+      nodeB?.receive(dSum, kernels)
     }
   }
 
