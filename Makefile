@@ -1,6 +1,6 @@
 # `make help` lists what there is to make.
 
-.PHONY: build demo test kernels-test kernels-check bench bench-peer lint setup clean help
+.PHONY: build demo test kernels-test kernels-check bench bench-peer bundle lint setup clean help
 
 # What the benchmarks measure, and the Python that has the peer's packages.
 MODEL = models/gemma-3-270m
@@ -27,6 +27,9 @@ bench: build  ## measure speed and memory: bench/results.md; MODEL=folder DATA=f
 
 bench-peer: build  ## the same beside transformers + PEFT, in turn; PYTHON=interpreter with their packages
 	.build/release/gemmabench run --model $(MODEL) --data $(DATA) --peer $(PYTHON) $(BENCH)
+
+bundle: setup  ## a folder and .tar.gz that run on a machine without Swift: bundle/
+	scripts/make_bundle.sh
 
 lint:  ## check the form of Swift, shell and Python sources; changes nothing
 	swift format lint --strict --recursive Sources Tests Package.swift

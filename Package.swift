@@ -47,7 +47,9 @@ let package = Package(
     .testTarget(
       name: "gemmatuneTests",
       dependencies: ["gemmatune", "Files", "Tensors", "Gemma", "GSM8K", "SimulatedGPUTesting"]),
-    .testTarget(name: "gemmabenchTests", dependencies: ["gemmabench", "Files", "Gemma"]),
+    .testTarget(
+      name: "gemmabenchTests",
+      dependencies: ["gemmabench", "Files", "Tensors", "Gemma", "SimulatedGPUTesting"]),
   ],
   cxxLanguageStandard: .cxx20
 )

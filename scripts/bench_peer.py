@@ -14,6 +14,7 @@ Written for torch 2.15.0, transformers 5.23.0, peft 0.21.2, sentencepiece 0.2.x,
 """
 
 import argparse
+import contextlib
 import importlib.metadata
 import json
 import os
@@ -25,10 +26,10 @@ PACKAGES = ["torch", "transformers", "peft", "sentencepiece"]
 BOS, EOS, PAD = 2, 1, 0
 
 
-def versions():
+def versions(packages=PACKAGES):
     """Version of each package; ends with status 69 when one is missing."""
     found, missing = {}, []
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -67,22 +68,20 @@ def prompt_text(question, evaluation):
     return "\n\n".join(parts + [f"Question: {question}\nAnswer:"])
 
 
-def padded(sequences, value, left=False):
+def padded(sequences, value, left=False, device=None):
     import torch
 
     width = max(map(len, sequences))
     fill = [[value] * (width - len(sequence)) for sequence in sequences]
-    return torch.tensor([f + s if left else s + f for s, f in zip(sequences, fill)])
+    return torch.tensor([f + s if left else s + f for s, f in zip(sequences, fill)], device=device)
 
 
 class Training:
     """The model made ready for one method, and its optimizer."""
 
     def __init__(self, configuration):
-        import torch
-
         self.settings = configuration["train"]
-        self.tokenizer, self.model = load(configuration)
+        self.model = self.loaded(configuration)
         if configuration["method"] == "lora":
             self.add_adapter(configuration["lora"])
         self.model.config.use_cache = False
@@ -90,7 +89,20 @@ class Training:
             self.model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
         self.model.train()
         self.parameters = [p for p in self.model.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.AdamW(self.parameters, lr=self.settings["learning_rate"], weight_decay=0.0)
+        self.optimizer = self.new_optimizer()
+
+    def loaded(self, configuration):
+        self.tokenizer, model = load(configuration)
+        return model
+
+    def new_optimizer(self):
+        import torch
+
+        return torch.optim.AdamW(self.parameters, lr=self.settings["learning_rate"], weight_decay=0.0)
+
+    def computing(self):
+        """The context of a forward pass."""
+        return contextlib.nullcontext()
 
     def add_adapter(self, lora):
         import peft
@@ -111,19 +123,22 @@ class Training:
         start = time.perf_counter()
         pairs = [self.encoded(problem) for problem in examples]
         targets = sum(len(answer) for _, answer in pairs)
-        size, loss_sum = self.settings["per_device_batch_size"], 0.0
+        size, losses, device = self.settings["per_device_batch_size"], [], self.model.device
         for first in range(0, len(pairs), size):
             batch = pairs[first : first + size]
-            ids = padded([prompt + answer for prompt, answer in batch], PAD)
-            mask = padded([[1] * len(prompt + answer) for prompt, answer in batch], 0)
-            labels = padded([[-100] * len(prompt) + answer for prompt, answer in batch], -100)
-            loss = self.model(input_ids=ids, attention_mask=mask, labels=labels).loss
+            ids = padded([prompt + answer for prompt, answer in batch], PAD, device=device)
+            mask = padded([[1] * len(prompt + answer) for prompt, answer in batch], 0, device=device)
+            labels = padded([[-100] * len(prompt) + answer for prompt, answer in batch], -100, device=device)
             share = sum(len(answer) for _, answer in batch) / targets
+            with self.computing():
+                loss = self.model(input_ids=ids, attention_mask=mask, labels=labels).loss
             (loss * share).backward()
-            loss_sum += loss.item() * share
+            losses.append(loss.detach() * share)
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        # Waits for a device, too.
+        loss_sum = sum(loss.item() for loss in losses)
         return loss_sum, sum(len(prompt + answer) for prompt, answer in pairs), time.perf_counter() - start
 
 
@@ -149,8 +164,8 @@ def generated(model, prompts, new_tokens, **options):
     """New tokens of each prompt, padded; greedy."""
     import torch
 
-    ids = padded(prompts, PAD, left=True)
-    mask = padded([[1] * len(prompt) for prompt in prompts], 0, left=True)
+    ids = padded(prompts, PAD, left=True, device=model.device)
+    mask = padded([[1] * len(prompt) for prompt in prompts], 0, left=True, device=model.device)
     with torch.inference_mode():
         out = model.generate(
             input_ids=ids, attention_mask=mask, do_sample=False, max_new_tokens=new_tokens, pad_token_id=PAD, **options)

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Wilson's 95 % interval of a share, 0 to 1, after `correct` of `count`; 0...1 where `count` is 0.
 /// Source: Wilson 1927; z = 1.959964.

@@ -1,5 +1,4 @@
 import Files
-import Foundation
 import Tensors
 
 /// A LoRA adapter: two float32 matrices for each adapted linear map.

@@ -1,5 +1,6 @@
 import Files
-import Foundation
+import FoundationEssentials
+import Glibc
 import Tensors
 
 /// Writes a model as a Hugging Face folder that transformers loads.

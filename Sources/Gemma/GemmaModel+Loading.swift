@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import Glibc
 import Tensors
 
 extension GemmaModel {
@@ -33,7 +33,7 @@ extension GemmaModel {
   }
 
   /// A model whose weights come from `weight`, asked for each by name with the shape that the configuration demands.
-  private init(
+  package init(
     _ configuration: ModelConfiguration, weight: (_ name: String, _ shape: Shape) throws -> Tensor
   ) rethrows {
     self.configuration = configuration

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// The learning rate of each optimizer step: warm-up from 0, then a shape down to a floor.
 ///

@@ -1,5 +1,6 @@
 import Files
-import Foundation
+import FoundationEssentials
+import Glibc
 import Tensors
 
 /// The weights of a Hugging Face model folder, in one safetensors file or in shards that an index lists.

@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import FoundationEssentials
 
 /// Gemma's tokenizer: SentencePiece BPE with byte fallback, from `tokenizer.model`.
 ///
@@ -32,8 +32,7 @@ package struct Tokenizer: Sendable {
       // Gemma 3's model has 4.7 MB.
       return try readFile(path, limit: 64 << 20)
     } catch let fault as Fault where fault.kind == .missing {
-      let folder = (path as NSString).deletingLastPathComponent
-      let other = (folder as NSString).appendingPathComponent("tokenizer.json")
+      let other = URL(fileURLWithPath: path).deletingLastPathComponent().path + "/tokenizer.json"
       guard FileManager.default.fileExists(atPath: other) else { throw fault }
       throw Fault(
         .missing, fault.message,

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// What the operations compute with: one conformer for each kind of processor, chosen once at start.
 ///

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Where the bytes of a tensor live.
 package enum Place: Sendable, Equatable {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Files
-import Foundation
+import Glibc
 
 /// The root of the benchmark's command line.
 @main
@@ -8,7 +8,9 @@ struct Gemmabench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "gemmabench",
     abstract: "Measure how fast gemmatune is, and how much memory it takes.",
-    subcommands: [RunCommand.self, RandomModelCommand.self, MeasureCommand.self],
+    subcommands: [
+      RunCommand.self, GPUCommand.self, RandomModelCommand.self, MeasureCommand.self, MeasureGPUCommand.self,
+    ],
     defaultSubcommand: RunCommand.self)
 
   static func main() {
@@ -18,7 +20,7 @@ struct Gemmabench: ParsableCommand {
     } catch let fault as Fault {
       note("error: \(fault.message)")
       if let hint = fault.hint { note("hint: \(hint)") }
-      Foundation.exit(1)
+      Glibc.exit(fault.kind == .unavailable ? 69 : 1)
     } catch {
       exit(withError: error)
     }
@@ -27,5 +29,6 @@ struct Gemmabench: ParsableCommand {
 
 /// Writes a line for the person who waits to standard error.
 func note(_ line: String) {
-  FileHandle.standardError.write(Data((line + "\n").utf8))
+  let bytes = Array((line + "\n").utf8)
+  _ = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
 }

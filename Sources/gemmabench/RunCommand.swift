@@ -1,6 +1,7 @@
 import ArgumentParser
 import Files
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// `gemmabench run`: measures, and writes the tables.
 struct RunCommand: ParsableCommand {
@@ -90,12 +91,12 @@ struct RunCommand: ParsableCommand {
       .init("repeats", "\(sitting.repeats), \(sitting.extent.rawValue); median and range of them"),
     ]
   }
+}
 
-  /// Where this program lies.
-  private func ownFolder() -> String {
-    let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    return URL(fileURLWithPath: link ?? CommandLine.arguments[0]).deletingLastPathComponent().path
-  }
+/// Where this program lies.
+func ownFolder() -> String {
+  let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+  return URL(fileURLWithPath: link ?? CommandLine.arguments[0]).deletingLastPathComponent().path
 }
 
 extension Sitting {

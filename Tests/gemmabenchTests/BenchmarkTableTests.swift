@@ -53,6 +53,28 @@ private func comparedLine() -> BenchmarkLine {
   #expect(markdown.contains("| linear | GFLOP/s | 100 | 90.0–110 | 400 | 25.0 % |\n"))
 }
 
+@Test func shareOfATimeIsItsFloorOverIt() {
+  var line = BenchmarkLine("add", "ms", .less, Samples([4]))
+  line.ceiling = 3
+  #expect(line.shareOfCeiling == 0.75)
+}
+
+@Test func remarkIsAColumnOfItsOwn() {
+  var line = BenchmarkLine("add", "ms", .less, Samples([]))
+  line.remark = "not measured: a|b"
+  let markdown = BenchmarkTable("Operations", note: "", [line]).markdown
+  #expect(
+    markdown.hasSuffix(
+      "| work | measured | remark |\n| --- | --- | --- |\n| add | ms | not measured: a\\|b |\n"))
+  #expect(line.json.objectValue?["remark"]?.stringValue == "not measured: a|b")
+}
+
+@Test func tableWithoutGoalsWantsNothing() {
+  var table = BenchmarkTable("Training", note: "", [comparedLine()])
+  table.forgetGoals()
+  #expect(table.lines[0].isGoalMet == nil && !table.markdown.contains("wanted"))
+}
+
 @Test func goalInUnitsIsMetAtThatMuch() {
   var line = BenchmarkLine("start", "seconds", .less, Samples([1]))
   line.goal = .atMost(1)

@@ -1,5 +1,5 @@
 import CKernels
-import Foundation
+import Glibc
 
 /// Elements of one block of the 8-bit states, which share one absolute maximum.
 package let adamWBlockSize = 256

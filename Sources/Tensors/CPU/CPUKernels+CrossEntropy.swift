@@ -1,5 +1,5 @@
 import CKernels
-import Foundation
+import Glibc
 
 extension CPUKernels {
   /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.

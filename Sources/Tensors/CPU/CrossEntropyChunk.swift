@@ -1,5 +1,5 @@
 import CKernels
-import Foundation
+import Glibc
 
 /// Some rows of a linear cross-entropy: C rows whose logits fit in `logits`, tile after tile of [C, tile's columns].
 struct CrossEntropyChunk {

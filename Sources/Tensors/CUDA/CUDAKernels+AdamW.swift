@@ -1,5 +1,5 @@
 import CKernels
-import Foundation
+import Glibc
 
 /// Elements that a block of the optimizer's kernels takes at a time.
 private let chunkElements = 16_384

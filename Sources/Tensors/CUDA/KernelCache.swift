@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import Glibc
 
 /// Compiled kernels on the disk, so that a program starts without compiling.
 ///

@@ -1,7 +1,7 @@
 import CCUDA
 import Dispatch
 import Files
-import Foundation
+import FoundationEssentials
 import Synchronization
 
 /// The kernels, compiled for the device and loaded.

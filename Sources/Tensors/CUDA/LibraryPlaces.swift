@@ -1,4 +1,5 @@
-import Foundation
+import Files
+import FoundationEssentials
 
 /// A place to look for a library in.
 package enum LibraryPlace: Equatable, Sendable, CustomStringConvertible {
@@ -80,9 +81,9 @@ private func pythonFolders(searchPath: [String], home: String, root: String) -> 
   let packages = libraries.flatMap(packageFolders).flatMap { folder in
     ["cu13/lib", "cuda_nvrtc/lib", "cublas/lib"].map { "\(folder)/nvidia/\($0)" }
   }
-  let conda = prefixes.filter { isFolder("\($0)/conda-meta") }.map { "\($0)/lib" }
+  let conda = prefixes.filter { isDirectory("\($0)/conda-meta") }.map { "\($0)/lib" }
   var seen = Set<String>()
-  return (packages + conda).filter { isFolder($0) && seen.insert(resolved($0)).inserted }
+  return (packages + conda).filter { isDirectory($0) && seen.insert(resolved($0)).inserted }
 }
 
 /// Environments whose `bin` is `folder`: the one it lies in, and the one a linked interpreter comes from.
@@ -102,11 +103,6 @@ private func packageFolders(_ library: String) -> [String] {
   return names.filter { $0.hasPrefix("python3") }.sorted(by: >).flatMap {
     ["\(library)/\($0)/site-packages", "\(library)/\($0)/dist-packages"]
   }
-}
-
-private func isFolder(_ path: String) -> Bool {
-  var isDirectory: ObjCBool = false
-  return FileManager.default.fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
 }
 
 private func resolved(_ path: String) -> String {

@@ -1,5 +1,4 @@
 import Files
-import Foundation
 
 extension Sitting {
   /// Greedy decoding of a batch.

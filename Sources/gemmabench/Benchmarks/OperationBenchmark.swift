@@ -5,7 +5,7 @@ extension Sitting {
   func operationTables() throws -> [BenchmarkTable] {
     note("operations: ceilings")
     var ceilings = try tidily { try measure(["ceilings", "--repeats", "\(repeats)"] + quickFlag) }
-      .map(line)
+      .map(BenchmarkLine.init(measured:))
     if let peer {
       note("operations: ceilings, peer")
       let rates = try tidily { try peer.measure(["product", try write(training("lora", steps: 1))], self) }
@@ -23,7 +23,7 @@ extension Sitting {
     note("operations: kernels")
     let kernels = try tidily { try measure(["operations", "--repeats", "\(repeats)"] + quickFlag) }
       .map { object in
-        var line = line(object)
+        var line = BenchmarkLine(measured: object)
         line.ceiling = MeasuredUnit(rawValue: line.quantity).flatMap { limits[$0] ?? nil }
         return line
       }
@@ -42,9 +42,12 @@ extension Sitting {
   }
 
   private var quickFlag: [String] { pick(full: [], quick: ["--quick"]) }
+}
 
-  private func line(_ object: JSONObject) -> BenchmarkLine {
-    BenchmarkLine(
+extension BenchmarkLine {
+  /// A rate that `Timing.rate` gave.
+  init(measured object: JSONObject) {
+    self.init(
       object["work"]?.stringValue ?? "", object["unit"]?.stringValue ?? "", .more,
       Samples((object["samples"]?.arrayValue ?? []).compactMap(\.doubleValue)))
   }

@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import FoundationEssentials
 
 extension Sitting {
   /// Training with the study's settings through the real command: LoRA and full.

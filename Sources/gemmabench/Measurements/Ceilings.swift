@@ -1,6 +1,6 @@
 import Dispatch
 import Files
-import Foundation
+import Glibc
 import Tensors
 
 /// What the machine does at best: matrix products, copies and reads.

@@ -41,7 +41,7 @@ struct MeasureCommand: ParsableCommand {
     case .ceilings: return ceilings(kernels, threads: threads, timing)
     case .operations:
       let sizes = try ModelConfiguration(contentsOf: "\(model)/config.json")
-      return OperationShapes(sizes).results(kernels, timing)
+      return OperationShapes(sizes, RandomPool(kernels)).results(kernels, timing)
     }
   }
 
@@ -59,8 +59,8 @@ struct MeasureCommand: ParsableCommand {
 
   private func trainStep(_ kernels: any Kernels) throws -> JSONObject {
     let batch = try EncodedText(model: model).batch(data: data, size: batch, length: length)
-    let training = LoRATraining(try GemmaModel(contentsOf: model, precision: .bfloat16), kernels)
-    let times = (0...steps).map { _ in seconds { training.step(batch) } }
+    let training = ModelTraining(try GemmaModel(contentsOf: model, precision: .bfloat16), .adapters, kernels)
+    let times = (0...steps).map { _ in seconds { _ = training.step([batch], checkpointing: true) } }
     let rates = times.map { Double(batch.tokenCount) / $0 }
     return ["tokens_per_second": steadyRate(rates).map { .double($0) } ?? .null]
   }
@@ -88,8 +88,8 @@ struct MeasureCommand: ParsableCommand {
     var opened: GemmaModel?
     let openTime = try seconds { opened = try GemmaModel(contentsOf: model, precision: .bfloat16) }
     guard let opened else { return [:] }
-    let training = LoRATraining(opened, kernels)
-    let stepTime = seconds { training.step(batch) }
+    let training = ModelTraining(opened, .adapters, kernels)
+    let stepTime = seconds { _ = training.step([batch], checkpointing: true) }
     let decoder = GreedyDecoder(opened, kernels, maxNewTokens: 10, stopIds: [])
     let decodeTime = seconds { _ = decoder.generate(prompt) }
     return [

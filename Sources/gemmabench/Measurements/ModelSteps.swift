@@ -41,38 +41,59 @@ struct EncodedText {
   }
 }
 
-/// LoRA training of a model as the study does it, one pass a step.
-struct LoRATraining {
+/// Training of a model as the study does it: 8-bit AdamW, gradients clipped to norm 1, adapters of rank 16.
+struct ModelTraining {
   private let model: GemmaModel
+  private let trained: TrainedParameters
   private let kernels: any Kernels
   private let gradients: [Tensor]
   private let optimizer: AdamW
 
-  /// A new adapter of rank 16 beside every linear map.
-  init(_ base: GemmaModel, _ kernels: any Kernels) {
+  /// What a step gave, to be read when it is needed.
+  struct Results {
+    /// Summed loss of each pass, in nats.
+    let losses: [FetchedTensor]
+    /// Weights of each parameter that changed.
+    let changed: FetchedTensor
+  }
+
+  /// All weights of `base`, which must be writable then, or a new adapter beside every linear map.
+  init(
+    _ base: GemmaModel, _ trained: TrainedParameters, _ kernels: any Kernels,
+    update: AdamW.LowPrecisionUpdate = .master
+  ) {
     var model = base
-    model.attach(
-      AdapterWeights(
+    if trained == .adapters {
+      var adapter = AdapterWeights(
         random: base.configuration, rank: 16, alpha: 32, dropout: 0, targets: LinearModule.allCases,
-        key: RandomKey(seed: 42, stream: 0)))
-    let parameters = model.parameters(.adapters)
+        key: RandomKey(seed: 42, stream: 0))
+      adapter.place(kernels)
+      model.attach(adapter)
+    }
+    let parameters = model.parameters(trained)
     self.model = model
+    self.trained = trained
     self.kernels = kernels
     gradients = parameters.map { kernels.zeros($0.tensor.shape, .float32) }
     let settings = AdamW.Settings(
-      eightBit: true, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, lowPrecisionUpdate: .master)
+      eightBit: true, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, lowPrecisionUpdate: update)
     optimizer = AdamW(settings, parameters, kernels)
   }
 
-  /// One optimizer step: forward and backward with gradient checkpointing, clipping, update.
-  func step(_ batch: TokenBatch) {
+  /// One optimizer step over several passes: forward and backward of each, clipping, update.
+  func step(_ passes: [TokenBatch], checkpointing: Bool) -> Results {
     gradients.forEach(kernels.clear)
-    let tape = Tape()
-    let loss = model.watched(.adapters, on: tape, gradients: gradients).loss(
-      batch, Operations(kernels, tape: tape), gradientScale: 1 / Float(batch.targetCount), checkpointing: true
-    )
-    tape.backward(from: loss.lossSum, seed: Tensor([1], [1]), kernels)
+    let targetCount = passes.reduce(0) { $0 + $1.targetCount }
+    let losses = passes.map { batch in
+      let tape = Tape()
+      let loss = model.watched(trained, on: tape, gradients: gradients).loss(
+        batch, Operations(kernels, tape: tape), gradientScale: 1 / Float(targetCount),
+        checkpointing: checkpointing)
+      tape.backward(from: loss.lossSum, seed: Tensor([1], [1]), kernels)
+      return kernels.fetch(loss.lossSum)
+    }
     let norms = kernels.gradientNorms(gradients, maxNorm: 1)
-    _ = optimizer.apply(gradients, learningRate: 1e-5, clip: norms.clip)
+    let changed = optimizer.apply(gradients, learningRate: 1e-5, clip: norms.clip)
+    return Results(losses: losses, changed: kernels.fetch(changed))
   }
 }

@@ -14,7 +14,7 @@ extension OperationShapes {
     // Two products over the visible half of the scores; backward has five.
     let product = 2 * Double(sequences * queryWidth) * Double(length * (length + 1)) / 2
     let shape = "\(sequences) x \(length) tokens, \(sizes.numAttentionHeads) heads of \(sizes.headDim)"
-    let (rows, held) = (16, 256)
+    let (rows, held) = (decodingRows.max() ?? 1, 256)
     let cache = (bf16(rows * held, keyWidth), bf16(rows * held, keyWidth))
     let decoding = self.layout(
       (0..<rows).map { .init(queryStart: $0, queryCount: 1, keyStart: $0 * held, keyCount: held) })
@@ -44,7 +44,7 @@ extension OperationShapes {
     let (count, width) = (sizes.vocabSize, sizes.hiddenSize)
     let table = bf16(count, width)
     let hidden = bf16(targets, width)
-    let ids = Tensor((0..<targets).map { Int32($0 * 7919 % count) })
+    let ids = kernels.placed(Tensor((0..<targets).map { Int32($0 * 7919 % count) }))
     let product = 2 * Double(targets * width) * Double(count)
     let shape = "\(targets) x \(width) x \(count)"
     func loss(_ dTable: Tensor?) {
@@ -55,16 +55,16 @@ extension OperationShapes {
     var results = [
       timing.rate("cross-entropy with dHidden, \(shape)", .gigaflops, amount: 2 * product) { loss(nil) }
     ]
-    let dTable = Tensor(zeros: [count, width], .float32)
+    let dTable = kernels.zeros([count, width], .float32)
     results.append(
       timing.rate("cross-entropy with dHidden and dTable, \(shape)", .gigaflops, amount: 3 * product) {
         loss(dTable)
       })
     return results
-      + [1, 16].map { batch in
-        let rows = hidden.rows(0..<batch)
+      + decodingRows.map { batch in
+        let rows = bf16(batch, width)
         return timing.rate(
-          "arg max of logits, \(batch) row\(batch == 1 ? "" : "s"), \(width) x \(count)", .gigabytes,
+          "arg max of logits, \(rowsText(batch)), \(width) x \(count)", .gigabytes,
           amount: Double(table.byteCount)
         ) { _ = kernels.argmaxLogits(rows, table) }
       }
@@ -75,11 +75,11 @@ extension OperationShapes {
     let width = sizes.hiddenSize
     let (x, weight, q) = (bf16(tokens, width), bf16(width), bf16(tokens, queryWidth))
     let table = bf16(sizes.vocabSize, width)
-    let ids = Tensor((0..<tokens).map { Int32($0 * 7919 % sizes.vocabSize) })
-    let picked = Tensor((0..<targets).map { Int32($0 * 2) })
-    let positions = Tensor((0..<tokens).map { Int32($0 % length) })
+    let ids = kernels.placed(Tensor((0..<tokens).map { Int32($0 * 7919 % sizes.vocabSize) }))
+    let picked = kernels.placed(Tensor((0..<targets).map { Int32($0 * 2) }))
+    let positions = kernels.placed(Tensor((0..<tokens).map { Int32($0 % length) }))
     let rotary = RotaryTable(headDim: sizes.headDim, theta: 10_000, linearScale: 1)
-    let dTable = Tensor(zeros: [sizes.vocabSize, width], .float32)
+    let dTable = kernels.zeros([sizes.vocabSize, width], .float32)
     let (_, rstd) = kernels.rmsNormForward(x, weight, epsilon: 1e-6)
     let half = x.rows(0..<targets)
     let shape = "\(tokens) x \(width)"
@@ -116,7 +116,8 @@ extension OperationShapes {
   /// Kernels that go element by element.
   func elementwise(_ kernels: any Kernels, _ timing: Timing) -> [JSONObject] {
     let (x, gate) = (bf16(tokens, sizes.hiddenSize), bf16(tokens, sizes.intermediateSize))
-    let sum = Tensor(zeros: x.shape, .float32)
+    let up = bf16(tokens, sizes.intermediateSize)
+    let sum = kernels.zeros(x.shape, .float32)
     let key = RandomKey(seed: 1, stream: 1)
     let (narrow, wide) = (
       "\(tokens) x \(sizes.hiddenSize)", "\(tokens) x \(sizes.intermediateSize)"
@@ -124,10 +125,10 @@ extension OperationShapes {
     let (bytes, wideBytes) = (Double(x.byteCount), Double(gate.byteCount))
     return [
       timing.rate("GeGLU, forward, \(wide)", .gigabytes, amount: 3 * wideBytes) {
-        _ = kernels.gegluForward(gate, gate)
+        _ = kernels.gegluForward(gate, up)
       },
       timing.rate("GeGLU, backward, \(wide)", .gigabytes, amount: 5 * wideBytes) {
-        _ = kernels.gegluBackward(gate, gate, gate)
+        _ = kernels.gegluBackward(gate, gate, up)
       },
       timing.rate("add, \(narrow)", .gigabytes, amount: 3 * bytes) { _ = kernels.add(x, x) },
       timing.rate("accumulate in float32, \(narrow)", .gigabytes, amount: 5 * bytes) {
@@ -139,6 +140,9 @@ extension OperationShapes {
       timing.rate("dropout, \(narrow)", .gigabytes, amount: 2 * bytes) {
         _ = kernels.dropped(x, probability: 0.1, key: key)
       },
+      timing.rate("copy, \(wide)", .gigabytes, amount: 2 * wideBytes) { kernels.copy(gate, to: up) },
+      timing.rate("clear, \(wide)", .gigabytes, amount: wideBytes) { kernels.clear(up) },
+      timing.rate("sum, \(narrow) float32", .gigabytes, amount: 2 * bytes) { _ = kernels.sum(sum) },
     ]
   }
 

@@ -5,10 +5,17 @@ import Tensors
 /// The shapes at which the kernels are measured: one training pass of a model, and decoding.
 struct OperationShapes {
   let sizes: ModelConfiguration
-  /// Tokens of the pass: 8 sequences of about the mean length of GSM8K's examples; half of them are targets.
-  let sequences = 8, length = 188
+  /// Tokens of the pass, by default 8 sequences of about the mean length of GSM8K's examples; half of them are targets.
+  var sequences = 8, length = 188
+  /// Rows of a decoding step: one prompt alone, and several side by side.
+  var decodingRows = [1, 16]
+  private let random: RandomPool
 
-  init(_ sizes: ModelConfiguration) { self.sizes = sizes }
+  /// Shapes of a model whose tensors come from `random`.
+  init(_ sizes: ModelConfiguration, _ random: RandomPool) {
+    self.sizes = sizes
+    self.random = random
+  }
 
   /// T and M.
   var tokens: Int { sequences * length }
@@ -24,9 +31,11 @@ struct OperationShapes {
       + elementwise(kernels, timing) + optimizer(kernels, timing)
   }
 
-  /// A random bfloat16 tensor, of a stream that its shape picks.
-  func bf16(_ shape: Int...) -> Tensor { randomTensor(shape, .bfloat16, UInt64(shape.reduce(1, *))) }
-  func float32(_ shape: Int...) -> Tensor { randomTensor(shape, .float32, UInt64(shape.reduce(1, *))) }
+  /// Random tensors.
+  func bf16(_ shape: Int...) -> Tensor { random.tensor(shape, .bfloat16) }
+  func float32(_ shape: Int...) -> Tensor { random.tensor(shape, .float32) }
+  /// "1 row", "16 rows".
+  func rowsText(_ count: Int) -> String { "\(count) row\(count == 1 ? "" : "s")" }
 
   /// The linear maps of a layer: forward, gradient of the input, gradient of the weight.
   private func products(_ kernels: any Kernels, _ timing: Timing) -> [JSONObject] {
@@ -38,7 +47,7 @@ struct OperationShapes {
     return maps.flatMap { name, input, output in
       let (x, weight) = (bf16(tokens, input), bf16(output, input))
       let (y, dX) = (bf16(tokens, output), bf16(tokens, input))
-      let dWeight = Tensor(zeros: [output, input], .float32)
+      let dWeight = kernels.zeros([output, input], .float32)
       let shape = "\(tokens) x \(input) x \(output)"
       let amount = 2 * Double(tokens * input * output)
       return [
@@ -60,10 +69,10 @@ struct OperationShapes {
     let (width, inner) = (sizes.hiddenSize, sizes.intermediateSize)
     // All layers' weights in turn, as a token meets them: one alone would stay in the cache.
     let weights = (0..<sizes.numHiddenLayers).map { _ in bf16(inner, width) }
-    return [1, 16].map { batch in
+    return decodingRows.map { batch in
       let (x, y) = (bf16(batch, width), bf16(batch, inner))
       return timing.rate(
-        "linear gate of all layers, \(batch) row\(batch == 1 ? "" : "s"), \(width) x \(inner)", .gigabytes,
+        "linear gate of all layers, \(rowsText(batch)), \(width) x \(inner)", .gigabytes,
         amount: Double(weights.count * inner * width * 2)
       ) {
         for weight in weights {
@@ -78,7 +87,7 @@ struct OperationShapes {
     let (rank, width) = (16, sizes.intermediateSize)
     let (x, a, b) = (bf16(tokens, width), float32(rank, width), float32(width, rank))
     let (inner, y) = (float32(tokens, rank), bf16(tokens, width))
-    let dA = Tensor(zeros: [rank, width], .float32)
+    let dA = kernels.zeros([rank, width], .float32)
     let amount = 2 * Double(tokens * rank * width)
     return [
       timing.rate("adapter, x A, \(tokens) x \(width) x \(rank)", .gigaflops, amount: amount) {

@@ -19,9 +19,12 @@ struct Timing {
   let repeats: Int
   /// Seconds of work behind each value, at least one call.
   let span: Double
+  /// Waits for work that calls have only queued; nil where a call returns when its work is done.
+  var finish: (() -> Void)?
 
   /// Seconds of one call, `repeats` times: the mean over as many calls as fill the span, after one that is not counted.
   func samples(_ body: () -> Void) -> [Double] {
+    if let finish { return samples(body, finish) }
     body()
     return (0..<max(1, repeats)).map { _ in
       var calls = 0
@@ -34,10 +37,29 @@ struct Timing {
     }
   }
 
+  /// The same of queued work: many calls for each wait, so that what a wait costs is shared.
+  private func samples(_ body: () -> Void, _ finish: () -> Void) -> [Double] {
+    // The first call chooses algorithms and takes memory.
+    body()
+    finish()
+    let once = seconds {
+      body()
+      finish()
+    }
+    let calls = once * 1000 <= span ? 1000 : max(1, Int(span / once))
+    return (0..<max(1, repeats)).map { _ in
+      let total = seconds {
+        for _ in 0..<calls { body() }
+        finish()
+      }
+      return total / Double(calls)
+    }
+  }
+
   /// A result line of `amount` operations or bytes a call.
   func rate(_ work: String, _ unit: MeasuredUnit, amount: Double, _ body: () -> Void) -> JSONObject {
     [
-      "work": .string(work), "unit": .string(unit.rawValue),
+      "work": .string(work), "unit": .string(unit.rawValue), "amount": .double(amount),
       "samples": .array(samples(body).map { .double(amount / $0 / 1e9) }),
     ]
   }

@@ -1,5 +1,6 @@
 import Files
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// What a program came to: each measurement runs in a process of its own, so that no peak of memory includes another's.
 package struct ChildResult: Sendable {
@@ -19,29 +20,40 @@ package struct ChildResult: Sendable {
 /// - Parameters:
 ///   - arguments: the program (a path, or a name that PATH finds) and its arguments.
 ///   - scratch: a folder for what it writes to its standard streams.
-/// - Throws: `Fault` .unavailable when it cannot be started, .failure with its last words when it fails.
-package func runChild(_ arguments: [String], scratch: String) throws -> ChildResult {
+///   - limit: seconds after which it is ended; nil for no limit.
+/// - Throws: `Fault` .unavailable when it cannot be started, .failure with its last words when it fails or is ended.
+package func runChild(_ arguments: [String], scratch: String, limit: Double? = nil) throws -> ChildResult {
   let (outputFile, errorFile) = ("\(scratch)/stdout", "\(scratch)/stderr")
   let startedAt = Date().timeIntervalSince1970
   let start = ContinuousClock.now
   let child = try spawn(arguments, output: outputFile, errors: errorFile)
   var status: Int32 = 0
   var usage = rusage()
-  while wait4(child, &status, 0, &usage) < 0 {
-    guard errno == EINTR else { throw Fault(.failure, "\(arguments[0]): \(systemText(errno))") }
+  while true {
+    let ended = wait4(child, &status, limit == nil ? 0 : WNOHANG, &usage)
+    if ended == child { break }
+    guard ended == 0 || errno == EINTR else { throw Fault(.failure, "\(arguments[0]): \(systemText(errno))") }
+    if let limit, start.duration(to: .now) / .seconds(1) > limit {
+      kill(child, SIGKILL)
+      while wait4(child, &status, 0, &usage) < 0 && errno == EINTR {}
+      throw Fault(.failure, "\(command(arguments)): not done in \(shown(limit)) s")
+    }
+    if ended == 0 { usleep(10_000) }
   }
-  let seconds = (ContinuousClock.now - start) / .seconds(1)
+  let seconds = start.duration(to: .now) / .seconds(1)
   let (signal, exitStatus) = (status & 0x7F, (status >> 8) & 0xFF)
   guard signal == 0, exitStatus == 0 else {
     let words = (try? readFile(errorFile, limit: 1 << 24)).map(lastWords) ?? ""
     let end = signal == 0 ? "status \(exitStatus)" : "signal \(signal)"
-    let command = arguments.prefix(3).joined(separator: " ")
-    throw Fault(.failure, "\(command): ended with \(end)\(words.isEmpty ? "" : ": \(words)")")
+    throw Fault(.failure, "\(command(arguments)): ended with \(end)\(words.isEmpty ? "" : ": \(words)")")
   }
   return ChildResult(
     output: try readFile(outputFile, limit: 1 << 28), seconds: seconds,
     peakBytes: Double(usage.ru_maxrss) * 1024, startedAt: startedAt)
 }
+
+/// A command as messages name it.
+private func command(_ arguments: [String]) -> String { arguments.prefix(3).joined(separator: " ") }
 
 private func spawn(_ arguments: [String], output: String, errors: String) throws -> pid_t {
   var actions = posix_spawn_file_actions_t()

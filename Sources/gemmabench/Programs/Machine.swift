@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import FoundationEssentials
 import Tensors
 
 /// What a sitting ran on: processor, memory, versions, commit and date.
@@ -35,10 +35,18 @@ package func keyedLines(_ bytes: [UInt8]) -> [String: String] {
     let parts = String(decoding: line.bytes, as: UTF8.self).split(separator: ":", maxSplits: 1)
     guard parts.count == 2 else { continue }
     let (key, value) = (parts[0], parts[1])
-    let name = key.trimmingCharacters(in: .whitespaces)
-    if values[name] == nil { values[name] = value.trimmingCharacters(in: .whitespaces) }
+    let name = trimmed(key)
+    if values[name] == nil { values[name] = trimmed(value) }
   }
   return values
+}
+
+/// Without the blanks and tabs around it.
+private func trimmed(_ text: Substring) -> String {
+  func withoutLeading(_ characters: some Sequence<Character>) -> [Character] {
+    Array(characters.drop { $0 == " " || $0 == "\t" })
+  }
+  return String(withoutLeading(withoutLeading(text).reversed()).reversed())
 }
 
 /// "24.9 GB" of "24321112 kB".

@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import FoundationEssentials
 
 /// What all measurements of one sitting share: the model, the data, the programs, and how long to measure.
 package struct Sitting {
@@ -76,12 +76,16 @@ package struct Peer: Sendable {
   /// - Returns: the numbers that it prints, with its peak memory.
   /// - Throws: `Fault`.
   func measure(_ arguments: [String], _ sitting: Sitting) throws -> JSONObject {
-    let child = try runChild(
-      [python, script] + arguments + ["--threads", "\(sitting.threads)"], scratch: sitting.scratch)
+    try measure(arguments + ["--threads", "\(sitting.threads)"], scratch: sitting.scratch)
+  }
+
+  /// The same with exactly these arguments, and a limit in seconds.
+  func measure(_ arguments: [String], scratch: String, limit: Double? = nil) throws -> JSONObject {
+    let child = try runChild([python, script] + arguments, scratch: scratch, limit: limit)
     guard var last = try objects(child, from: script).last else {
       throw Fault(.failure, "\(script): printed no result")
     }
-    last["seconds"] = .double(child.seconds)
+    last["seconds"] = last["seconds"] ?? .double(child.seconds)
     if let first = last["first_step_at"]?.doubleValue {
       last["first_step_seconds"] = .double(first - child.startedAt)
     }
@@ -106,7 +110,7 @@ package struct Peer: Sendable {
 }
 
 /// The JSON objects that a child printed, one a line, each with the child's peak memory.
-private func objects(_ child: ChildResult, from program: String) throws -> [JSONObject] {
+func objects(_ child: ChildResult, from program: String) throws -> [JSONObject] {
   try lines(of: child.output).compactMap { line in
     // Libraries may print words of their own.
     guard line.bytes.first == UInt8(ascii: "{") else { return nil }

@@ -20,10 +20,12 @@ package struct BenchmarkLine: Equatable, Sendable {
   package var ours: Samples
   /// The peer's values; none where it was not asked.
   package var peer = Samples([])
-  /// The most that the machine does of this quantity; nil where none was measured.
+  /// The most that the machine does of this quantity, or the least where less is better; nil where none was measured.
   package var ceiling: Double?
   /// What is wanted; nil where nothing is.
   package var goal: Goal?
+  /// What else a reader must know, such as why something was not measured.
+  package var remark: String?
 
   /// A line without peer, ceiling and goal.
   package init(_ work: String, _ quantity: String, _ preference: Preference, _ ours: Samples) {
@@ -33,10 +35,10 @@ package struct BenchmarkLine: Equatable, Sendable {
     self.ours = ours
   }
 
-  /// The median's share of the ceiling; nil without either.
+  /// The median's share of the ceiling, or of a floor the floor's share of it; nil without either.
   package var shareOfCeiling: Double? {
-    guard let ceiling, ceiling > 0, let median = ours.median else { return nil }
-    return median / ceiling
+    guard let ceiling, ceiling > 0, let median = ours.median, median > 0 else { return nil }
+    return preference == .less ? ceiling / median : median / ceiling
   }
 
   /// Whether the median reached the goal; nil without a goal, or while what it is held against is missing.
@@ -66,6 +68,7 @@ package struct BenchmarkLine: Equatable, Sendable {
     case nil: break
     }
     object["goal_met"] = isGoalMet.map { .bool($0) }
+    object["remark"] = remark.map { .string($0) }
     return .object(object)
   }
 }

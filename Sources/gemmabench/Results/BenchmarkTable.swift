@@ -16,6 +16,11 @@ package struct BenchmarkTable: Equatable, Sendable {
     self.lines = lines
   }
 
+  /// Wants nothing of any line.
+  package mutating func forgetGoals() {
+    for index in lines.indices { lines[index].goal = nil }
+  }
+
   /// The table as JSON.
   package var json: JSONValue {
     .object(["title": .string(title), "note": .string(note), "lines": .array(lines.map(\.json))])
@@ -62,7 +67,13 @@ private struct Column: Sendable {
       }
     },
     Column(heading: "reached", isNumber: false) { line in line.isGoalMet.map { $0 ? "yes" : "no" } },
+    Column(heading: "remark", isNumber: false) { $0.remark.map(cell) },
   ]
+
+  /// A text that does not end its cell.
+  private static func cell(_ text: String) -> String {
+    text.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
+  }
 
   /// The range of several values; one value has none.
   private static func spread(_ samples: Samples) -> String? {

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Files
-import Foundation
+import FoundationEssentials
 
 /// `gemmatune report`: accuracy, losses, throughput and answers of several runs, side by side.
 struct ReportCommand: ParsableCommand {

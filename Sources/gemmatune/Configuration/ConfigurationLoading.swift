@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import FoundationEssentials
 
 extension RunConfiguration {
   /// The configuration in the file at `path`: defaults, then what it extends, then the file, then `overrides`

@@ -1,5 +1,6 @@
 import Files
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Draws pictures with gnuplot, a program of its own: without it a report has no pictures.
 package struct Gnuplot: Sendable {
@@ -46,19 +47,37 @@ package struct Gnuplot: Sendable {
 
   /// Runs the script; nil when all went well, else the first line that tells why not.
   private func complaint(of program: String, _ script: String, in folder: String) -> String? {
-    let (process, output) = (Process(), Pipe())
-    process.executableURL = URL(fileURLWithPath: program)
-    // A user's own start-up file must not change the pictures.
-    process.arguments = ["--default-settings", script]
-    process.currentDirectoryURL = URL(fileURLWithPath: folder)
-    process.standardInput = FileHandle.nullDevice
-    process.standardOutput = output
-    process.standardError = output
-    do { try process.run() } catch { return "it cannot be started" }
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    if process.terminationReason == .exit && process.terminationStatus == 0 { return nil }
+    let log = "\(folder)/\(script).log"
+    // posix_spawn alone cannot change the folder. A user's own start-up file must not change the pictures.
+    let inFolder = #"cd "$1" && exec "$2" --default-settings "$3""#
+    guard let status = status(of: ["/bin/sh", "-c", inFolder, "sh", folder, program, script], log: log) else {
+      return "it cannot be started"
+    }
+    if status == 0 { return nil }
+    let text = String(decoding: (try? readFile(log, limit: 1 << 20)) ?? [], as: UTF8.self)
     let line = text.split(separator: "\n").first { $0.contains { $0.isLetter } }
-    return line.map { String($0.prefix(200)) } ?? "it ended with status \(process.terminationStatus)"
+    let end = status & 0x7F == 0 ? "status \(status >> 8)" : "signal \(status & 0x7F)"
+    return line.map { String($0.prefix(200)) } ?? "it ended with \(end)"
+  }
+
+  /// Runs a program, with what it writes in the file `log`.
+  /// - Returns: what wait tells of its end; nil when it did not start.
+  private func status(of arguments: [String], log: String) -> Int32? {
+    var actions = posix_spawn_file_actions_t()
+    posix_spawn_file_actions_init(&actions)
+    defer { posix_spawn_file_actions_destroy(&actions) }
+    posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, log, O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
+    var pointers: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) }
+    pointers.append(nil)
+    defer { pointers.forEach { free($0) } }
+    var child: pid_t = 0
+    guard posix_spawn(&child, arguments[0], &actions, nil, pointers, environ) == 0 else { return nil }
+    var status: Int32 = 0
+    while waitpid(child, &status, 0) < 0 {
+      guard errno == EINTR else { return nil }
+    }
+    return status
   }
 }

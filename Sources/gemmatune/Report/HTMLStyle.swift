@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// How the HTML report looks: by day, by night and on paper.
 enum HTMLStyle {

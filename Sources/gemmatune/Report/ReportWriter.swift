@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import FoundationEssentials
 
 /// Writes a report into a folder.
 package struct ReportWriter {

@@ -1,5 +1,5 @@
 import Files
-import Foundation
+import FoundationEssentials
 import GSM8K
 
 /// What a run's folder says about the run, as far as it has come.

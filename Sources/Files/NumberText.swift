@@ -1,11 +1,11 @@
-import Foundation
+import Glibc
 
 extension Double {
   /// The number with so many decimals, for people: a point, no grouping.
-  func formatted(decimals: Int) -> String { printed("%.\(decimals)f") }
+  package func formatted(decimals: Int) -> String { printed("%.\(decimals)f") }
 
   /// The number with so many significant digits, for people: 0.000123, 1.5e-06.
-  func formatted(significant: Int) -> String { printed("%.\(significant)g") }
+  package func formatted(significant: Int) -> String { printed("%.\(significant)g") }
 
   private func printed(_ format: String) -> String {
     var text = ""

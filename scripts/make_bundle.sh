@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# Make a bundle that runs on a machine without Swift: a folder, and the same as a .tar.gz, under bundle/.
+#
+#   scripts/make_bundle.sh
+#
+#   bin/       gemmatune and gemmabench, with the Swift runtime inside
+#   lib/       the shared libraries they need but for glibc's, where the programs look first; licences/ has their terms
+#   configs/   every configuration, with the tiny model
+#   scripts/   the GPU benchmark, the sweep of a study, and what fetches models and data
+#
+# Prints the shared libraries of each program. Ends with an error where one of them is CUDA's, which is looked for only at
+# run time, where one is missing, or where the archive has 60 MB or more.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+limit=60000000
+build=.build-bundle
+name=gemmatune-linux-$(uname -m)
+folder=bundle/$name
+programs=(gemmatune gemmabench)
+scripts=(gpu_bench.sh gpu_bench_peer.py bench_peer.py sweep.sh fetch_gsm8k.sh fetch_gemma.sh)
+
+fail() {
+  printf 'error: %s\n' "$1" >&2
+  exit 1
+}
+
+# An RPATH and not a RUNPATH: the libraries in lib/ are to find each other there too.
+build_programs() {
+  local program
+  for program in "${programs[@]}"; do
+    swift build -c release --static-swift-stdlib --scratch-path "$build" --product "$program" \
+      -Xlinker '-rpath=$ORIGIN/../lib' -Xlinker --disable-new-dtags -Xlinker --strip-all
+    install -D -m 755 "$build/release/$program" "$folder/bin/$program"
+  done
+}
+
+# Name and file of each shared library that a program loads. What the machine itself must have is left out: glibc.
+libraries() {
+  ldd "$1" | awk '$2 == "=>" { print $1, $3 }' |
+    grep -vE '^(libc|libm|libdl|libpthread|librt|libresolv|libutil|libanl|libnsl|libmvec)\.so'
+}
+
+copy_libraries() {
+  local program library file
+  mkdir -p "$folder/lib" "$folder/licences"
+  for program in "${programs[@]}"; do
+    while read -r library file _; do
+      [[ $file == /* ]] || fail "$program: needs $library, which is not on this machine"
+      [[ $(readlink -f "$file") == "$PWD/$folder/lib/"* ]] && continue
+      install -m 644 "$(readlink -f "$file")" "$folder/lib/$library"
+      copy_licence "$file"
+    done < <(libraries "$folder/bin/$program")
+  done
+}
+
+copy_licence() {
+  local file package
+  command -v dpkg >/dev/null || return 0
+  file=$(readlink -f "$1")
+  # Packages may list files in /lib that lie in /usr/lib.
+  package=$({ dpkg -S "$file" || dpkg -S "${file#/usr}"; } 2>/dev/null | head -n 1 | cut -d : -f 1) || return 0
+  if [[ -r /usr/share/doc/$package/copyright ]]; then
+    install -m 644 "/usr/share/doc/$package/copyright" "$folder/licences/$package"
+  fi
+}
+
+check_libraries() {
+  local program library file
+  for program in "${programs[@]}"; do
+    printf '%s needs:' "$program"
+    while read -r library file _; do
+      printf ' %s' "$library"
+      [[ ! $library =~ ^lib(cuda|cudart|nvrtc|nvidia|nvJitLink|cublas|cudnn|nccl) ]] ||
+        fail "$program: linked to $library; expected CUDA to be looked for at run time alone"
+      [[ $(readlink -f "$file") == "$PWD/$folder/lib/$library" ]] ||
+        fail "$program: takes $library from ${file:-nowhere}; expected the bundle's lib"
+    done < <(libraries "$folder/bin/$program")
+    printf '\n'
+    ! readelf -d "$folder/bin/$program" | grep -E 'R(UN)?PATH' | grep -qE '[[]/|:/' ||
+      fail "$program: looks for libraries in a folder of this machine"
+  done
+  printf 'and of the machine: glibc %s or later\n' "$(newest_glibc)"
+}
+
+# The newest version of glibc's symbols that anything in the bundle asks for.
+newest_glibc() {
+  readelf -V -W "$folder"/bin/* "$folder"/lib/* 2>/dev/null | grep -oE 'GLIBC_[0-9.]+' | cut -d _ -f 2 | sort -uV |
+    tail -n 1
+}
+
+command -v swift >/dev/null || fail "swift: not found; expected Swift 6.2 or later, from swift.org/install"
+command -v readelf >/dev/null || fail "readelf: not found; on Debian: apt install binutils"
+rm -rf "$folder" "$folder.tar.gz"
+build_programs
+copy_libraries
+check_libraries
+cp -r configs README.md "$folder/"
+for script in "${scripts[@]}"; do install -D -m 755 "scripts/$script" "$folder/scripts/$script"; done
+# From an empty environment, as on a machine that has nothing else.
+env -i "$PWD/$folder/bin/gemmatune" --help >/dev/null || fail "the bundle's gemmatune does not run"
+
+tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct 2>/dev/null || echo 0)" \
+  -C bundle -cf - "$name" | gzip -9n >"$folder.tar.gz"
+size=$(stat -c %s "$folder.tar.gz")
+printf '%s.tar.gz: %d.%d MB (%s as a folder)\n' "$folder" $((size / 1000000)) $((size / 100000 % 10)) \
+  "$(du -sh "$folder" | cut -f 1)"
+((size < limit)) || fail "$folder.tar.gz: $size bytes; expected less than $limit. Does a module import all of Foundation?"
