@@ -66,17 +66,17 @@ copy_licence() {
 }
 
 check_libraries() {
-  local program library file
+  local program library file names
   for program in "${programs[@]}"; do
-    printf '%s needs:' "$program"
+    names=""
     while read -r library file _; do
-      printf ' %s' "$library"
+      names+=" $library"
       [[ ! $library =~ ^lib(cuda|cudart|nvrtc|nvidia|nvJitLink|cublas|cudnn|nccl) ]] ||
         fail "$program: linked to $library; expected CUDA to be looked for at run time alone"
       [[ $(readlink -f "$file") == "$PWD/$folder/lib/$library" ]] ||
         fail "$program: takes $library from ${file:-nowhere}; expected the bundle's lib"
     done < <(libraries "$folder/bin/$program")
-    printf '\n'
+    printf '%s needs:%s\n' "$program" "$names"
     ! readelf -d "$folder/bin/$program" | grep -E 'R(UN)?PATH' | grep -qE '[[]/|:/' ||
       fail "$program: looks for libraries in a folder of this machine"
   done

@@ -55,15 +55,17 @@ package struct GemmaModel {
     _ ids: Tensor, _ operations: Operations, _ context: ForwardContext, checkpointing: Bool,
     cache: (any KeyValueStore)? = nil
   ) -> Tensor {
-    var x = operations.embedding(ids, embedding, scale: embeddingScale)
+    var stream = ResidualStream(x: operations.embedding(ids, embedding, scale: embeddingScale))
     for (index, layer) in layers.enumerated() {
       if checkpointing {
-        x = operations.checkpoint(x) { inner, x in layer(x, inner, context, index: index) }
+        stream.x = operations.checkpoint(stream.x) { inner, x in
+          layer(ResidualStream(x: x), inner, context, index: index).sum(inner)
+        }
       } else {
-        x = layer(x, operations, context, index: index, cache: cache)
+        stream = layer(stream, operations, context, index: index, cache: cache)
       }
     }
-    return x
+    return stream.sum(operations)
   }
 
   /// Rows of the residual stream, normed for the output map: [M, D].

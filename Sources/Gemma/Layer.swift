@@ -91,19 +91,40 @@ package struct Layer {
   /// After the MLP, Gemma 2 and 3: `post_feedforward_layernorm`.
   package var postFeedforwardNorm: Tensor?
 
-  /// The residual stream `x` [T, D] after this layer.
+  /// The residual stream after this layer.
   func callAsFunction(
-    _ x: Tensor, _ operations: Operations, _ context: ForwardContext, index: Int,
+    _ stream: ResidualStream, _ operations: Operations, _ context: ForwardContext, index: Int,
     cache: (any KeyValueStore)? = nil
-  ) -> Tensor {
+  ) -> ResidualStream {
     let dropout = context.dropout?.derived(UInt64(index))
     func normed(_ x: Tensor, _ weight: Tensor?) -> Tensor {
       weight.map { operations.rmsNorm(x, $0, epsilon: context.epsilon) } ?? x
     }
+    let (x, attentionInput) = stream.normed(inputNorm, operations, context)
     let attended = attention(
-      normed(x, inputNorm), operations, context, layer: index, cache: cache, dropout: dropout)
-    let middle = operations.add(x, normed(attended, postAttentionNorm))
-    let fed = mlp(normed(middle, preFeedforwardNorm), operations, dropout: dropout)
-    return operations.add(middle, normed(fed, postFeedforwardNorm))
+      attentionInput, operations, context, layer: index, cache: cache, dropout: dropout)
+    let (middle, mlpInput) = ResidualStream(x: x, addend: normed(attended, postAttentionNorm))
+      .normed(preFeedforwardNorm, operations, context)
+    let fed = mlp(mlpInput, operations, dropout: dropout)
+    return ResidualStream(x: middle, addend: normed(fed, postFeedforwardNorm))
+  }
+}
+
+/// The residual stream between two blocks, x + addend: the next block's norm makes the sum on the way.
+struct ResidualStream {
+  /// [T, D].
+  var x: Tensor
+  /// What the last block adds, [T, D]; nil where `x` is all.
+  var addend: Tensor?
+
+  /// The sum.
+  func sum(_ operations: Operations) -> Tensor { addend.map { operations.add(x, $0) } ?? x }
+
+  /// The sum, and its norm.
+  func normed(_ weight: Tensor, _ operations: Operations, _ context: ForwardContext)
+    -> (sum: Tensor, normed: Tensor)
+  {
+    if let addend { return operations.addRMSNorm(x, addend, weight, epsilon: context.epsilon) }
+    return (x, operations.rmsNorm(x, weight, epsilon: context.epsilon))
   }
 }

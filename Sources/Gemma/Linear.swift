@@ -13,13 +13,10 @@ package struct Linear {
   /// `x` [T, in] mapped to [T, out], in x's dtype.
   /// - Parameter dropout: key of the adapter's dropout at this map and step; nil evaluates without dropout.
   func callAsFunction(_ x: Tensor, _ operations: Operations, dropout: RandomKey?) -> Tensor {
-    let y = operations.linear(x, weight)
-    guard let adapter else { return y }
-    var input = x
-    if let dropout, adapter.dropout > 0 {
-      input = operations.dropout(x, probability: adapter.dropout, key: dropout)
-    }
-    return operations.lowRank(input, onto: y, a: adapter.a, b: adapter.b, scale: adapter.scale)
+    guard let adapter else { return operations.linear(x, weight) }
+    var term = LowRankTerm(a: adapter.a, b: adapter.b, scale: adapter.scale)
+    if let dropout { (term.dropout, term.dropoutKey) = (adapter.dropout, dropout) }
+    return operations.linear(x, weight, adapter: term)
   }
 }
 

@@ -43,8 +43,15 @@ package protocol Kernels {
   /// x / sqrt(mean(x²) + epsilon) · (1 + weight) over rows.
   /// - x: [.., D]; weight: [D].  - Returns: y as x, and 1 / sqrt(…) of each row, float32 [rows].
   func rmsNormForward(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> (y: Tensor, rstd: Tensor)
-  /// Gradient of x; adds the weight's to `dWeight` (float32 [D]) when given.
-  func rmsNormBackward(_ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dWeight: Tensor?) -> Tensor
+  /// a + b, and its norm as `rmsNormForward` has it.
+  /// - a, b: one shape [.., D] and dtype.  - Returns: the sum, rounded to that dtype; y and rstd of the rounded sum.
+  func addRMSNormForward(_ a: Tensor, _ b: Tensor, _ weight: Tensor, epsilon: Float)
+    -> (sum: Tensor, y: Tensor, rstd: Tensor)
+  /// Gradient of x, plus `dSum` (x's shape and dtype) when given: what x has from elsewhere. Adds the weight's gradient
+  /// to `dWeight` (float32 [D]) when given.
+  func rmsNormBackward(
+    _ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dSum: Tensor?, dWeight: Tensor?
+  ) -> Tensor
 
   /// Rotary position embedding, half-split, of each head of each row.
   /// - x: [T, heads · H]; positions: int32 [T].  - direction: backward rotates the other way.

@@ -23,6 +23,14 @@ package final class TapeNode {
     }
   }
 
+  /// The gradient so far of a value that is not a parameter, which has none then: for an operation that adds its own
+  /// share while it computes it, and gives the sum back by `receive`.
+  func takeGradient() -> Tensor? {
+    if isParameter { return nil }
+    defer { gradient = nil }
+    return gradient
+  }
+
   /// The float32 accumulator of a parameter, for operations that add to it in place.
   package var accumulator: Tensor {
     guard isParameter, let gradient else {

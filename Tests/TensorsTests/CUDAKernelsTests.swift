@@ -64,11 +64,14 @@ import Testing
     let weight = randomTensor([width], dtype, seed: 3, scale: 0.5)
     // Of one element, the gradient is a small difference of two large numbers.
     let tolerance = width == 1 ? max(1e-4, tolerance(dtype)) : nil
-    try expectAgreement([x, dY, weight], tolerance: tolerance) { kernels, x in
+    let other = randomTensor([9, width], dtype, seed: 4, scale: 2)
+    try expectAgreement([x, dY, weight, other], tolerance: tolerance) { kernels, x in
       let (y, rstd) = kernels.rmsNormForward(x[0], x[2], epsilon: 1e-6)
       let dWeight = kernels.zeros([width], .float32)
-      let dX = kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dWeight: dWeight)
-      return [y, rstd, dX, dWeight, kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dWeight: nil)]
+      let dX = kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dSum: nil, dWeight: dWeight)
+      let added = kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dSum: x[3], dWeight: nil)
+      let sum = kernels.addRMSNormForward(x[0], x[3], x[2], epsilon: 1e-6)
+      return [y, rstd, dX, dWeight, added, sum.sum, sum.y, sum.rstd]
     }
   }
 
@@ -131,20 +134,37 @@ import Testing
   @Test(arguments: types, [3, 16, 40]) func adaptersAgree(dtype: DType, rank: Int) throws {
     let (tokens, width, outer) = (37, 48, 72)
     let x = randomTensor([tokens, width], dtype, seed: 1, scale: 1)
-    let base = randomTensor([tokens, outer], dtype, seed: 2, scale: 1)
+    let weight = randomTensor([outer, width], dtype, seed: 2, scale: 1)
     let a = randomTensor([rank, width], seed: 3, scale: 0.5)
     let b = randomTensor([outer, rank], seed: 4, scale: 0.5)
     let dY = randomTensor([tokens, outer], dtype, seed: 5, scale: 1)
-    try expectAgreement([x, base, a, b, dY], "rank \(rank)") { kernels, inputs in
+    try expectAgreement([x, weight, a, b, dY], "rank \(rank)") { kernels, inputs in
       let tape = Tape()
       let gradients = [kernels.zeros([rank, width], .float32), kernels.zeros([outer, rank], .float32)]
       let x = tape.watch(inputs[0])
-      let y = Operations(kernels, tape: tape).lowRank(
-        x, onto: inputs[1], a: tape.watch(inputs[2], addingTo: gradients[0]),
-        b: tape.watch(inputs[3], addingTo: gradients[1]), scale: 2)
+      let term = LowRankTerm(
+        a: tape.watch(inputs[2], addingTo: gradients[0]), b: tape.watch(inputs[3], addingTo: gradients[1]),
+        scale: 2)
+      let y = Operations(kernels, tape: tape).linear(x, inputs[1], adapter: term)
       tape.backward(from: y, seed: inputs[4], kernels)
       return [y, x.node?.gradient].compactMap { $0 } + gradients
     }
+  }
+
+  /// One tensor holds the map's output and then the sum: no copy is made, and the tape keeps none.
+  @Test func adapterAddsToTheMapsOwnOutput() throws {
+    let gpu = simulated.kernels
+    let (tokens, width, outer, rank) = (64, 64, 4096, 4)
+    let tape = Tape()
+    let x = tape.watch(gpu.placed(randomTensor([tokens, width], .bfloat16, seed: 1)))
+    let weight = gpu.placed(randomTensor([outer, width], .bfloat16, seed: 2))
+    let term = LowRankTerm(
+      a: gpu.placed(randomTensor([rank, width], seed: 3)),
+      b: gpu.placed(randomTensor([outer, rank], seed: 4)), scale: 2)
+    gpu.memory.resetPeak()
+    let before = gpu.memory.inUse
+    let y = Operations(gpu, tape: tape).linear(x, weight, adapter: term)
+    #expect((y.byteCount..<2 * y.byteCount).contains(gpu.memory.peakInUse - before))
   }
 
   // MARK: - Attention
@@ -179,6 +199,43 @@ import Testing
     }
   }
 
+  /// The order of tiles is that of their work in the whole batch; each writes what is its own.
+  @Test(arguments: types) func sequenceHasTheBitsThatItHasAlone(dtype: DType) throws {
+    let gpu = simulated.kernels
+    let (lengths, headDim, heads) = ([70, 3, 150], 64, 2)
+    let count = lengths.reduce(0, +)
+    // A key/value head for each query head: gradients of keys are one block's, not parts that are added.
+    func layout(_ segments: [AttentionLayout.Segment]) -> AttentionLayout {
+      AttentionLayout(
+        segments: segments, headCount: heads, keyValueHeadCount: heads, headDim: headDim, scale: 0.1)
+    }
+    func run(_ inputs: [Tensor], _ segments: [AttentionLayout.Segment]) -> [Tensor] {
+      let layout = layout(segments)
+      let (o, logSumExp) = gpu.attentionForward(inputs[0], inputs[1], inputs[2], layout)
+      let (dQ, dK, dV) = gpu.attentionBackward(
+        inputs[3], inputs[0], inputs[1], inputs[2], o: o, logSumExp: logSumExp, layout)
+      return [o, logSumExp, dQ, dK, dV].map(gpu.onHost)
+    }
+    let inputs = (0..<4).map {
+      gpu.placed(randomTensor([count, heads * headDim], dtype, seed: UInt64($0), scale: 2))
+    }
+    var start = 0
+    let segments = lengths.map { length in
+      defer { start += length }
+      return AttentionLayout.Segment(
+        queryStart: start, queryCount: length, keyStart: start, keyCount: length)
+    }
+    let together = run(inputs, segments)
+    for segment in segments {
+      let rows = segment.queryStart..<segment.queryStart + segment.queryCount
+      let alone = run(
+        inputs.map { $0.rows(rows) },
+        [.init(queryStart: 0, queryCount: rows.count, keyStart: 0, keyCount: rows.count)])
+      for (together, alone) in zip(together, alone) { #expect(bits(together.rows(rows)) == bits(alone)) }
+    }
+    try gpu.check()
+  }
+
   @Test(arguments: types) func decodingAttentionAgrees(dtype: DType) throws {
     let layout = AttentionLayout(
       segments: [
@@ -209,6 +266,36 @@ import Testing
       return [result.losses, dTable, losses.losses, kernels.sum(result.losses)]
         + [result.dHidden].compactMap { $0 }
         + [kernels.logits(x[0], x[1], softCap: cap), kernels.argmaxLogits(x[0], x[1])]
+    }
+  }
+
+  /// cuBLASLt takes the gradient where it lies: the memory that a second copy would take is never asked for.
+  @Test func gradientOfTheLogitsNeedsNoMemoryOfItsOwn() throws {
+    let gpu = simulated.kernels
+    let (count, vocabulary) = (64, 4000)
+    let hidden = gpu.placed(randomTensor([count, 8], .bfloat16, seed: 1))
+    let table = gpu.placed(randomTensor([vocabulary, 8], .bfloat16, seed: 2))
+    let targets = gpu.placed(Tensor((0..<count).map(Int32.init)))
+    gpu.memory.resetPeak()
+    let before = gpu.memory.inUse
+    _ = gpu.linearCrossEntropy(hidden, table, targets: targets, CrossEntropyOptions(gradientScale: 1))
+    let logits = 4 * count * vocabulary
+    #expect((logits..<logits + logits / 4).contains(gpu.memory.peakInUse - before))
+    try gpu.check()
+  }
+
+  /// cuBLASLt may refuse rows that lie apart.
+  @Test func gradientOfTheLogitsIsBroughtTogetherForOwnKernels() throws {
+    // The logits of so few rows are no product of cuBLASLt's: the first it is asked for is the gradient's, of sizes that
+    // no other test has.
+    let hidden = randomTensor([5, 24], .bfloat16, seed: 1, scale: 1)
+    let table = randomTensor([104, 24], .bfloat16, seed: 2, scale: 1)
+    try expectAgreement([hidden, table, Tensor([3, 1, 103, 0, 7])], tolerance: 0.01) { kernels, x in
+      if kernels.place == .device { simulated.gpu.failNext("cublasLtMatmulAlgoGetHeuristic", 15) }
+      let dTable = kernels.zeros([104, 24], .float32)
+      let options = CrossEntropyOptions(gradientScale: 0.5, dTable: dTable)
+      let result = kernels.linearCrossEntropy(x[0], x[1], targets: x[2], options)
+      return [dTable] + [result.dHidden].compactMap { $0 }
     }
   }
 

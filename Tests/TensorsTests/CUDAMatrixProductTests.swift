@@ -38,6 +38,21 @@ import Testing
     #expect(stub.get("compute") == 68)
   }
 
+  @Test func stepBetweenRowsIsTheLeadingDimension() throws {
+    let product = try product()
+    func multiply(strideA: Int, strideC: Int) -> Bool {
+      product.multiply(
+        DeviceMatrix(1024, rows: 2, columns: 4, .bfloat16, rowStride: strideA),
+        DeviceMatrix(2048, rows: 4, columns: 3, .bfloat16), scale: 1, addend: 0,
+        DeviceMatrix(4096, rows: 2, columns: 3, .float32, rowStride: strideC))
+    }
+    #expect(multiply(strideA: 9, strideC: 5))
+    #expect(stub.get("A") == 14_03_04_03 && stub.get("B") == 14_04_02_09 && stub.get("C") == 03_02_05)
+    // A plan holds for its steps only.
+    #expect(multiply(strideA: 4, strideC: 5))
+    #expect(stub.get("B") == 14_04_02_04 && stub.get("cublasLtMatmulAlgoGetHeuristic") == 2)
+  }
+
   @Test func choiceKnowsWorkspaceReductionAndAlignment() throws {
     #expect(multiply(try product()))
     #expect(stub.get("preference 1") == 32 << 20 && stub.get("preference 3") == 2)

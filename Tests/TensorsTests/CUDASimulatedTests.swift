@@ -106,6 +106,29 @@ struct CUDASimulatedTests {
     }
   }
 
+  /// Every second row of a, into every second row of c; what lies between stays.
+  @Test(arguments: [MatrixProductChoice.heuristic, .timed], [false, true])
+  func rowsOfProductsMayLieApart(choice: MatrixProductChoice, isTransposed: Bool) throws {
+    let product = try #require(try CUDAMatrixProduct(device, memory, choice: choice))
+    let (rows, inner, columns) = (isTransposed ? 3 : 4, isTransposed ? 4 : 3, 5)
+    let whole = stored(8, 3, .bfloat16, isTransposed: false, element)
+    let b = stored(inner, columns, .bfloat16, isTransposed: false) { element($0 + 1, $1) }
+    let c = stored(2 * rows, columns, .float32, isTransposed: false) { _, _ in 9 }
+    let a = DeviceMatrix(
+      whole.matrix.address, rows: 4, columns: 3, .bfloat16, isTransposed: isTransposed, rowStride: 6)
+    let target = DeviceMatrix(
+      c.matrix.address, rows: rows, columns: columns, .float32, rowStride: 2 * columns)
+    #expect(product.multiply(a, b.matrix, scale: 1, addend: 0, target))
+    let expected = (0..<2 * rows * columns).map { i -> Float in
+      let (row, column) = (i / columns, i % columns)
+      if row % 2 == 1 { return 9 }
+      return (0..<inner).reduce(Float(0)) { sum, k in
+        sum + (isTransposed ? element(2 * k, row / 2) : element(row, k)) * element(k + 1, column)
+      }
+    }
+    #expect(try downloaded(c.matrix) == expected)
+  }
+
   @Test func emptyProductQueuesNothing() throws {
     let product = try #require(try CUDAMatrixProduct(device, memory))
     let empty = DeviceMatrix(512, rows: 0, columns: 4, .float32)

@@ -20,18 +20,49 @@ import Testing
     }
   }
 
-  @Test func gradientsOfLowRankMatchFiniteDifferences() {
+  @Test(arguments: [0, 0.4] as [Float]) func gradientsOfAnAdaptedMapMatchFiniteDifferences(dropout: Float) {
     for (rows, inner, rank, columns) in [(1, 1, 1, 1), (5, 7, 2, 3), (18, 5, 3, 11)] {
       let inputs = [
-        randomTensor([rows, inner], seed: 1), randomTensor([rows, columns], seed: 2),
+        randomTensor([rows, inner], seed: 1), randomTensor([columns, inner], seed: 2),
         randomTensor([rank, inner], seed: 3), randomTensor([columns, rank], seed: 4),
       ]
       let errors = gradientErrors(of: inputs) { operations, x in
-        operations.lowRank(x[0], onto: x[1], a: x[2], b: x[3], scale: 1.5)
+        let term = LowRankTerm(
+          a: x[2], b: x[3], scale: 1.5, dropout: dropout, dropoutKey: RandomKey(seed: 3, stream: 1))
+        return operations.linear(x[0], x[1], adapter: term)
       }
       // Linear in each: as above.
       #expect(errors.allSatisfy { $0 < 5e-5 }, "\(rows) \(inner) \(columns): \(errors)")
     }
+  }
+
+  /// Forward the map, rounded, then the adapter's share; backward the adapter's share of dX, then the map's.
+  @Test(arguments: [0, 0.4] as [Float], [DType.float32, .bfloat16])
+  func adaptedMapHasTheBitsOfItsParts(dropout: Float, dtype: DType) {
+    let kernels = CPUKernels(threads: 2)
+    let (x, weight) = (randomTensor([21, 40], dtype, seed: 1), randomTensor([30, 40], dtype, seed: 2))
+    let (a, b) = (randomTensor([4, 40], seed: 3), randomTensor([30, 4], seed: 4))
+    let (dY, key) = (randomTensor([21, 30], dtype, seed: 5), RandomKey(seed: 3, stream: 1))
+    let result = differentiated([x, weight], dY: dY, threads: 2) { operations, inputs in
+      let term = LowRankTerm(a: a, b: b, scale: 2, dropout: dropout, dropoutKey: key)
+      return operations.linear(inputs[0], inputs[1], adapter: term)
+    }
+    func product(_ left: Operand, _ right: Operand, _ dtype: DType, scale: Float = 1) -> Tensor {
+      let c = Tensor(uninitialized: [left.rowCount, right.columnCount], dtype)
+      kernels.multiply(left, right, scale: scale, .replacing, c)
+      return c
+    }
+    let input = dropout == 0 ? x : kernels.dropped(x, probability: dropout, key: key)
+    let y = product(.stored(x), .transposed(weight), dtype)
+    let inner = product(.stored(input), .transposed(a), .float32)
+    kernels.multiply(.stored(inner), .transposed(b), scale: 2, .adding, y)
+    #expect(bits(result.output) == bits(y))
+
+    let dInner = product(.stored(dY), .stored(b), .float32, scale: 2)
+    let dInput = product(.stored(dInner), .stored(a), dtype)
+    let share = dropout == 0 ? dInput : kernels.dropped(dInput, probability: dropout, key: key)
+    let dX = kernels.add(share, product(.stored(dY), .stored(weight), dtype))
+    #expect(bits(result.gradients[0]) == bits(dX))
   }
 
   @Test func gradientOfTheWeightAddsToItsAccumulator() {
@@ -60,17 +91,19 @@ import Testing
     #expect(weight.node == nil)
   }
 
-  @Test func lowRankSumIsRoundedOnceToTheBasesType() {
-    let (x, base) = (randomTensor([21, 40], .bfloat16, seed: 1), randomTensor([21, 30], .bfloat16, seed: 2))
-    let (a, b) = (randomTensor([4, 40], seed: 3), randomTensor([30, 4], seed: 4))
+  @Test func adaptersSumIsRoundedOnceToTheMapsType() {
+    let x = randomTensor([21, 40], .bfloat16, seed: 1)
+    let weight = randomTensor([30, 40], .bfloat16, seed: 2)
+    let term = LowRankTerm(a: randomTensor([4, 40], seed: 3), b: randomTensor([30, 4], seed: 4), scale: 2)
     let operations = Operations(CPUKernels(threads: 2))
-    let exact = operations.lowRank(
-      Tensor(x.floats, x.shape), onto: Tensor(base.floats, base.shape), a: a, b: b, scale: 2)
-    let rounded = operations.lowRank(x, onto: base, a: a, b: b, scale: 2)
+    let base = operations.linear(x, weight)
+    let wide = Tensor(x.floats, x.shape)
+    let share = operations.linear(wide, Tensor(zeros: weight.shape, .float32), adapter: term)
+    let rounded = operations.linear(x, weight, adapter: term)
     #expect(rounded.dtype == .bfloat16)
-    for (actual, expected) in zip(rounded.floats, exact.floats) {
+    for (actual, (base, share)) in zip(rounded.floats, zip(base.floats, share.floats)) {
       // Half a unit of bfloat16 is at most 2^-8 of the value; float32 sums in another order may tip a tie.
-      #expect(abs(actual - expected) <= abs(expected) * 0x1p-8 + 1e-5)
+      #expect(abs(actual - (base + share)) <= abs(base + share) * 0x1p-8 + 1e-5)
     }
   }
 

@@ -66,4 +66,68 @@ struct RMSNormTests {
     let dY = randomTensor([307, 640], dtype, seed: 3)
     #expect(isEqualOnAnyThreads(inputs, dY: dY) { $0.rmsNorm($1[0], $1[1], epsilon: 1e-6) })
   }
+
+  // MARK: - With a sum before it
+
+  @Test(arguments: [DType.float32, .bfloat16])
+  func normOfASumHasTheBitsOfItsTwoOperations(dtype: DType) {
+    let inputs = sumInputs([70, 33], dtype)
+    let dY = randomTensor([70, 33], dtype, seed: 5)
+    let fused = differentiated(inputs, dY: dY) { operations, x in
+      let (sum, normed) = operations.addRMSNorm(x[0], x[1], x[2], epsilon: 1e-6)
+      return operations.geglu(sum, normed)
+    }
+    let separate = differentiated(inputs, dY: dY) { operations, x in
+      let sum = operations.add(x[0], x[1])
+      return operations.geglu(sum, operations.rmsNorm(sum, x[2], epsilon: 1e-6))
+    }
+    #expect(bits(fused.output) == bits(separate.output))
+    #expect(fused.gradients.map(bits) == separate.gradients.map(bits))
+  }
+
+  /// Both outputs used, one of them only, and the sum used again behind the norm.
+  @Test func gradientsOfTheNormOfASumMatchFiniteDifferences() {
+    typealias Outputs = (sum: Tensor, normed: Tensor)
+    let uses: [(String, (Operations, Outputs) -> Tensor)] = [
+      ("both", { $0.geglu($1.sum, $1.normed) }), ("sum", { $1.sum }), ("normed", { $1.normed }),
+      ("sum again", { $0.add($0.geglu($1.normed, $1.sum), $0.geglu($1.sum, $1.sum)) }),
+    ]
+    for (name, use) in uses {
+      let errors = gradientErrors(of: sumInputs([3, 7], .float32)) { operations, x in
+        use(operations, operations.addRMSNorm(x[0], x[1], x[2], epsilon: 1e-2))
+      }
+      // Of the sum alone the weight has no gradient, and the differences are exact zeros.
+      for error in errors { #expect(error < differencesTolerance, "\(name)") }
+    }
+  }
+
+  @Test func gradientOfTheSumIsRoundedBeforeTheNormsIsAdded() {
+    let kernels = CPUKernels(threads: 2)
+    let (x, weight) = (randomTensor([9, 40], .bfloat16, seed: 1), randomTensor([40], .bfloat16, seed: 2))
+    let (dY, dSum) = (randomTensor([9, 40], .bfloat16, seed: 3), randomTensor([9, 40], .bfloat16, seed: 4))
+    let (_, rstd) = kernels.rmsNormForward(x, weight, epsilon: 1e-6)
+    let alone = kernels.rmsNormBackward(dY, x, weight, rstd: rstd, dSum: nil, dWeight: nil)
+    let together = kernels.rmsNormBackward(dY, x, weight, rstd: rstd, dSum: dSum, dWeight: nil)
+    #expect(bits(together) == bits(kernels.add(dSum, alone)))
+  }
+
+  /// Of a constant sum only the weight is differentiated.
+  @Test func normOfAConstantSumStillGivesTheWeightsGradient() {
+    let kernels = CPUKernels(threads: 1)
+    let tape = Tape()
+    let inputs = sumInputs([5, 8], .float32)
+    let weight = tape.watch(inputs[2])
+    let (sum, normed) = Operations(kernels, tape: tape)
+      .addRMSNorm(inputs[0], inputs[1], weight, epsilon: 1e-6)
+    tape.backward(from: normed, seed: randomTensor([5, 8], seed: 6), kernels)
+    #expect(sum.node == nil)
+    #expect(weight.node?.gradient?.floats.contains { $0 != 0 } == true)
+  }
+
+  private func sumInputs(_ shape: Shape, _ dtype: DType) -> [Tensor] {
+    [
+      randomTensor(shape, dtype, seed: 1, scale: 2), randomTensor(shape, dtype, seed: 2, scale: 2),
+      randomTensor([shape[1]], dtype, seed: 3),
+    ]
+  }
 }

@@ -67,4 +67,24 @@ struct TapeTests {
     #expect(middle.node?.gradient == nil)
     #expect(output.node?.gradient == nil)
   }
+
+  /// Of a sum, a rotation and picked rows backward needs no input: the tape does not keep them.
+  @Test func inputsThatBackwardDoesNotNeedAreLetGo() {
+    let tape = Tape()
+    let operations = Operations(kernels, tape: tape)
+    let table = RotaryTable(headDim: 4, theta: 100, linearScale: 1)
+    let uses: [(Tensor) -> Tensor] = [
+      { operations.add($0, $0) }, { operations.rotary($0, positions: Tensor([0, 1]), table) },
+      { operations.gather($0, rows: Tensor([1])) },
+    ]
+    for (index, use) in uses.enumerated() {
+      func used() -> (output: Tensor, isKept: () -> Bool) {
+        let x = tape.watch(randomTensor([2, 4], seed: 1))
+        weak let storage = x.storage
+        return (use(x), { storage != nil })
+      }
+      let (output, isKept) = used()
+      #expect(output.node != nil && !isKept(), "use \(index)")
+    }
+  }
 }

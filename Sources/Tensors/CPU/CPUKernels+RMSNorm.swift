@@ -17,9 +17,19 @@ extension CPUKernels {
     return (y, rstd)
   }
 
-  package func rmsNormBackward(_ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dWeight: Tensor?)
-    -> Tensor
+  /// The two operations one after the other.
+  package func addRMSNormForward(_ a: Tensor, _ b: Tensor, _ weight: Tensor, epsilon: Float)
+    -> (sum: Tensor, y: Tensor, rstd: Tensor)
   {
+    let sum = add(a, b)
+    let (y, rstd) = rmsNormForward(sum, weight, epsilon: epsilon)
+    return (sum, y, rstd)
+  }
+
+  /// The norm's gradient is rounded to x's dtype before `dSum` is added.
+  package func rmsNormBackward(
+    _ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dSum: Tensor?, dWeight: Tensor?
+  ) -> Tensor {
     let width = x.rowLength
     precondition(
       weight.shape == [width] && dY.shape == x.shape && dY.dtype == x.dtype,
@@ -43,7 +53,7 @@ extension CPUKernels {
         ck_scale_add(Int32(CK_FLOAT32), shares.float32 + tile * width, 1, dWeight.float32, width)
       }
     }
-    return dX
+    return dSum.map { add($0, dX) } ?? dX
   }
 
   /// 1 + weight in float32: in bfloat16 the sum would lose up to eight bits of a small weight.

@@ -1,8 +1,8 @@
 extension CUDAKernels {
   /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.
   ///
-  /// A chunk's logits are float32; where hidden is bfloat16 their gradient is rounded to bfloat16 in place. A chunk has
-  /// as many rows as a sixteenth of the device's memory holds: each further one reads and writes all of dTable again.
+  /// A chunk's logits are float32; where hidden is bfloat16 their gradient is rounded to bfloat16 in place, and cuBLASLt
+  /// multiplies it where it is. A chunk has as many rows as a sixteenth of the device's memory holds: each further one reads and writes all of dTable again.
   package func linearCrossEntropy(
     _ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions
   ) -> CrossEntropyResult {
@@ -19,26 +19,58 @@ extension CUDAKernels {
       let logits = logits(hidden.rows(rows), table)
       let gradient = entropy(
         logits, targets.rows(rows), result.losses.rows(rows), options, as: hidden.dtype)
-      guard let gradient, let dHidden = result.dHidden else { continue }
-      multiply(.stored(gradient), .stored(table), scale: 1, .replacing, dHidden.rows(rows))
+      guard var gradient, let dHidden = result.dHidden else { continue }
+      multiply(&gradient, isTransposed: false, table, .replacing, dHidden.rows(rows))
       if let dTable = options.dTable {
-        multiply(.transposed(gradient), .stored(hidden.rows(rows)), scale: 1, .adding, dTable)
+        multiply(&gradient, isTransposed: true, hidden.rows(rows), .adding, dTable)
       }
     }
     return result
   }
 
-  /// Losses of a chunk, and the gradient of its logits when there is a scale for it.
+  /// Losses of a chunk, and the gradient of its logits, in their memory, when there is a scale for it.
   private func entropy(
     _ logits: Tensor, _ targets: Tensor, _ losses: Tensor, _ options: CrossEntropyOptions, as dtype: DType
-  ) -> Tensor? {
-    let mode: Int32 = options.gradientScale == nil ? 0 : 1
+  ) -> LogitGradient? {
+    let gradient = dtype == .float32 ? LogitGradient.rows(logits) : .firstHalves(logits)
     modules.launch(
       "cross_entropy", grid: LaunchExtent(logits.shape[0]), block: 512, logits.deviceAddress,
       targets.deviceAddress, losses.deviceAddress, Int32(logits.shape[0]), Int32(logits.shape[1]),
-      options.softCap ?? 0, options.gradientScale ?? 0, mode)
-    if mode == 0 { return nil }
-    return dtype == .float32 ? logits : converted(logits, to: .bfloat16, scale: 1)
+      options.softCap ?? 0, options.gradientScale ?? 0, options.gradientScale == nil ? 0 : gradient.mode)
+    return options.gradientScale == nil ? nil : gradient
+  }
+
+  /// c = op(gradient) · factor, or that added to c. Own kernels want whole rows: then the gradient's are brought together,
+  /// once.
+  private func multiply(
+    _ gradient: inout LogitGradient, isTransposed: Bool, _ factor: Tensor, _ store: Store, _ c: Tensor
+  ) {
+    let rows: Tensor
+    switch gradient {
+    case .rows(let tensor): rows = tensor
+    case .firstHalves(let logits):
+      let halves = DeviceMatrix(
+        logits.deviceAddress, rows: logits.shape[0], columns: logits.shape[1], .bfloat16,
+        isTransposed: isTransposed, rowStride: 2 * logits.shape[1])
+      let addend: Float = store == .adding ? 1 : 0
+      if let product,
+        product.multiply(
+          halves, DeviceMatrix(.stored(factor)), scale: 1, addend: addend, DeviceMatrix(.stored(c)))
+      {
+        return
+      }
+      rows = firstHalves(logits)
+      gradient = .rows(rows)
+    }
+    multiply(isTransposed ? .transposed(rows) : .stored(rows), .stored(factor), scale: 1, store, c)
+  }
+
+  /// What stands in the first half of each row's memory of float32 logits: bfloat16 [M, V].
+  private func firstHalves(_ logits: Tensor) -> Tensor {
+    let (count, width) = (logits.shape[0], logits.shape[1])
+    let halves = Tensor(
+      [2 * count, width], .bfloat16, storage: logits.storage, byteOffset: logits.byteOffset)
+    return gathered(halves, rows: placed(Tensor((0..<count).map { Int32(2 * $0) })))
   }
 
   /// Float32 logits [M, V].
@@ -85,5 +117,21 @@ extension CUDAKernels {
     modules.launch(
       "sum_float", grid: 1, block: 256, x.deviceAddress, Int64(x.count), sum.deviceAddress)
     return sum
+  }
+}
+
+/// The gradient of a chunk's logits.
+private enum LogitGradient {
+  /// [M, V], row after row.
+  case rows(Tensor)
+  /// bfloat16, each row in the first half of the memory of a row of these float32 logits [M, V].
+  case firstHalves(Tensor)
+
+  /// As the kernel knows it.
+  var mode: Int32 {
+    switch self {
+    case .rows: 1
+    case .firstHalves: 2
+    }
   }
 }

@@ -12,18 +12,40 @@ extension CUDAKernels {
     return (y, rstd)
   }
 
-  package func rmsNormBackward(_ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dWeight: Tensor?)
-    -> Tensor
+  /// One pass over a and b: the sum is read again where the block has just written it.
+  package func addRMSNormForward(_ a: Tensor, _ b: Tensor, _ weight: Tensor, epsilon: Float)
+    -> (sum: Tensor, y: Tensor, rstd: Tensor)
   {
+    let width = a.rowLength
+    precondition(
+      a.shape == b.shape && a.dtype == b.dtype && weight.shape == [width] && weight.dtype == a.dtype,
+      "addRMSNormForward: a \(a.shape) \(a.dtype), b \(b.shape) \(b.dtype), "
+        + "weight \(weight.shape) \(weight.dtype)")
+    let (sum, y) = (uninitialized(a.shape, a.dtype), uninitialized(a.shape, a.dtype))
+    let rstd = uninitialized([a.rowCount], .float32)
+    modules.launch(
+      "add_rms_norm_forward_\(suffix(a.dtype))", grid: normBlocks(a), block: 256, a.deviceAddress,
+      b.deviceAddress, weight.deviceAddress, sum.deviceAddress, y.deviceAddress, rstd.deviceAddress,
+      Int32(a.rowCount), Int32(width), epsilon)
+    return (sum, y, rstd)
+  }
+
+  /// The norm's gradient and `dSum` are added in float32 and rounded once.
+  package func rmsNormBackward(
+    _ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dSum: Tensor?, dWeight: Tensor?
+  ) -> Tensor {
     let (rows, width) = (x.rowCount, x.rowLength)
     precondition(
       weight.shape == [width] && weight.dtype == x.dtype && dY.shape == x.shape && dY.dtype == x.dtype,
       "rmsNormBackward: dY \(dY.shape) \(dY.dtype), x \(x.shape) \(x.dtype), weight \(weight.shape)")
+    precondition(
+      dSum.map { $0.shape == x.shape && $0.dtype == x.dtype } ?? true,
+      "rmsNormBackward: dSum \(dSum?.shape ?? []), x \(x.shape) \(x.dtype)")
     let dX = uninitialized(x.shape, x.dtype)
     modules.launch(
       "rms_norm_backward_\(suffix(x.dtype))", grid: normBlocks(x), block: 256, dY.deviceAddress,
-      x.deviceAddress, weight.deviceAddress, rstd.deviceAddress, UInt64(0), dX.deviceAddress, Int32(rows),
-      Int32(width))
+      x.deviceAddress, weight.deviceAddress, rstd.deviceAddress, dSum?.deviceAddress ?? 0, dX.deviceAddress,
+      Int32(rows), Int32(width))
     if let dWeight, rows > 0 {
       // Some 64 rows a part, in at most 128 parts: enough blocks for a narrow weight too.
       let rowsPerPart = max(64, (rows + 127) / 128)

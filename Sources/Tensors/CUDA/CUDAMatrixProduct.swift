@@ -1,11 +1,13 @@
 import CCUDA
 
-/// A matrix in device memory, dense and row-major.
+/// A matrix in device memory, row-major.
 package struct DeviceMatrix: Sendable {
   /// First element.
   package var address: UInt64
   /// As stored.
   package var rowCount: Int, columnCount: Int
+  /// Elements from the first of one row to that of the next: `columnCount` where rows lie end to end.
+  package var rowStride: Int
   /// float32 or bfloat16.
   package var type: DeviceNumber
   /// Whether it enters the product transposed.
@@ -13,11 +15,15 @@ package struct DeviceMatrix: Sendable {
 
   /// All of it.
   package init(
-    _ address: UInt64, rows: Int, columns: Int, _ type: DeviceNumber, isTransposed: Bool = false
+    _ address: UInt64, rows: Int, columns: Int, _ type: DeviceNumber, isTransposed: Bool = false,
+    rowStride: Int? = nil
   ) {
+    let rowStride = rowStride ?? columns
+    precondition(rowStride >= columns, "DeviceMatrix: rows of \(columns) at steps of \(rowStride)")
     self.address = address
     rowCount = rows
     columnCount = columns
+    self.rowStride = rowStride
     self.type = type
     self.isTransposed = isTransposed
   }
@@ -134,7 +140,7 @@ package final class CUDAMatrixProduct {
     _ plan: MatrixPlan, _ a: DeviceMatrix, _ b: DeviceMatrix, _ c: DeviceMatrix
   ) throws(CUDAError) {
     plan.isTimed = true
-    let byteCount = c.rowCount * c.columnCount * (c.type == .float32 ? 4 : 2)
+    let byteCount = c.rowCount * c.rowStride * (c.type == .float32 ? 4 : 2)
     // Without room to measure in, the first choice stays.
     guard plan.choices.count > 1, let scratch = try? memory.allocate(byteCount) else { return }
     defer { memory.takeBack(scratch) }

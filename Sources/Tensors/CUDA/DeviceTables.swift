@@ -43,11 +43,6 @@ final class DeviceTables {
   }
 }
 
-/// A run of rows or keys of one segment: one block's work.
-private struct Tile: BitwiseCopyable {
-  var segment: Int32, start: Int32
-}
-
 /// The segments of a batch on the device, and tiles of them.
 final class SegmentTables {
   /// Segment [count], four int32 each.
@@ -57,7 +52,7 @@ final class SegmentTables {
   let longest: Int, isDecoding: Bool
   /// Keys of all segments.
   let keyCount: Int
-  private let lengths: [(queries: Int, keys: Int)]
+  private let layoutSegments: [AttentionLayout.Segment]
   private let tables: DeviceTables
   private var tiles: [[Int]: (table: DeviceTables.Table, count: Int)] = [:]
 
@@ -67,33 +62,28 @@ final class SegmentTables {
       segments.flatMap {
         [$0.queryStart, $0.queryCount, $0.keyStart, $0.keyCount].map(Int32.init)
       })
+    layoutSegments = segments
     count = segments.count
-    lengths = segments.map { ($0.queryCount, $0.keyCount) }
-    longest = lengths.map(\.keys).max() ?? 0
-    keyCount = lengths.reduce(0) { $0 + $1.keys }
-    isDecoding = !segments.isEmpty && lengths.allSatisfy { $0.queries == 1 }
+    longest = segments.map(\.keyCount).max() ?? 0
+    keyCount = segments.reduce(0) { $0 + $1.keyCount }
+    isDecoding = !segments.isEmpty && segments.allSatisfy { $0.queryCount == 1 }
   }
 
   /// Tiles of `height` rows each, G rows a query.
   func queryTiles(groupSize: Int, height: Int) -> (address: UInt64, count: Int) {
-    tiles([groupSize, height], height: height) { $0.queries * groupSize }
+    uploaded([groupSize, height]) {
+      AttentionTile.ofQueries(layoutSegments, groupSize: groupSize, height: height)
+    }
   }
 
   /// Tiles of `height` keys each.
   func keyTiles(height: Int) -> (address: UInt64, count: Int) {
-    tiles([height], height: height) { $0.keys }
+    uploaded([height]) { AttentionTile.ofKeys(layoutSegments, height: height) }
   }
 
-  private func tiles(
-    _ key: [Int], height: Int, _ length: ((queries: Int, keys: Int)) -> Int
-  ) -> (address: UInt64, count: Int) {
+  private func uploaded(_ key: [Int], _ make: () -> [AttentionTile]) -> (address: UInt64, count: Int) {
     if let known = tiles[key] { return (known.table.address, known.count) }
-    var list: [Tile] = []
-    for (segment, lengths) in lengths.enumerated() {
-      for start in stride(from: 0, to: length(lengths), by: height) {
-        list.append(Tile(segment: Int32(segment), start: Int32(start)))
-      }
-    }
+    let list = make()
     let table = tables.made(list)
     tiles[key] = (table, list.count)
     return (table.address, list.count)

@@ -3,6 +3,7 @@ import CCUDA
 /// What cuBLASLt's choice of an algorithm depends on.
 struct MatrixPlanKey: Hashable {
   var rows: Int, columns: Int, inner: Int
+  var strideA: Int, strideB: Int, strideC: Int
   var typeA: DeviceNumber, typeB: DeviceNumber, typeC: DeviceNumber
   var isTransposedA: Bool, isTransposedB: Bool
   var adds: Bool
@@ -17,6 +18,7 @@ struct MatrixPlanKey: Hashable {
     precondition(
       inner == innerB && c.rowCount == rows && c.columnCount == columns && !c.isTransposed,
       "multiply: [\(rows), \(inner)] · [\(innerB), \(columns)] into [\(c.rowCount), \(c.columnCount)]")
+    (strideA, strideB, strideC) = (a.rowStride, b.rowStride, c.rowStride)
     (typeA, typeB, typeC) = (a.type, b.type, c.type)
     (isTransposedA, isTransposedB) = (a.isTransposed, b.isTransposed)
     self.adds = adds
@@ -51,10 +53,10 @@ final class MatrixPlan {
     let parts = Parts(library)
     description = try parts.description(transposeA: key.isTransposedB, transposeB: key.isTransposedA)
     layoutA = try parts.layout(
-      key.typeA, key.isTransposedA ? (key.inner, key.rows) : (key.rows, key.inner))
+      key.typeA, key.isTransposedA ? (key.inner, key.rows) : (key.rows, key.inner), stride: key.strideA)
     layoutB = try parts.layout(
-      key.typeB, key.isTransposedB ? (key.columns, key.inner) : (key.inner, key.columns))
-    layoutC = try parts.layout(key.typeC, (key.rows, key.columns))
+      key.typeB, key.isTransposedB ? (key.columns, key.inner) : (key.inner, key.columns), stride: key.strideB)
+    layoutC = try parts.layout(key.typeC, (key.rows, key.columns), stride: key.strideC)
     let preference = try parts.preference(key)
     var offered = [cc_matmul_choice](repeating: cc_matmul_choice(), count: count)
     var found: Int32 = 0
@@ -102,11 +104,11 @@ private final class Parts {
 
   /// A row-major matrix: column-major, its rows are columns.
   func layout(
-    _ type: DeviceNumber, _ shape: (rows: Int, columns: Int)
+    _ type: DeviceNumber, _ shape: (rows: Int, columns: Int), stride: Int
   ) throws(CUDAError) -> UnsafeMutableRawPointer {
     let layout = try made("cublasLtMatrixLayoutCreate") {
       library.call.pointee.cublasLtMatrixLayoutCreate(
-        &$0, type.code, UInt64(shape.columns), UInt64(shape.rows), Int64(shape.columns))
+        &$0, type.code, UInt64(shape.columns), UInt64(shape.rows), Int64(stride))
     }
     layouts.append(layout)
     return layout

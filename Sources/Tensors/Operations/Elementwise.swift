@@ -1,9 +1,14 @@
 extension Operations {
   /// a + b, the same shape and dtype; summed in float32 and rounded once.
-  package func add(_ a: Tensor, _ b: Tensor) -> Tensor {
-    recorded(kernels.add(a, b), from: [a, b]) { dY in
-      a.node?.receive(dY, kernels)
-      b.node?.receive(dY, kernels)
+  package func add(_ a: Tensor, _ b: Tensor) -> Tensor { recorded(kernels.add(a, b), asSumOf: a, b) }
+
+  /// The sum of a and b, on the tape.
+  func recorded(_ sum: Tensor, asSumOf a: Tensor, _ b: Tensor) -> Tensor {
+    // The nodes alone: nothing of a and b is needed for their gradients.
+    let (nodeA, nodeB) = (a.node, b.node)
+    return recorded(sum, from: [a, b]) { dSum in
+      nodeA?.receive(dSum, kernels)
+      nodeB?.receive(dSum, kernels)
     }
   }
 

@@ -17,19 +17,27 @@ extension Operations {
     }
   }
 
-  /// base + scale · (x · aᵀ) · bᵀ: `TN + TK, RK, NR -> TN`, an adapter's share on top of its layer's output.
+  /// y = x · weightᵀ + scale · (input · aᵀ) · bᵀ: `TK, NK -> TN`, plus `TK, RK, NR -> TN`, a linear map and what its
+  /// adapter adds. `input` is x, or with dropout a dropped-out copy.
   ///
-  /// As PEFT computes it with float32 adapters: x enters as float32, everything is summed in float32, and the sum is
-  /// rounded once to base's dtype. x may be a dropped-out copy of the layer's input.
-  /// - Keeps for backward: x, x · aᵀ (float32 [T, R]).
+  /// As PEFT computes it with float32 adapters: x · weightᵀ is rounded to x's dtype; input enters as float32, the rest is
+  /// summed in float32, and the sum is rounded once more.
+  /// - Keeps for backward: x, input, input · aᵀ (float32 [T, R]).
   /// Source: Hu et al. 2021, eq. 3; peft tuners/lora/layer.py, Linear.forward.
-  package func lowRank(_ x: Tensor, onto base: Tensor, a: Tensor, b: Tensor, scale: Float) -> Tensor {
+  package func linear(_ x: Tensor, _ weight: Tensor, adapter: LowRankTerm) -> Tensor {
+    let y = linear(x, weight)
+    let input = dropout(x, probability: adapter.dropout, key: adapter.dropoutKey)
+    return lowRank(input, adapter, into: y)
+  }
+
+  /// Adds to y in place: y is `linear`'s own, which nobody else has seen.
+  private func lowRank(_ x: Tensor, _ term: LowRankTerm, into y: Tensor) -> Tensor {
+    let (a, b, scale, base) = (term.a, term.b, term.scale, y.node)
     let inner = kernels.uninitialized([x.shape[0], a.shape[0]], .float32)
     kernels.multiply(.stored(x), .transposed(a), scale: 1, .replacing, inner)
-    let y = kernels.copied(base)
     kernels.multiply(.stored(inner), .transposed(b), scale: scale, .adding, y)
-    return recorded(y, from: [x, base, a, b]) { dY in
-      base.node?.receive(dY, kernels)
+    return recorded(y, from: [x, y, a, b]) { dY in
+      base?.receive(dY, kernels)
       b.node?.add(like: b, kernels) { dB in
         kernels.multiply(.transposed(dY), .stored(inner), scale: scale, .adding, dB)
       }
@@ -47,5 +55,27 @@ extension Operations {
     let result = kernels.uninitialized([left.shape[0], right.shape[1]], dtype)
     kernels.multiply(.stored(left), .stored(right), scale: 1, .replacing, result)
     return result
+  }
+}
+
+/// What an adapter of low rank adds to a linear map: scale · (input · aᵀ) · bᵀ.
+package struct LowRankTerm {
+  /// [R, in] and [out, R], float32.
+  package var a: Tensor, b: Tensor
+  /// Factor of the product.
+  package var scale: Float
+  /// Probability with which an element of the input is dropped, and what decides which.
+  package var dropout: Float, dropoutKey: RandomKey
+
+  /// Without dropout unless told.
+  package init(
+    a: Tensor, b: Tensor, scale: Float, dropout: Float = 0,
+    dropoutKey: RandomKey = RandomKey(seed: 0, stream: 0)
+  ) {
+    self.a = a
+    self.b = b
+    self.scale = scale
+    self.dropout = dropout
+    self.dropoutKey = dropoutKey
   }
 }

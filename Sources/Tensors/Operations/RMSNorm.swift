@@ -5,14 +5,34 @@ extension Operations {
   /// Source: Zhang & Sennrich 2019, eq. 4; transformers modeling_gemma.py, GemmaRMSNorm.
   package func rmsNorm(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> Tensor {
     let (output, rstd) = kernels.rmsNormForward(x, weight, epsilon: epsilon)
-    return recorded(output, from: [x, weight]) { dY in
+    return recorded(output, asNormOf: x, weight, rstd: rstd)
+  }
+
+  /// a + b, rounded to their dtype, and the norm of that: `rmsNorm(add(a, b), weight)` in one pass where kernels have it.
+  /// - a, b: one shape [.., D] and dtype; weight: [D].  - Returns: both in that shape and dtype; both are differentiated.
+  /// - Keeps for backward: the sum, 1 / sqrt(…) of each row.
+  package func addRMSNorm(_ a: Tensor, _ b: Tensor, _ weight: Tensor, epsilon: Float)
+    -> (sum: Tensor, normed: Tensor)
+  {
+    let (sum, output, rstd) = kernels.addRMSNormForward(a, b, weight, epsilon: epsilon)
+    let recordedSum = recorded(sum, asSumOf: a, b)
+    return (recordedSum, recorded(output, asNormOf: recordedSum, weight, rstd: rstd))
+  }
+
+  /// The norm of x, on the tape.
+  ///
+  /// Operations that were recorded later have run before, so that x has their gradients: of a residual stream, all but
+  /// the norm's own. The kernel adds them in its pass.
+  private func recorded(_ output: Tensor, asNormOf x: Tensor, _ weight: Tensor, rstd: Tensor) -> Tensor {
+    recorded(output, from: [x, weight]) { dY in
+      let dSum = x.node?.takeGradient()
       var dX: Tensor?
       if let node = weight.node {
         node.add(like: weight, kernels) { dWeight in
-          dX = kernels.rmsNormBackward(dY, x, weight, rstd: rstd, dWeight: dWeight)
+          dX = kernels.rmsNormBackward(dY, x, weight, rstd: rstd, dSum: dSum, dWeight: dWeight)
         }
       } else {
-        dX = kernels.rmsNormBackward(dY, x, weight, rstd: rstd, dWeight: nil)
+        dX = kernels.rmsNormBackward(dY, x, weight, rstd: rstd, dSum: dSum, dWeight: nil)
       }
       if let dX { x.node?.receive(dX, kernels) }
     }

@@ -5,8 +5,9 @@ extension Operations {
   /// Source: Su et al. 2021, eq. 34; transformers modeling_gemma.py, apply_rotary_pos_emb.
   package func rotary(_ x: Tensor, positions: Tensor, _ table: RotaryTable) -> Tensor {
     let output = kernels.rotated(x, positions: positions, table, .forward)
+    let node = x.node
     return recorded(output, from: [x]) { dY in
-      x.node?.receive(kernels.rotated(dY, positions: positions, table, .backward), kernels)
+      node?.receive(kernels.rotated(dY, positions: positions, table, .backward), kernels)
     }
   }
 }

@@ -88,14 +88,7 @@ struct AgreementShapes {
           inputs.random([tokens, hidden]), ids(inputs), scale: 45.25, into: dTable)
         return [.init(dTable)]
       },
-      .init(name: "RMS norm, forward and backward", dtype: dtype) { inputs in
-        let (x, dY) = (inputs.random([tokens, hidden]), inputs.random([tokens, hidden]))
-        let weight = inputs.random([hidden])
-        let (y, rstd) = inputs.kernels.rmsNormForward(x, weight, epsilon: 1e-6)
-        let dWeight = inputs.zeros([hidden])
-        let dX = inputs.kernels.rmsNormBackward(dY, x, weight, rstd: rstd, dWeight: dWeight)
-        return [y, rstd, dX, dWeight].map { .init($0) }
-      },
+      .init(name: "RMS norm, forward and backward", dtype: dtype) { inputs in norms(inputs) },
       .init(name: "rotary embedding, both ways", dtype: dtype) { inputs in
         let x = inputs.random([tokens, queryWidth])
         let positions = inputs.ints(lengths.flatMap { 0..<$0 })
@@ -114,6 +107,20 @@ struct AgreementShapes {
         }
       },
     ]
+  }
+
+  /// The norm alone, and with the additions that join it both ways.
+  private func norms(_ inputs: AgreementInputs) -> [AgreementResult] {
+    let kernels = inputs.kernels
+    let (x, dY) = (inputs.random([tokens, hidden]), inputs.random([tokens, hidden]))
+    let weight = inputs.random([hidden])
+    let (y, rstd) = kernels.rmsNormForward(x, weight, epsilon: 1e-6)
+    let dWeight = inputs.zeros([hidden])
+    let dX = kernels.rmsNormBackward(dY, x, weight, rstd: rstd, dSum: nil, dWeight: dWeight)
+    let other = inputs.random([tokens, hidden])
+    let both = kernels.addRMSNormForward(x, other, weight, epsilon: 1e-6)
+    let total = kernels.rmsNormBackward(dY, x, weight, rstd: rstd, dSum: other, dWeight: nil)
+    return [y, rstd, dX, dWeight, both.sum, both.y, both.rstd, total].map { .init($0) }
   }
 
   /// Ids among which some come twice.

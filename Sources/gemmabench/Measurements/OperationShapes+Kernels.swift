@@ -95,7 +95,7 @@ extension OperationShapes {
         _ = kernels.rmsNormForward(x, weight, epsilon: 1e-6)
       },
       timing.rate("RMS norm, backward, \(shape)", .gigabytes, amount: 3 * bytes) {
-        _ = kernels.rmsNormBackward(x, x, weight, rstd: rstd, dWeight: nil)
+        _ = kernels.rmsNormBackward(x, x, weight, rstd: rstd, dSum: nil, dWeight: nil)
       },
       timing.rate("rotary embedding, \(tokens) x \(queryWidth)", .gigabytes, amount: 2 * Double(q.byteCount))
       {

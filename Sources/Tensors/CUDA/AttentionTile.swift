@@ -1,0 +1,40 @@
+/// A run of rows, or of keys, of one segment: one block's work in attention. Kernels read it: attention.cuh, Tile.
+package struct AttentionTile: BitwiseCopyable, Equatable {
+  /// Number of the segment, and the first of its rows or keys.
+  package var segment: Int32, start: Int32
+
+  /// Tiles of `height` rows of the segments, G rows a query, those that see the most keys first.
+  package static func ofQueries(
+    _ segments: [AttentionLayout.Segment], groupSize: Int, height: Int
+  ) -> [AttentionTile] {
+    longestFirst(segments, height: height, length: { $0.queryCount * groupSize }) { segment, start in
+      let last = min(start + height, segment.queryCount * groupSize) - 1
+      return segment.keyCount - segment.queryCount + last / groupSize + 1
+    }
+  }
+
+  /// Tiles of `height` keys of the segments, those that the most queries see first.
+  package static func ofKeys(_ segments: [AttentionLayout.Segment], height: Int) -> [AttentionTile] {
+    longestFirst(segments, height: height, length: \.keyCount) { segment, start in
+      min(segment.queryCount, segment.keyCount - start)
+    }
+  }
+
+  /// Blocks start in the order of the tiles: when the last ones start, short ones are left, and all multiprocessors end
+  /// at nearly the same time. Tiles of equal work keep the order of the batch. A window bounds the work, and leaves the
+  /// order right.
+  private static func longestFirst(
+    _ segments: [AttentionLayout.Segment], height: Int, length: (AttentionLayout.Segment) -> Int,
+    work: (AttentionLayout.Segment, Int) -> Int
+  ) -> [AttentionTile] {
+    var tiles: [(work: Int, tile: AttentionTile)] = []
+    for (index, segment) in segments.enumerated() {
+      for start in stride(from: 0, to: length(segment), by: height) {
+        tiles.append((work(segment, start), AttentionTile(segment: Int32(index), start: Int32(start))))
+      }
+    }
+    return tiles.sorted {
+      ($1.work, $0.tile.segment, $0.tile.start) < ($0.work, $1.tile.segment, $1.tile.start)
+    }.map(\.tile)
+  }
+}
