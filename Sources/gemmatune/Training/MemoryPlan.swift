@@ -98,9 +98,9 @@ struct MemoryDemand {
 
   private func vocabulary(rows: Int) -> Int {
     guard let deviceTotal else { return CPUKernels.logitBytes(rows: rows, vocabulary: model.vocabSize) }
-    // As `CUDAKernels.linearCrossEntropy`: logits in float32, and in bfloat16 their gradient beside them.
+    // As `CUDAKernels.linearCrossEntropy`: logits in float32, their gradient in the same memory.
     let chunk = max(64, deviceTotal / 16 / (4 * model.vocabSize))
-    return product(min(rows, chunk), model.vocabSize, precision == .bfloat16 ? 6 : 4)
+    return product(min(rows, chunk), model.vocabSize, 4)
   }
 
   /// What the backward pass needs of the layers: the residual stream before each, and the inside of one layer with its
@@ -127,15 +127,15 @@ struct MemoryDemand {
 
   /// Bytes a token on a GPU: kept by one layer, and for its gradients.
   private var deviceLayer: (inside: Int, working: Int) {
-    // Before and after each norm, and what each block adds to the stream.
-    let stream = (model.hasPostNorms ? 8 : 6) * model.hiddenSize
-    // Queries and keys before and after rotation (and norm), values, attention's output.
-    let heads = (model.hasQueryKeyNorm ? 4 : 3) * (queryWidth + keyValueWidth)
+    // Before and after each norm.
+    let stream = (model.hasPostNorms ? 6 : 4) * model.hiddenSize
+    // Rotated queries and keys (normed ones also before), values, attention's output.
+    let heads = (model.hasQueryKeyNorm ? 4 : 2) * (queryWidth + keyValueWidth)
     var inside = (stream + heads + 3 * model.intermediateSize) * element
     for target in isAdapter ? run.lora.targets : [] {
-      let shape = target.shape(in: model)
-      // The frozen map's output, a dropped-out input, and the inner product in float32.
-      inside += (shape[0] + (run.lora.dropout > 0 ? shape[1] : 0)) * element + 4 * run.lora.rank
+      // The inner product in float32, and a dropped-out input.
+      inside += 4 * run.lora.rank
+      if run.lora.dropout > 0 { inside += target.shape(in: model)[1] * element }
     }
     return (inside, (2 * model.intermediateSize + 4 * model.hiddenSize) * element)
   }

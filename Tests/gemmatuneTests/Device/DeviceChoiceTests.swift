@@ -88,8 +88,8 @@ import gemmatune
         """
         steps       3, the first 1 warming up
         parameters  12976, trainable 12976 (100.0000 %)
-        memory      34.0 MB at the peak (weights 26.0 kB, gradients 51.9 kB, optimizer 155.7 kB, \
-        activations 73.2 kB, vocabulary 135.2 kB, workspace 33.6 MB)
+        memory      33.9 MB at the peak (weights 26.0 kB, gradients 51.9 kB, optimizer 155.7 kB, \
+        activations 66.6 kB, vocabulary 90.1 kB, workspace 33.6 MB)
         passes      2 passes merged into 1
         device      Simulated GPU (sm_90, 4 multiprocessors, 8.59 GB), driver of CUDA 13.0
                     libcuda.so.1: 13.0, \(library)
@@ -108,7 +108,7 @@ import gemmatune
         """
         workspace 33.6 MB)
                     does not fit: memory: the run needs 33.9 MB at the peak (weights 26.0 kB, gradients 51.9 kB, \
-        optimizer 155.7 kB, activations 36.6 kB, vocabulary 67.6 kB, workspace 33.6 MB), the most for workspace; \
+        optimizer 155.7 kB, activations 33.3 kB, vocabulary 45.1 kB, workspace 33.6 MB), the most for workspace; \
         cuda.memory_limit_gb allows 5.0 MB
                     hint: no setting makes this model fit; expected a smaller one, or more memory
         device      Simulated GPU
@@ -166,7 +166,7 @@ import gemmatune
         == .refusal(
           69,
           "memory: the run needs 33.9 MB at the peak (weights 26.0 kB, gradients 51.9 kB, optimizer 155.7 kB, "
-            + "activations 36.6 kB, vocabulary 67.6 kB, workspace 33.6 MB), the most for workspace; "
+            + "activations 33.3 kB, vocabulary 45.1 kB, workspace 33.6 MB), the most for workspace; "
             + "Simulated GPU has 20.0 MB free",
           hint: "no setting makes this model fit; expected a smaller one, or more memory"))
   }
