@@ -8,7 +8,7 @@
 #include "attention.cuh"
 
 /* Heads and keys that a block takes at a time; elements of a head that a thread sums, at most. */
-constexpr int THREADS = 128, HEADS = 8, KEYS = 32, LANES = 8, PAIRS = 2, WIDTH = THREADS * PAIRS * 2;
+constexpr int THREADS = 128, HEADS = 8, KEYS = 32, LANES = 8, PAIRS = 2;
 
 /* Some neighbours, widened. */
 template <int count, class T> GPU void load_widened(float (&values)[count], const T *x) {
