@@ -81,7 +81,12 @@ extension CUDAKernels {
   }
 
   private func chunkRows(_ vocabulary: Int) -> Int {
-    max(64, device.properties.totalMemory / 16 / (4 * max(1, vocabulary)))
+    Self.chunkRows(vocabulary: vocabulary, deviceMemory: device.properties.totalMemory)
+  }
+
+  /// Rows whose float32 logits are in memory at a time, on a device with so many bytes: a sixteenth of them.
+  package static func chunkRows(vocabulary: Int, deviceMemory: Int) -> Int {
+    max(64, deviceMemory / 16 / (4 * max(1, vocabulary)))
   }
 
   /// The id with the largest logit of each row, the lowest id on ties. A soft cap does not change the order.

@@ -99,7 +99,7 @@ struct MemoryDemand {
   private func vocabulary(rows: Int) -> Int {
     guard let deviceTotal else { return CPUKernels.logitBytes(rows: rows, vocabulary: model.vocabSize) }
     // As `CUDAKernels.linearCrossEntropy`: logits in float32, their gradient in the same memory.
-    let chunk = max(64, deviceTotal / 16 / (4 * model.vocabSize))
+    let chunk = CUDAKernels.chunkRows(vocabulary: model.vocabSize, deviceMemory: deviceTotal)
     return product(min(rows, chunk), model.vocabSize, 4)
   }
 
