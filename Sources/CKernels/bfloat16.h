@@ -18,7 +18,7 @@ BF16_INLINE void bf16_store(const ck_product_target *target, size_t at, __mmask1
             __m512i before = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, c));
             sum = _mm512_add_ps(_mm512_castsi512_ps(_mm512_slli_epi32(before, 16)), sum);
         }
-        /* Masked stores of 16-bit elements are slow on Zen 4. */
+        /* A masked store of 16-bit elements costs many times a plain one. */
         if (lanes == 0xFFFF) _mm256_storeu_si256((__m256i *)c, (__m256i)_mm512_cvtneps_pbh(sum));
         else _mm256_mask_storeu_epi16(c, lanes, (__m256i)_mm512_cvtneps_pbh(sum));
     } else {
