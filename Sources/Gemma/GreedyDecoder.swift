@@ -10,11 +10,14 @@ import Tensors
 package struct GreedyDecoder {
   private let model: GemmaModel
   private let kernels: any Kernels
+  /// The model's embedding as the map to the vocabulary.
+  private let vocabulary: VocabularyTable
   private let maxNewTokens: Int
   private let stopIds: Set<Int32>
   private let limits: DecodingLimits
   private let isFinished: ([Int32]) -> Bool
 
+  /// A decoder; for answers of some length the vocabulary is prepared, which takes as long as a few tokens.
   /// - Parameters:
   ///   - maxNewTokens: limit of each answer.
   ///   - stopIds: tokens that end an answer.
@@ -25,11 +28,17 @@ package struct GreedyDecoder {
   ) {
     self.model = model
     self.kernels = kernels
+    vocabulary =
+      maxNewTokens < Self.fewTokens
+      ? VocabularyTable(model.embedding) : kernels.vocabularyTable(model.embedding)
     self.maxNewTokens = maxNewTokens
     self.stopIds = stopIds
     self.limits = limits
     self.isFinished = isFinished
   }
+
+  /// Answers shorter than this do not repay a prepared vocabulary.
+  private static let fewTokens = 16
 
   /// The answers to `prompts`, each at least one token long, in order.
   /// - Parameter onAnswer: called after each finished answer, whichever it is, with the number of those so far.
@@ -103,7 +112,7 @@ package struct GreedyDecoder {
     if lastRows.isEmpty { return [] }
     // A soft cap on the logits keeps their order: it is left out.
     return kernels.onHost(
-      kernels.argmaxLogits(model.normed(residual, rows: lastRows, operations), model.embedding)
+      kernels.argmaxLogits(model.normed(residual, rows: lastRows, operations), vocabulary)
     ).ints
   }
 
@@ -127,7 +136,7 @@ package struct GreedyDecoder {
       let operations = Operations(kernels)
       let residual = model.residual(
         input.rows(0..<rows), operations, context, checkpointing: false, cache: cache)
-      return kernels.argmaxLogits(model.normed(residual, operations), model.embedding)
+      return kernels.argmaxLogits(model.normed(residual, operations), vocabulary)
     }
     return kernels.onHost(next).ints
   }

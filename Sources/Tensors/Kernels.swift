@@ -100,7 +100,9 @@ package protocol Kernels {
   func linearCrossEntropy(_ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions)
     -> CrossEntropyResult
   /// The id with the largest logit of each row of hidden [M, D], the lowest id on ties.  - Returns: int32 [M].
-  func argmaxLogits(_ hidden: Tensor, _ table: Tensor) -> Tensor
+  func argmaxLogits(_ hidden: Tensor, _ table: VocabularyTable) -> Tensor
+  /// A table for many calls of `argmaxLogits`: with what makes them faster, which takes memory and time to make.
+  func vocabularyTable(_ table: Tensor) -> VocabularyTable
   /// All logits, float32 [M, V]: for small M.
   func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor
 

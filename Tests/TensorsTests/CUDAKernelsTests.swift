@@ -265,7 +265,7 @@ import Testing
       let losses = kernels.linearCrossEntropy(x[0], x[1], targets: x[2], CrossEntropyOptions(softCap: cap))
       return [result.losses, dTable, losses.losses, kernels.sum(result.losses)]
         + [result.dHidden].compactMap { $0 }
-        + [kernels.logits(x[0], x[1], softCap: cap), kernels.argmaxLogits(x[0], x[1])]
+        + [kernels.logits(x[0], x[1], softCap: cap), kernels.argmaxLogits(x[0], VocabularyTable(x[1]))]
     }
   }
 

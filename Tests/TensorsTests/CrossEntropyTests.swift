@@ -106,31 +106,6 @@ import Testing
     #expect(sum.floats == [Float(losses.floats.reduce(0.0) { $0 + Double($1) })])
     #expect(sum.node == nil)
   }
-
-  @Test(arguments: [1, 3, 17, 300])
-  func argmaxTakesTheLowestOfEqualLogits(rows: Int) {
-    // Columns 5, 4,100 and 8,200 (three tiles) hold the same largest row.
-    let table = randomTensor([9001, 3], .bfloat16, seed: 1)
-    for column in [5, 4100, 8200] { for k in 0..<3 { table.bfloat16[column * 3 + k] = 0x4000 } }
-    let hidden = Tensor([Float](repeating: 1, count: rows * 3), [rows, 3])
-    #expect(CPUKernels(threads: 2).argmaxLogits(hidden, table).ints == [Int32](repeating: 5, count: rows))
-  }
-
-  @Test(arguments: [1, 5, 40, 257])
-  func argmaxIsThatOfTheLogits(rows: Int) {
-    let (hidden, table) = (
-      randomTensor([rows, 24], .bfloat16, seed: 1), randomTensor([5003, 24], .bfloat16, seed: 2)
-    )
-    let kernels = CPUKernels(threads: 2)
-    let logits = kernels.logits(hidden, table, softCap: nil).floats
-    let ids = kernels.argmaxLogits(hidden, table).ints
-    for row in 0..<rows {
-      let values = logits[row * 5003..<(row + 1) * 5003]
-      let largest = values.max() ?? 0
-      // Different tiles may sum in another order: one float32 unit of a logit of size 4.
-      #expect(largest - values[row * 5003 + Int(ids[row])] <= 1e-6)
-    }
-  }
 }
 
 private func largestDifference(_ actual: Tensor?, _ expected: [Double]) -> Double {

@@ -14,4 +14,5 @@ enum { CK_FLOAT32 = 0, CK_BFLOAT16 = 1 };
 #include "ck_check.h"
 #include "ck_memory.h"
 #include "ck_operations.h"
+#include "ck_screen.h"
 #include "ck_team.h"

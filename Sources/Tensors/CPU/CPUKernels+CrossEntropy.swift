@@ -37,49 +37,6 @@ extension CPUKernels {
     return result
   }
 
-  /// The id with the largest logit of each row of hidden [M, D], the lowest id on ties.  - Returns: int32 [M].
-  ///
-  /// A soft cap does not change the order, so none is applied.
-  package func argmaxLogits(_ hidden: Tensor, _ table: Tensor) -> Tensor {
-    precondition(
-      hidden.shape[1] == table.shape[1], "argmaxLogits: hidden \(hidden.shape), table \(table.shape)")
-    let ids = Tensor(uninitialized: [hidden.shape[0]], .int32)
-    let rows = 256
-    for start in stride(from: 0, to: hidden.shape[0], by: rows) {
-      let range = start..<min(hidden.shape[0], start + rows)
-      argmax(hidden.rows(range), table, into: ids.int32 + start)
-    }
-    return ids
-  }
-
-  private func argmax(_ hidden: Tensor, _ table: Tensor, into ids: UnsafeMutablePointer<Int32>) {
-    let (rows, vocabulary) = (hidden.shape[0], table.shape[0])
-    // Logits of a tile stay in the cache, and are no memory that the system hands out anew each time.
-    let step = max(512, min(4096, (1 << 14) / rows / 16 * 16))
-    let tiles = (vocabulary + step - 1) / step
-    let best = Tensor(uninitialized: [tiles, rows], .int32)
-    let largest = Tensor(uninitialized: [tiles, rows], .float32)
-    let inPairs = hasPairProducts && hidden.dtype == .bfloat16 && table.dtype == .bfloat16
-    let left = inPairs || hidden.dtype == .float32 ? hidden : converted(hidden, to: .float32, scale: 1)
-    let single = CPUKernels(threads: 1, products: hasPairProducts ? .automatic : .openBLAS)
-    parallel(tiles) { tile in
-      let part = table.rows(tile * step..<min(vocabulary, (tile + 1) * step))
-      let logits = Tensor(uninitialized: [rows, part.shape[0]], .float32)
-      single.multiply(.stored(left), .transposed(part), scale: 1, .replacing, logits)
-      ck_row_argmax(
-        logits.float32, rows, part.shape[0], part.shape[0], best.int32 + tile * rows,
-        largest.float32 + tile * rows)
-    }
-    for row in 0..<rows {
-      var most = largest.float32[row]
-      ids[row] = best.int32[row]
-      for tile in 1..<max(1, tiles) where largest.float32[tile * rows + row] > most {
-        most = largest.float32[tile * rows + row]
-        ids[row] = Int32(tile * step) + best.int32[tile * rows + row]
-      }
-    }
-  }
-
   /// All logits, float32 [M, V]: for small M.
   package func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor {
     let result = Tensor(uninitialized: [hidden.shape[0], table.shape[0]], .float32)

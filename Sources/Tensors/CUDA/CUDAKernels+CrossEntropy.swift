@@ -90,7 +90,8 @@ extension CUDAKernels {
   }
 
   /// The id with the largest logit of each row, the lowest id on ties. A soft cap does not change the order.
-  package func argmaxLogits(_ hidden: Tensor, _ table: Tensor) -> Tensor {
+  package func argmaxLogits(_ hidden: Tensor, _ table: VocabularyTable) -> Tensor {
+    let table = table.rows
     precondition(
       hidden.shape[1] == table.shape[1], "argmaxLogits: hidden \(hidden.shape), table \(table.shape)")
     let ids = uninitialized([hidden.shape[0]], .int32)
@@ -104,6 +105,9 @@ extension CUDAKernels {
     }
     return ids
   }
+
+  /// The table as it is: a GPU computes all logits.
+  package func vocabularyTable(_ table: Tensor) -> VocabularyTable { VocabularyTable(table) }
 
   /// All logits, float32 [M, V]: for small M.
   package func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor {

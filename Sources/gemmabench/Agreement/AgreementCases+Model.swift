@@ -69,7 +69,7 @@ extension AgreementShapes {
         let table = inputs.weight(vocabulary, self.hidden)
         return [
           .init(inputs.kernels.logits(hidden, table, softCap: 5)),
-          .init(inputs.kernels.argmaxLogits(hidden, table)),
+          .init(inputs.kernels.argmaxLogits(hidden, VocabularyTable(table))),
         ]
       }
     ]

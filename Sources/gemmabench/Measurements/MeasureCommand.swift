@@ -48,12 +48,10 @@ struct MeasureCommand: ParsableCommand {
   private func decode(_ kernels: any Kernels) throws -> JSONObject {
     let prompts = try EncodedText(model: model).prompts(data: data, count: batch)
     let opened = try GemmaModel(contentsOf: model, precision: .bfloat16)
-    func generate(_ count: Int) -> [Generation] {
-      GreedyDecoder(opened, kernels, maxNewTokens: count, stopIds: []).generate(prompts)
-    }
-    _ = generate(2)
+    let decoder = GreedyDecoder(opened, kernels, maxNewTokens: newTokens, stopIds: [])
+    _ = GreedyDecoder(opened, kernels, maxNewTokens: 2, stopIds: []).generate(prompts)
     var tokens = 0
-    let time = seconds { tokens = generate(newTokens).reduce(0) { $0 + $1.tokens.count } }
+    let time = seconds { tokens = decoder.generate(prompts).reduce(0) { $0 + $1.tokens.count } }
     return ["tokens_per_second": .double(Double(tokens) / time)]
   }
 

@@ -60,13 +60,14 @@ extension OperationShapes {
       timing.rate("cross-entropy with dHidden and dTable, \(shape)", .gigaflops, amount: 3 * product) {
         loss(dTable)
       })
+    let vocabulary = kernels.vocabularyTable(table)
     return results
       + decodingRows.map { batch in
         let rows = bf16(batch, width)
         return timing.rate(
           "arg max of logits, \(rowsText(batch)), \(width) x \(count)", .gigabytes,
           amount: Double(table.byteCount)
-        ) { _ = kernels.argmaxLogits(rows, table) }
+        ) { _ = kernels.argmaxLogits(rows, vocabulary) }
       }
   }
 

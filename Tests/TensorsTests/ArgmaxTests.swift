@@ -1,0 +1,107 @@
+import Tensors
+import Testing
+
+struct ArgmaxTests {
+  @Test(arguments: [1, 3, 17, 300])
+  func argmaxTakesTheLowestOfEqualLogits(rows: Int) {
+    // Columns 5, 4,100 and 8,200 (three tiles) hold the same largest row.
+    let table = randomTensor([9001, 3], .bfloat16, seed: 1)
+    for column in [5, 4100, 8200] { for k in 0..<3 { table.bfloat16[column * 3 + k] = 0x4000 } }
+    let hidden = Tensor([Float](repeating: 1, count: rows * 3), [rows, 3])
+    let ids = CPUKernels(threads: 2).argmaxLogits(hidden, VocabularyTable(table)).ints
+    #expect(ids == [Int32](repeating: 5, count: rows))
+  }
+
+  @Test(arguments: [1, 5, 40, 257])
+  func argmaxIsThatOfTheLogits(rows: Int) {
+    let (hidden, table) = (
+      randomTensor([rows, 24], .bfloat16, seed: 1), randomTensor([5003, 24], .bfloat16, seed: 2)
+    )
+    let kernels = CPUKernels(threads: 2)
+    let logits = kernels.logits(hidden, table, softCap: nil).floats
+    let ids = kernels.argmaxLogits(hidden, VocabularyTable(table)).ints
+    for row in 0..<rows {
+      let values = logits[row * 5003..<(row + 1) * 5003]
+      let largest = values.max() ?? 0
+      // Different tiles may sum in another order: one float32 unit of a logit of size 4.
+      #expect(largest - values[row * 5003 + Int(ids[row])] <= 1e-6)
+    }
+  }
+
+  /// Tables of 1 MiB and more are coded; widths that are no whole units, and rows that are no whole panels.
+  @Test(arguments: [1, 2, 7, 40, 300], [([4099, 128] as Shape), [2617, 201]])
+  func codesChangeNoId(rows: Int, shape: Shape) {
+    let hidden = randomTensor([rows, shape[1]], .bfloat16, seed: 3)
+    // A few large elements spread the scale of a vector's codes, as in the residual stream of a trained model.
+    for row in 0..<rows { hidden.bfloat16[row * shape[1] + 5] = roundedToBFloat16(row % 2 == 0 ? 12 : -12) }
+    expectSameIds(hidden, randomTensor(shape, .bfloat16, seed: 4))
+  }
+
+  @Test func codesChangeNoIdWhereAllRowsRoundToTheSame() {
+    // Rows differ by one unit in the last place of one element, 1/64 of a code: bounds cannot tell them apart.
+    let (count, width) = (4500, 128)
+    let table = Tensor(uninitialized: [count, width], .bfloat16)
+    for row in 0..<count {
+      for k in 0..<width { table.bfloat16[row * width + k] = roundedToBFloat16(k % 2 == 0 ? 1 : -0.25) }
+      table.bfloat16[row * width + 1] += UInt16((row * 7919) % 5)
+    }
+    expectSameIds(randomTensor([3, width], .bfloat16, seed: 6), table)
+  }
+
+  @Test func candidatesAreFoundFarBehindTheBestByTheCodes() {
+    // Row 4,000 has the largest inner product through elements that are too small for its codes, which say zero.
+    let (count, width) = (4200, 128)
+    let table = Tensor(zeros: [count, width], .bfloat16)
+    for row in 0..<count { table.bfloat16[row * width] = roundedToBFloat16(row == 4000 ? -100 : 0.4) }
+    for k in 1..<width { table.bfloat16[4000 * width + k] = roundedToBFloat16(0.39) }
+    let hidden = Tensor(zeros: [1, width], .bfloat16)
+    for k in 1..<width { hidden.bfloat16[k] = roundedToBFloat16(1) }
+    let kernels = CPUKernels(threads: 2)
+    #expect(kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints == [4000])
+  }
+
+  @Test func theLowestOfEqualRowsIsTakenWithCodes() {
+    let table = randomTensor([8300, 64], .bfloat16, seed: 8)
+    let hidden = Tensor(uninitialized: [2, 64], .bfloat16)
+    for k in 0..<64 {
+      for row in [4090, 4100, 8200] { table.bfloat16[row * 64 + k] = roundedToBFloat16(k % 2 == 0 ? 3 : -3) }
+      for row in 0..<2 { hidden.bfloat16[row * 64 + k] = roundedToBFloat16(k % 2 == 0 ? 1 : -1) }
+    }
+    let kernels = CPUKernels(threads: 2)
+    #expect(kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints == [4090, 4090])
+  }
+
+  @Test func vectorsOfZerosAndInfinitiesAreAsWithoutCodes() {
+    let hidden = Tensor(zeros: [3, 128], .bfloat16)
+    for k in 0..<128 { hidden.bfloat16[128 + k] = 0x7F80 }
+    expectSameIds(hidden.rows(0..<1), randomTensor([4100, 128], .bfloat16, seed: 9))
+    expectSameIds(hidden, randomTensor([4100, 128], .bfloat16, seed: 9))
+  }
+
+  @Test func aTableWithAnInfinityIsNotCoded() {
+    let table = randomTensor([4100, 128], .bfloat16, seed: 10)
+    #expect(CPUKernels(threads: 2).vocabularyTable(table).isCoded == hasCodes)
+    table.bfloat16[4099 * 128 + 127] = 0x7F80
+    #expect(!CPUKernels(threads: 2).vocabularyTable(table).isCoded)
+  }
+
+  @Test func openBLASAloneAndOtherDtypesUseNoCodes() {
+    let table = randomTensor([4100, 128], .bfloat16, seed: 10)
+    #expect(!CPUKernels(threads: 2, products: .openBLAS).vocabularyTable(table).isCoded)
+    #expect(!CPUKernels(threads: 2).vocabularyTable(randomTensor([4100, 128], seed: 10)).isCoded)
+  }
+}
+
+/// Whether this processor compares codes.
+private let hasCodes = CPUKernels.canScreen
+
+/// The ids with codes, on one thread and on two, are those without.
+private func expectSameIds(_ hidden: Tensor, _ table: Tensor) {
+  let plain = CPUKernels(threads: 2).argmaxLogits(hidden, VocabularyTable(table)).ints
+  for threads in 1...2 {
+    let kernels = CPUKernels(threads: threads)
+    let vocabulary = kernels.vocabularyTable(table)
+    #expect(vocabulary.isCoded == hasCodes)
+    #expect(kernels.argmaxLogits(hidden, vocabulary).ints == plain)
+  }
+}
