@@ -37,25 +37,35 @@ struct ArgmaxTests {
     expectSameIds(hidden, randomTensor(shape, .bfloat16, seed: 4))
   }
 
-  @Test func codesChangeNoIdWhereAllRowsRoundToTheSame() {
-    // Rows differ by one unit in the last place of one element, 1/64 of a code: bounds cannot tell them apart.
+  @Test func codesChangeNoIdAmongRowsThatRoundToTheSame() {
+    // Every sixteenth row differs from the others of its kind by a few units in the last place of one element: less than
+    // half a code, so that bounds cannot tell them apart. The rows between are half as large.
     let (count, width) = (4500, 128)
     let table = Tensor(uninitialized: [count, width], .bfloat16)
     for row in 0..<count {
-      for k in 0..<width { table.bfloat16[row * width + k] = roundedToBFloat16(k % 2 == 0 ? 1 : -0.25) }
+      let size: Float = row % 16 == 3 ? 1 : 0.5
+      for k in 0..<width {
+        table.bfloat16[row * width + k] = roundedToBFloat16(k % 2 == 0 ? size : -size / 4)
+      }
       table.bfloat16[row * width + 1] += UInt16((row * 7919) % 5)
     }
-    expectSameIds(randomTensor([3, width], .bfloat16, seed: 6), table)
+    let hidden = randomTensor([3, width], .bfloat16, seed: 6)
+    for row in 0..<3 { for k in 0..<width { hidden.bfloat16[row * width + k] &= 0x7FFF } }
+    expectSameIds(hidden, table)
   }
 
-  @Test func candidatesAreFoundFarBehindTheBestByTheCodes() {
-    // Row 4,000 has the largest inner product through elements that are too small for its codes, which say zero.
+  /// Row 4,000 has the largest inner product, 49.5, through elements too small for the codes, which say zero; row 7 has 20.
+  @Test(arguments: [true, false])
+  func whatCodesLeaveOutCounts(ofTheTable: Bool) {
     let (count, width) = (4200, 128)
-    let table = Tensor(zeros: [count, width], .bfloat16)
-    for row in 0..<count { table.bfloat16[row * width] = roundedToBFloat16(row == 4000 ? -100 : 0.4) }
-    for k in 1..<width { table.bfloat16[4000 * width + k] = roundedToBFloat16(0.39) }
-    let hidden = Tensor(zeros: [1, width], .bfloat16)
-    for k in 1..<width { hidden.bfloat16[k] = roundedToBFloat16(1) }
+    let (table, hidden) = (Tensor(zeros: [count, width], .bfloat16), Tensor(zeros: [1, width], .bfloat16))
+    let (coarse, fine) = ofTheTable ? (table.rows(4000..<4001), hidden) : (hidden, table.rows(4000..<4001))
+    for k in 1..<width {
+      coarse.bfloat16[k] = roundedToBFloat16(0.39)
+      fine.bfloat16[k] = roundedToBFloat16(1)
+    }
+    coarse.bfloat16[0] = roundedToBFloat16(100)
+    table.bfloat16[7 * width + (ofTheTable ? 1 : 0)] = roundedToBFloat16(ofTheTable ? 20 : 0.2)
     let kernels = CPUKernels(threads: 2)
     #expect(kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints == [4000])
   }
