@@ -3,11 +3,14 @@
 
 #define INLINE static inline __attribute__((always_inline))
 
-/* Norms are computed in float32 and made larger than any rounding of theirs; those above this are not screened. */
-static const float NORM_SLACK = 1.001f, LARGEST_NORM = 1e18f;
+/*
+ * Norms are computed in float32 and made larger than their rounding. Rows whose largest element is not within these sizes
+ * (or zero) are not screened: their squares might be lost, or infinite.
+ */
+static const float NORM_SLACK = 1.001f, SMALLEST = 1e-12f, LARGEST = 1e15f;
 
-/* Codes of one row or vector, and what they leave; the sum of the codes goes to `sum`. */
-INLINE ck_code_row encoded(const uint16_t *x, size_t inner, int8_t *codes, int32_t *sum) {
+/* Codes of one row or vector, and what they leave; the sum of the codes goes to `sum`.  Returns 0 where it cannot. */
+INLINE int encode(const uint16_t *x, size_t inner, int8_t *codes, ck_code_row *row, int32_t *sum) {
 #pragma clang fp reassociate(on)
     uint32_t largest = 0;
     for (size_t k = 0; k < inner; k++) {
@@ -15,9 +18,8 @@ INLINE ck_code_row encoded(const uint16_t *x, size_t inner, int8_t *codes, int32
         largest = size > largest ? size : largest;
     }
     float most = ck_from_bf16((uint16_t)largest);
-    /* Smaller ones have no reciprocal in float32; all of such a row is then left over. */
-    int is_small = most < 1e-30f;
-    float scale = is_small ? 0.0f : most / 127.0f, inverse = is_small ? 0.0f : 127.0f / most;
+    if (!(most == 0 || (most >= SMALLEST && most <= LARGEST))) return 0;
+    float scale = most / 127.0f, inverse = most == 0 ? 0.0f : 127.0f / most;
     float norm = 0, rest = 0;
     int32_t total = 0;
     for (size_t k = 0; k < inner; k++) {
@@ -30,11 +32,9 @@ INLINE ck_code_row encoded(const uint16_t *x, size_t inner, int8_t *codes, int32
         codes[k] = (int8_t)code;
     }
     *sum = total;
-    return (ck_code_row){scale, __builtin_sqrtf(norm) * NORM_SLACK, __builtin_sqrtf(rest) * NORM_SLACK};
+    *row = (ck_code_row){scale, __builtin_sqrtf(norm) * NORM_SLACK, __builtin_sqrtf(rest) * NORM_SLACK};
+    return 1;
 }
-
-/* False for NaN, too. */
-INLINE int is_moderate(ck_code_row row) { return row.norm < LARGEST_NORM && row.rest < LARGEST_NORM; }
 
 CK_CLONES
 int ck_encode_panel(const uint16_t *x, size_t rows, size_t inner, uint8_t *panel, float *scales, float *norms, float *rests) {
@@ -44,9 +44,8 @@ int ck_encode_panel(const uint16_t *x, size_t rows, size_t inner, uint8_t *panel
     for (size_t row = 0; row < CK_CODE_ROWS; row++) {
         int32_t sum;
         ck_code_row r = {0, 0, 0};
-        if (row < rows) r = encoded(x + row * inner, inner, line, &sum);
-        else __builtin_memset(line, 0, count);
-        if (!is_moderate(r)) return 0;
+        if (row >= rows) __builtin_memset(line, 0, count);
+        else if (!encode(x + row * inner, inner, line, &r, &sum)) return 0;
         scales[row] = r.scale;
         norms[row] = r.norm;
         rests[row] = r.rest;
@@ -82,8 +81,8 @@ int ck_encode_queries(const uint16_t *x, size_t count, size_t inner, int8_t *cod
         for (size_t i = 0; i < size; i++) {
             int32_t sum;
             const uint16_t *vector = x + (first + i) * inner;
-            ck_code_row row = encoded(vector, inner, line, &sum);
-            if (!is_moderate(row)) return 0;
+            ck_code_row row;
+            if (!encode(vector, inner, line, &row, &sum)) return 0;
             float norm = row.norm + row.rest;
             queries[first + i] = (ck_query){row.scale, row.rest + rounding * norm, norm * (1 + rounding), 128 * sum};
             int8_t *to = codes + first * length + 4 * i;

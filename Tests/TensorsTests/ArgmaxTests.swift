@@ -95,6 +95,15 @@ struct ArgmaxTests {
     #expect(!CPUKernels(threads: 2).vocabularyTable(table).isCoded)
   }
 
+  @Test func rowsWhoseSquaresAreLostAreNotCoded() {
+    // All elements are some 2⁻¹⁰⁰: of their squares, which are zero in float32, no bound can be made.
+    let table = Tensor(uninitialized: [4100, 128], .bfloat16)
+    for i in 0..<table.count { table.bfloat16[i] = (27 + UInt16(i % 3)) << 7 }
+    let kernels = CPUKernels(threads: 2)
+    #expect(!kernels.vocabularyTable(table).isCoded)
+    expectSameIds(table.rows(0..<3), randomTensor([4100, 128], .bfloat16, seed: 11))
+  }
+
   @Test func openBLASAloneAndOtherDtypesUseNoCodes() {
     let table = randomTensor([4100, 128], .bfloat16, seed: 10)
     #expect(!CPUKernels(threads: 2, products: .openBLAS).vocabularyTable(table).isCoded)

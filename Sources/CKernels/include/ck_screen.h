@@ -24,7 +24,8 @@ typedef struct {
 
 /*
  * Codes up to CK_CODE_ROWS bfloat16 rows, end to end in x, into a panel: four elements of each row, row by row, then the
- * next four; a code is stored with 128 added. Missing rows get zeros. 0 when an element is not finite or too large.
+ * next four; a code is stored with 128 added. Missing rows get zeros. 0 when a row's largest element is not finite, or so
+ * small or large that its square might not be a float32.
  */
 int ck_encode_panel(const uint16_t *x, size_t rows, size_t inner, uint8_t *panel, float *scales, float *norms, float *rests);
 
