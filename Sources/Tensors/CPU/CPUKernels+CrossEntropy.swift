@@ -29,6 +29,7 @@ extension CPUKernels {
     let tiling = VocabularyTiling(
       inPairs ? .pairs : .panels, rows: count, vocabulary: vocabulary, width: table.shape[1])
     withScratch(isKept ? tiling.keptFloats : 0) { kept in
+      if isKept { ck_use_large_pages(kept, 4 * tiling.keptFloats) }
       for start in stride(from: 0, to: count, by: tiling.chunkRows) {
         let chunk = CrossEntropyChunk(
           rows: start..<min(count, start + tiling.chunkRows), hidden: hidden, table: table, ids: ids + start,
