@@ -28,8 +28,7 @@ extension CPUKernels {
     let isKept = !inPairs || options.gradientScale != nil
     let tiling = VocabularyTiling(
       inPairs ? .pairs : .panels, rows: count, vocabulary: vocabulary, width: table.shape[1])
-    withScratch(isKept ? tiling.keptFloats : 0) { kept in
-      if isKept { ck_use_large_pages(kept, 4 * tiling.keptFloats) }
+    withKept(isKept ? tiling.keptFloats : 0, upTo: tiling.mostKeptFloats) { kept in
       for start in stride(from: 0, to: count, by: tiling.chunkRows) {
         let chunk = CrossEntropyChunk(
           rows: start..<min(count, start + tiling.chunkRows), hidden: hidden, table: table, ids: ids + start,
@@ -98,4 +97,16 @@ extension CPUKernels {
     }
     return result
   }
+}
+
+/// Calls `body` with memory for `count` floats, not initialised. A large one is a block for `most` floats that serves the
+/// next call too, whatever its rows: of such a block, only what is written takes memory.
+private func withKept<Result>(
+  _ count: Int, upTo most: Int, _ body: (UnsafeMutablePointer<Float>) -> Result
+) -> Result {
+  guard 4 * count > Int(CK_LARGEST_KEPT), let block = ck_borrow_block(4 * most) else {
+    return withScratch(count, body)
+  }
+  defer { ck_return_block(block) }
+  return body(block.assumingMemoryBound(to: Float.self))
 }

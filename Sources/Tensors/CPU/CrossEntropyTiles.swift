@@ -90,9 +90,9 @@ struct PanelTileProducts: TileProducts {
 /// largest in this tile), times the soft cap's derivative, as bfloat16, in at most 256 MiB: 504 rows of a vocabulary of
 /// 262,144. Losses come from the float32 logits.
 ///
-/// The gradient of the logits is a weight times a factor for the row in this tile, rounded to bfloat16 as that of any
-/// bfloat16 activation: within 2 · 2^-9 of each of its elements, half of which is the weight's own rounding. At the
-/// targets it comes from the float32 logits and is rounded once.
+/// The gradient of a logit is its weight times a factor of the row in this tile, rounded to bfloat16 as the gradient of any
+/// bfloat16 activation: with the weight's own, two roundings of 2^-8 of its value at most. At the targets it comes
+/// from the float32 logits and is rounded once.
 struct PairTileProducts: TileProducts {
   private let chunk: CrossEntropyChunk
   /// The chunk's rows of hidden: as a left factor's lines, and with dTable its columns as a right factor's.

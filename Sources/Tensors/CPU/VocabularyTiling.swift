@@ -5,24 +5,19 @@ struct VocabularyTiling {
   /// Products by OpenBLAS, or of bfloat16 pairs.
   enum Products { case panels, pairs }
 
-  /// Bytes that are kept of a chunk's logits at most, but for a vocabulary whose single row (or panel of rows) has more.
-  static func limit(_ products: Products) -> Int { products == .panels ? 1 << 27 : 1 << 28 }
-
   /// Rows of a chunk, and columns of a tile of the vocabulary.
   let chunkRows: Int, tileColumns: Int
   /// Tiles of the vocabulary, and groups that they are taken in where sums run over the vocabulary.
   let tiles: Int, groups: Int
-  /// Floats of memory for what is kept of a chunk's logits.
-  let keptFloats: Int
+  /// Floats of memory for what is kept of a chunk's logits, and of the largest chunk of this vocabulary.
+  let keptFloats: Int, mostKeptFloats: Int
 
   init(_ products: Products, rows: Int, vocabulary: Int, width: Int) {
-    let rowBytes = Self.rowBytes(products, vocabulary)
-    // Whole left panels: the product of a panel that is not full takes nearly as long.
-    let unit = products == .pairs ? Int(CK_LEFT_LINES) : 1
-    let most = max(1, Self.limit(products) / rowBytes / unit) * unit
-    let chunks = (rows + most - 1) / most
+    let (most, rowBytes) = (Self.mostRows(products, vocabulary), Self.rowBytes(products, vocabulary))
+    let (chunks, unit) = ((rows + most - 1) / most, Self.rowUnit(products))
     chunkRows = min(rows, ((rows + chunks - 1) / chunks + unit - 1) / unit * unit)
     keptFloats = chunkRows * rowBytes / 4
+    mostKeptFloats = most * rowBytes / 4
     switch products {
     case .panels:
       let balanced = (vocabulary / 16 + 63) / 64 * 64
@@ -34,13 +29,23 @@ struct VocabularyTiling {
       tileColumns = unit * max(1, min(2, balanced))
     }
     tiles = (vocabulary + tileColumns - 1) / tileColumns
-    groups = min(16, tiles)
+    // Each group has a sum of its own, [C, D]: at most 64 MiB of them, unless eight take more.
+    groups = min(products == .panels || 16 * chunkRows * width <= 1 << 24 ? 16 : 8, tiles)
   }
 
   /// Columns of one tile.
   func columns(_ tile: Int, of vocabulary: Int) -> Range<Int> {
     tile * tileColumns..<min(vocabulary, (tile + 1) * tileColumns)
   }
+
+  /// Rows of the largest chunk: 128 MiB of float32 logits or 256 MiB of bfloat16 weights, but whole panels.
+  fileprivate static func mostRows(_ products: Products, _ vocabulary: Int) -> Int {
+    let limit = products == .panels ? 1 << 27 : 1 << 28
+    return max(1, limit / rowBytes(products, vocabulary) / rowUnit(products)) * rowUnit(products)
+  }
+
+  /// Chunks have whole left panels: the product of a panel that is not full takes nearly as long.
+  private static func rowUnit(_ products: Products) -> Int { products == .panels ? 1 : Int(CK_LEFT_LINES) }
 
   /// Bytes that are kept of one row: a float32 logit, or a bfloat16 weight in a row of whole panels.
   fileprivate static func rowBytes(_ products: Products, _ vocabulary: Int) -> Int {
@@ -49,13 +54,12 @@ struct VocabularyTiling {
 }
 
 extension CPUKernels {
-  /// Bytes of the largest buffer that `linearCrossEntropy` keeps logits in, or what becomes of them, for so many target
-  /// rows of a dtype; of bfloat16 the larger of what either choice of products keeps, for any processor's plan to be the
-  /// same.
+  /// Bytes of the largest buffer that `linearCrossEntropy` keeps of the logits of so many target rows: of bfloat16, the
+  /// larger of what either choice of products keeps, so that the number is the same on every processor.
   package static func logitBytes(rows: Int, vocabulary: Int, _ dtype: DType) -> Int {
-    let kinds: [VocabularyTiling.Products] = dtype == .bfloat16 ? [.panels, .pairs] : [.panels]
-    return kinds.map { products in
-      4 * VocabularyTiling(products, rows: max(1, rows), vocabulary: vocabulary, width: 1).keptFloats
+    let choices: [VocabularyTiling.Products] = dtype == .bfloat16 ? [.panels, .pairs] : [.panels]
+    return choices.map {
+      min(rows, VocabularyTiling.mostRows($0, vocabulary)) * VocabularyTiling.rowBytes($0, vocabulary)
     }.max() ?? 0
   }
 }
