@@ -18,19 +18,20 @@ struct VocabularyTiling {
     chunkRows = min(rows, ((rows + chunks - 1) / chunks + unit - 1) / unit * unit)
     keptFloats = chunkRows * rowBytes / 4
     mostKeptFloats = most * rowBytes / 4
-    switch products {
-    case .panels:
-      let balanced = (vocabulary / 16 + 63) / 64 * 64
-      tileColumns = max(64, min(1024, balanced, (1 << 18) / max(1, width) / 64 * 64))
-    case .pairs:
-      // Whole panels both as columns (32) of the logits' product and as rows (14) of dTable's.
-      let unit = Int(CK_LEFT_LINES * CK_RIGHT_LINES) / 2
-      let balanced = (vocabulary / 16 + unit - 1) / unit
-      tileColumns = unit * max(1, min(2, balanced))
-    }
+    tileColumns = Self.tileColumns(products, vocabulary, width)
     tiles = (vocabulary + tileColumns - 1) / tileColumns
     // Each group has a sum of its own, [C, D]: at most 64 MiB of them, unless eight take more.
     groups = min(products == .panels || 16 * chunkRows * width <= 1 << 24 ? 16 : 8, tiles)
+  }
+
+  private static func tileColumns(_ products: Products, _ vocabulary: Int, _ width: Int) -> Int {
+    // At least 16 tiles of a vocabulary of some size.
+    let balanced = max(1, (vocabulary / 16 + 63) / 64) * 64
+    switch products {
+    case .panels: return max(64, min(1024, balanced, (1 << 18) / max(1, width) / 64 * 64))
+    // Whole panels both as columns of the logits' product (32) and, but for a small vocabulary, as rows of dTable's (14).
+    case .pairs: return balanced < 448 ? balanced : 448
+    }
   }
 
   /// Columns of one tile.
