@@ -5,7 +5,7 @@ extension CPUKernels {
   /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.
   ///
   /// Of each chunk, tiles of the vocabulary give logits and their row statistics; these give the losses; then each tile's
-  /// gradient of the logits enters dHidden (16 groups of tiles, summed in order) and dTable. What is kept of a chunk's
+  /// gradient of the logits enters dHidden (groups of tiles, summed in order) and dTable. What is kept of a chunk's
   /// logits until then, and how many rows that allows, is said at `PairTileProducts` and `PanelTileProducts`.
   package func linearCrossEntropy(
     _ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions
@@ -28,7 +28,7 @@ extension CPUKernels {
     let isKept = !inPairs || options.gradientScale != nil
     let tiling = VocabularyTiling(
       inPairs ? .pairs : .panels, rows: count, vocabulary: vocabulary, width: table.shape[1])
-    withKept(isKept ? tiling.keptFloats : 0, upTo: tiling.mostKeptFloats) { kept in
+    withKept(isKept ? tiling.keptFloats : 0, inBlockOf: tiling.blockFloats) { kept in
       for start in stride(from: 0, to: count, by: tiling.chunkRows) {
         let chunk = CrossEntropyChunk(
           rows: start..<min(count, start + tiling.chunkRows), hidden: hidden, table: table, ids: ids + start,
@@ -99,12 +99,12 @@ extension CPUKernels {
   }
 }
 
-/// Calls `body` with memory for `count` floats, not initialised. A large one is a block for `most` floats that serves the
-/// next call too, whatever its rows: of such a block, only what is written takes memory.
+/// Calls `body` with memory for `count` floats, not initialised. A large one is a block of `size` floats, if given, that
+/// serves the next call too, whatever its rows: of such a block, only what is written takes memory.
 private func withKept<Result>(
-  _ count: Int, upTo most: Int, _ body: (UnsafeMutablePointer<Float>) -> Result
+  _ count: Int, inBlockOf size: Int?, _ body: (UnsafeMutablePointer<Float>) -> Result
 ) -> Result {
-  guard 4 * count > Int(CK_LARGEST_KEPT), let block = ck_borrow_block(4 * most) else {
+  guard let size, 4 * count > Int(CK_LARGEST_KEPT), let block = ck_borrow_block(4 * size) else {
     return withScratch(count, body)
   }
   defer { ck_return_block(block) }

@@ -9,15 +9,18 @@ struct VocabularyTiling {
   let chunkRows: Int, tileColumns: Int
   /// Tiles of the vocabulary, and groups that they are taken in where sums run over the vocabulary.
   let tiles: Int, groups: Int
-  /// Floats of memory for what is kept of a chunk's logits, and of the largest chunk of this vocabulary.
-  let keptFloats: Int, mostKeptFloats: Int
+  /// Floats of memory for what is kept of a chunk's logits.
+  let keptFloats: Int
+  /// Floats that are enough for any chunk of this vocabulary, if that memory is to stay for the next call: not beside
+  /// float32 weights, whose runs need the memory elsewhere.
+  let blockFloats: Int?
 
   init(_ products: Products, rows: Int, vocabulary: Int, width: Int) {
     let (most, rowBytes) = (Self.mostRows(products, vocabulary), Self.rowBytes(products, vocabulary))
     let (chunks, unit) = ((rows + most - 1) / most, Self.rowUnit(products))
     chunkRows = min(rows, ((rows + chunks - 1) / chunks + unit - 1) / unit * unit)
     keptFloats = chunkRows * rowBytes / 4
-    mostKeptFloats = most * rowBytes / 4
+    blockFloats = products == .panels ? nil : most * rowBytes / 4
     tileColumns = Self.tileColumns(products, vocabulary, width)
     tiles = (vocabulary + tileColumns - 1) / tileColumns
     // Each group has a sum of its own, [C, D]: at most 64 MiB of them, unless eight take more.
