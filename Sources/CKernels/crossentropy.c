@@ -63,25 +63,3 @@ void ck_softmax_gradient(
         }
     }
 }
-
-CK_CLONES
-void ck_softmax_gradient_bf16(
-    const float *restrict x, size_t rows, size_t columns, const float *restrict largest,
-    const float *restrict inverse_sums, float factor, float cap, const int32_t *restrict targets, int32_t first,
-    uint16_t *restrict y) {
-    for (size_t row = 0; row < rows; row++, x += columns, y += columns) {
-        float most = largest[row], scale = factor * inverse_sums[row];
-        if (cap > 0) {
-            for (size_t i = 0; i < columns; i++) {
-                float bent = x[i] / cap;
-                y[i] = ck_to_bf16(scale * ck_exp(x[i] - most) * (1.0f - bent * bent));
-            }
-        } else {
-            for (size_t i = 0; i < columns; i++) y[i] = ck_to_bf16(scale * ck_exp(x[i] - most));
-        }
-        if (targets[row] < first || (size_t)(targets[row] - first) >= columns) continue;
-        size_t at = (size_t)(targets[row] - first);
-        float bent = cap > 0 ? x[at] / cap : 0;
-        y[at] = ck_to_bf16((scale * ck_exp(x[at] - most) - factor) * (1.0f - bent * bent));
-    }
-}

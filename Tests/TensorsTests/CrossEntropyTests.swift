@@ -22,6 +22,46 @@ import Testing
     #expect(largestDifference(dTable, expected.dTable) < 2e-6)
   }
 
+  /// Rows, vocabulary and width: one of each, whole and cut panels (14 and 32 lines), tiles of 64 to 448 columns, blocks of
+  /// 42 rows, and 16 groups of tiles.
+  static let pairSizes = [
+    [1, 1, 1], [14, 32, 4], [15, 33, 3], [29, 223, 5], [43, 449, 32], [85, 7101, 33], [97, 9001, 40],
+  ]
+
+  @Test(arguments: pairSizes, [nil, 2.5] as [Float?])
+  func bfloat16LossesAndGradientsMatchFloat64(size: [Int], softCap: Float?) {
+    let problem = Problem(size, .bfloat16)
+    let expected = problem.expected(softCap: softCap, scale: 0.3)
+    let dTable = Tensor(zeros: problem.table.shape, .float32)
+    let options = CrossEntropyOptions(softCap: softCap, gradientScale: 0.3, dTable: dTable)
+    let result = CPUKernels(threads: 2).linearCrossEntropy(
+      problem.hidden, problem.table, targets: problem.targets, options)
+    // float32 logits of size up to 20 (2^-20), and sums of V exponentials: no bfloat16 enters the losses.
+    #expect(largestDifference(result.losses, expected.losses) < 1e-5)
+    // Each gradient of a logit is rounded to bfloat16 twice, 2^-8 of it each; dHidden's sum once more. What float32 logits
+    // and sums add is less than a hundredth of that.
+    let rounding = 0x1p-7 * 1.01
+    let hiddenBounds = zip(expected.dHiddenSizes, expected.dHidden).map {
+      $0 * rounding + abs($1) * 0x1p-8 * 1.01
+    }
+    #expect(largestShare(result.dHidden, expected.dHidden, of: hiddenBounds) <= 1)
+    #expect(largestShare(dTable, expected.dTable, of: expected.dTableSizes.map { $0 * rounding }) <= 1)
+  }
+
+  @Test(arguments: [nil, 2.5] as [Float?])
+  func lossesWithoutGradientsAreTheSame(softCap: Float?) {
+    for dtype in [DType.float32, .bfloat16] {
+      let problem = Problem([60, 3001, 20], dtype)
+      let results = [nil, 0.3].map { scale in
+        CPUKernels(threads: 2).linearCrossEntropy(
+          problem.hidden, problem.table, targets: problem.targets,
+          CrossEntropyOptions(softCap: softCap, gradientScale: scale))
+      }
+      #expect(results[0].losses.floats == results[1].losses.floats)
+      #expect(results[0].dHidden == nil)
+    }
+  }
+
   @Test(arguments: [("plain", nil), ("cap", 3)] as [(String, Float?)])
   func lossAndGradientsMatchPyTorch(name: String, softCap: Float?) throws {
     // Targets of -1 do not count: their rows are left out.
@@ -91,6 +131,37 @@ import Testing
     #expect(largestDifference(dWhole, dParts.floats.map(Double.init)) < 1e-3)
   }
 
+  @Test func severalChunksOfBFloat16GiveWhatTheirPartsGive() {
+    // 2^28 / (2 · 100,032) is 1,341 rows, 95 panels of 14, a chunk at most: two chunks of 672 rows and 671.
+    let problem = Problem([1343, 100_003, 2], .bfloat16)
+    let kernels = CPUKernels(threads: 2)
+    let (dWhole, dParts) = (Tensor(zeros: [100_003, 2], .float32), Tensor(zeros: [100_003, 2], .float32))
+    let whole = kernels.linearCrossEntropy(
+      problem.hidden, problem.table, targets: problem.targets,
+      CrossEntropyOptions(gradientScale: 1, dTable: dWhole))
+    for rows in [0..<672, 672..<1343] {
+      let part = kernels.linearCrossEntropy(
+        problem.hidden.rows(rows), problem.table, targets: problem.targets.rows(rows),
+        CrossEntropyOptions(gradientScale: 1, dTable: dParts))
+      #expect(part.losses.floats == whole.losses.rows(rows).floats)
+      #expect(part.dHidden?.floats == whole.dHidden?.rows(rows).floats)
+    }
+    #expect(dWhole.floats == dParts.floats)
+  }
+
+  @Test func keptLogitsAreAtMost128MiBAndWeights256MiB() {
+    // 128 rows of 4 bytes; 504 rows, 36 panels of 14, of 2 bytes.
+    let sizes: [(DType, rows: Int, bytes: Int)] = [
+      (.float32, 100, 4 * 100 << 18), (.float32, 5000, 4 * 128 << 18), (.bfloat16, 100, 4 * 100 << 18),
+      (.bfloat16, 500, 2 * 500 << 18), (.bfloat16, 5000, 2 * 504 << 18),
+    ]
+    for (dtype, rows, bytes) in sizes {
+      #expect(CPUKernels.logitBytes(rows: rows, vocabulary: 1 << 18, dtype) == bytes)
+    }
+    #expect(CPUKernels.logitBytes(rows: 3, vocabulary: 11, .bfloat16) == 3 * 2 * 32)
+    #expect(CPUKernels.logitBytes(rows: 3, vocabulary: 11, .float32) == 3 * 4 * 11)
+  }
+
   @Test func largeLogitsNeitherOverflowNorVanish() {
     let hidden = Tensor([300, -300], [2, 1])
     let result = CPUKernels(threads: 1).linearCrossEntropy(
@@ -113,6 +184,21 @@ private func largestDifference(_ actual: Tensor?, _ expected: [Double]) -> Doubl
   return zip(actual.floats, expected).map { abs(Double($0) - $1) }.max { $1.isNaN || $0 < $1 } ?? 0
 }
 
+/// The largest difference in terms of its bound.
+private func largestShare(_ actual: Tensor?, _ expected: [Double], of bounds: [Double]) -> Double {
+  guard let actual, actual.count == expected.count else { return .infinity }
+  return zip(zip(actual.floats, expected), bounds).map { pair, bound in
+    let difference = abs(Double(pair.0) - pair.1)
+    return difference == 0 ? 0 : difference / bound
+  }.max { $1.isNaN || $0 < $1 } ?? 0
+}
+
+/// The float64 results, and for each element of a gradient the sum of its products' magnitudes.
+private struct Expected {
+  var losses: [Double] = []
+  var dHidden: [Double], dHiddenSizes: [Double], dTable: [Double], dTableSizes: [Double]
+}
+
 /// Random hidden rows, table and targets, and the float64 results.
 private struct Problem {
   let hidden: Tensor, table: Tensor, targets: Tensor
@@ -124,11 +210,11 @@ private struct Problem {
     targets = Tensor((0..<size[0]).map { Int32(key.below(size[1], at: UInt64($0))) })
   }
 
-  func expected(softCap: Float?, scale: Double) -> (losses: [Double], dHidden: [Double], dTable: [Double]) {
+  func expected(softCap: Float?, scale: Double) -> Expected {
     let (rows, vocabulary, width) = (hidden.shape[0], table.shape[0], table.shape[1])
     let (h, t, ids) = (hidden.floats.map(Double.init), table.floats.map(Double.init), targets.ints)
-    var losses = [Double](), dHidden = [Double](repeating: 0, count: h.count)
-    var dTable = [Double](repeating: 0, count: t.count)
+    let (hZeros, tZeros) = (h.map { _ in 0.0 }, t.map { _ in 0.0 })
+    var result = Expected(dHidden: hZeros, dHiddenSizes: hZeros, dTable: tZeros, dTableSizes: tZeros)
     for row in 0..<rows {
       var slopes = [Double](repeating: 1, count: vocabulary)
       let logits = (0..<vocabulary).map { v -> Double in
@@ -139,15 +225,18 @@ private struct Problem {
         return Double(softCap) * bent
       }
       let sum = logits.reduce(0) { $0 + exp($1) }
-      losses.append(log(sum) - logits[Int(ids[row])])
+      result.losses.append(log(sum) - logits[Int(ids[row])])
       for v in 0..<vocabulary {
         let share = scale * slopes[v] * (exp(logits[v]) / sum - (v == Int(ids[row]) ? 1 : 0))
         for k in 0..<width {
-          dHidden[row * width + k] += share * t[v * width + k]
-          dTable[v * width + k] += share * h[row * width + k]
+          let (dHidden, dTable) = (share * t[v * width + k], share * h[row * width + k])
+          result.dHidden[row * width + k] += dHidden
+          result.dHiddenSizes[row * width + k] += abs(dHidden)
+          result.dTable[v * width + k] += dTable
+          result.dTableSizes[v * width + k] += abs(dTable)
         }
       }
     }
-    return (losses, dHidden, dTable)
+    return result
   }
 }

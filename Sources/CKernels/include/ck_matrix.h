@@ -41,7 +41,3 @@ void ck_row_argmax(const float *x, size_t rows, size_t columns, size_t stride, i
 /* x = factor · e^(x - largest[row]) · inverse_sum[row], and times 1 - (x / cap)² where cap > 0. */
 void ck_softmax_gradient(
     float *x, size_t rows, size_t columns, const float *largest, const float *inverse_sums, float factor, float cap);
-/* y = what `ck_softmax_gradient` computes, less its share at each row's target where that is one of these columns. */
-void ck_softmax_gradient_bf16(
-    const float *x, size_t rows, size_t columns, const float *largest, const float *inverse_sums, float factor, float cap,
-    const int32_t *targets, int32_t first_column, uint16_t *y);

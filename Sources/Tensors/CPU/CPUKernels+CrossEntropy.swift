@@ -4,10 +4,9 @@ import Glibc
 extension CPUKernels {
   /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.
   ///
-  /// A chunk has as many rows as keep its float32 logits within 2^25 elements (128 MiB): 128 rows of a vocabulary of
-  /// 262,144. Of each chunk, tiles of the vocabulary give logits and their row statistics; these give the losses; then
-  /// each tile's logits become their gradient in place, which enters dHidden (16 groups of tiles, summed in order) and dTable.
-  /// Where bfloat16 pairs are multiplied, that gradient is rounded to bfloat16 first, and the logits stay as they are.
+  /// Of each chunk, tiles of the vocabulary give logits and their row statistics; these give the losses; then each tile's
+  /// gradient of the logits enters dHidden (groups of tiles, summed in order) and dTable. What is kept of a chunk's
+  /// logits until then, and how many rows that allows, is said at `PairTileProducts` and `PanelTileProducts`.
   package func linearCrossEntropy(
     _ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions
   ) -> CrossEntropyResult {
@@ -25,13 +24,20 @@ extension CPUKernels {
       losses: Tensor(uninitialized: [count], .float32),
       dHidden: options.gradientScale.map { _ in Tensor(uninitialized: hidden.shape, hidden.dtype) })
     if count == 0 { return result }
-    let tiling = VocabularyTiling(rows: count, vocabulary: vocabulary, width: table.shape[1])
-    withScratch(tiling.chunkRows * vocabulary) { logits in
+    let inPairs = hasPairProducts && hidden.dtype == .bfloat16 && table.dtype == .bfloat16
+    let isKept = !inPairs || options.gradientScale != nil
+    let tiling = VocabularyTiling(
+      inPairs ? .pairs : .panels, rows: count, vocabulary: vocabulary, width: table.shape[1])
+    withKept(isKept ? tiling.keptFloats : 0, inBlockOf: tiling.blockFloats) { kept in
       for start in stride(from: 0, to: count, by: tiling.chunkRows) {
         let chunk = CrossEntropyChunk(
           rows: start..<min(count, start + tiling.chunkRows), hidden: hidden, table: table, ids: ids + start,
-          options: options, tiling: tiling, logits: logits, kernels: self)
-        chunk.run(result)
+          options: options, tiling: tiling, kernels: self)
+        if inPairs {
+          PairTileProducts.with(chunk, kept: isKept ? kept : nil) { chunk.run(result, $0) }
+        } else {
+          chunk.run(result, PanelTileProducts(chunk, logits: kept))
+        }
       }
     }
     return result
@@ -50,33 +56,14 @@ extension CPUKernels {
   }
 }
 
-/// How the logits of a cross-entropy are cut: from the shapes alone.
-struct VocabularyTiling {
-  /// Elements of a chunk's logits at most, but for a vocabulary that is larger itself.
-  static let logitsLimit = 1 << 25
-  /// Rows of a chunk, and columns of a tile of the vocabulary.
-  let chunkRows: Int, tileColumns: Int
-  /// Tiles of the vocabulary, and groups that they are taken in where sums run over the vocabulary.
-  let tiles: Int, groups: Int
-
-  init(rows: Int, vocabulary: Int, width: Int, logitsLimit: Int = Self.logitsLimit) {
-    let chunks = (rows + max(1, logitsLimit / vocabulary) - 1) / max(1, logitsLimit / vocabulary)
-    chunkRows = (rows + chunks - 1) / chunks
-    let balanced = (vocabulary / 16 + 63) / 64 * 64
-    tileColumns = max(64, min(1024, balanced, (1 << 18) / max(1, width) / 64 * 64))
-    tiles = (vocabulary + tileColumns - 1) / tileColumns
-    groups = min(16, tiles)
+/// Calls `body` with memory for `count` floats, not initialised. A large one is a block of `size` floats, if given, that
+/// serves the next call too, whatever its rows: of such a block, only what is written takes memory.
+private func withKept<Result>(
+  _ count: Int, inBlockOf size: Int?, _ body: (UnsafeMutablePointer<Float>) -> Result
+) -> Result {
+  guard let size, 4 * count > Int(CK_LARGEST_KEPT), let block = ck_borrow_block(4 * size) else {
+    return withScratch(count, body)
   }
-
-  /// Columns of one tile.
-  func columns(_ tile: Int, of vocabulary: Int) -> Range<Int> {
-    tile * tileColumns..<min(vocabulary, (tile + 1) * tileColumns)
-  }
-}
-
-extension CPUKernels {
-  /// Bytes of the largest buffer of logits that `linearCrossEntropy` uses for so many target rows.
-  package static func logitBytes(rows: Int, vocabulary: Int) -> Int {
-    4 * min(rows * vocabulary, max(VocabularyTiling.logitsLimit, vocabulary))
-  }
+  defer { ck_return_block(block) }
+  return body(block.assumingMemoryBound(to: Float.self))
 }

@@ -1,7 +1,7 @@
 import CKernels
 import Glibc
 
-/// Some rows of a linear cross-entropy: C rows whose logits fit in `logits`, tile after tile of [C, tile's columns].
+/// Some rows of a linear cross-entropy: C rows, tile after tile of the vocabulary.
 struct CrossEntropyChunk {
   /// Rows of hidden, and the whole of hidden and table.
   let rows: Range<Int>, hidden: Tensor, table: Tensor
@@ -11,8 +11,6 @@ struct CrossEntropyChunk {
   let options: CrossEntropyOptions
   /// How rows and vocabulary are cut.
   let tiling: VocabularyTiling
-  /// C · V floats.
-  let logits: UnsafeMutablePointer<Float>
   /// Workers.
   let kernels: CPUKernels
 
@@ -20,80 +18,42 @@ struct CrossEntropyChunk {
   var vocabulary: Int { table.shape[0] }
   var width: Int { table.shape[1] }
 
+  /// Columns of one tile.
+  func columns(_ tile: Int) -> Range<Int> { tiling.columns(tile, of: vocabulary) }
+
   /// Computes losses and, if asked for, gradients of these rows.
-  func run(_ result: CrossEntropyResult) {
-    if kernels.hasPairProducts && hidden.dtype == .bfloat16 && table.dtype == .bfloat16 {
-      PairTileProducts.with(self) { run(result, $0) }
-    } else {
-      let part = hidden.rows(rows)
-      run(
-        result,
-        PanelTileProducts(
-          wide: part.dtype == .float32 ? part : kernels.converted(part, to: .float32, scale: 1), chunk: self))
-    }
-  }
-
-  private func run(_ result: CrossEntropyResult, _ products: some TileProducts) {
-    let statistics = Tensor(uninitialized: [2, tiling.tiles, rows.count], .float32)
-    computeLogits(products, largest: statistics.rows(0..<1), sums: statistics.rows(1..<2))
-    let normalizers = Tensor(uninitialized: [2, rows.count], .float32)
-    computeLosses(statistics, normalizers, result.losses.float32 + rows.lowerBound)
-    guard let scale = options.gradientScale, let dHidden = result.dHidden else { return }
-    computeGradients(products, normalizers, scale, dHidden.rows(rows))
-  }
-
-  /// Where a tile's logits are.
-  func tileLogits(_ tile: Int) -> UnsafeMutablePointer<Float> {
-    logits + rows.count * tile * tiling.tileColumns
-  }
-
-  /// Logits of all tiles, and each tile's largest element and sum of exponentials, row by row.
-  private func computeLogits(_ products: some TileProducts, largest: Tensor, sums: Tensor) {
-    kernels.parallel(tiling.tiles) { tile in
-      let columns = tiling.columns(tile, of: vocabulary)
-      products.computeLogits(columns, tileLogits(tile))
-      if let cap = options.softCap { ck_soft_cap(tileLogits(tile), cap, rows.count * columns.count) }
-      ck_row_statistics(
-        tileLogits(tile), rows.count, columns.count, largest.float32 + tile * rows.count,
-        sums.float32 + tile * rows.count)
+  func run(_ result: CrossEntropyResult, _ products: some TileProducts) {
+    withScratch((2 * tiling.tiles + 3) * rows.count) { scratch in
+      let statistics = RowStatistics(scratch, rows: rows.count, tiles: tiling.tiles)
+      kernels.parallel(tiling.tiles) { products.computeLogits($0, statistics) }
+      computeLosses(statistics, result.losses.float32 + rows.lowerBound)
+      guard let scale = options.gradientScale, let dHidden = result.dHidden else { return }
+      computeGradients(products, statistics, scale, dHidden.rows(rows))
     }
   }
 
   /// Losses from the tiles' statistics, joined in float64 in the tiles' order; and for the gradient, each row's largest
   /// logit and one over its sum of exponentials.
-  private func computeLosses(
-    _ statistics: Tensor, _ normalizers: Tensor, _ losses: UnsafeMutablePointer<Float>
-  ) {
-    let largest = UnsafePointer(statistics.float32)
-    let sums = largest + tiling.tiles * rows.count
-    let (tops, inverses) = (normalizers.float32, normalizers.float32 + rows.count)
+  private func computeLosses(_ statistics: RowStatistics, _ losses: UnsafeMutablePointer<Float>) {
     kernels.parallel(over: rows.count, grain: 16) { range in
       for row in range {
-        var top = largest[row]
-        for tile in 1..<max(1, tiling.tiles) { top = max(top, largest[tile * rows.count + row]) }
+        var top = statistics.largest(0)[row]
+        for tile in 1..<max(1, tiling.tiles) { top = max(top, statistics.largest(tile)[row]) }
         var sum = 0.0
         for tile in 0..<tiling.tiles {
-          let at = tile * rows.count + row
-          sum += Double(sums[at]) * exp(Double(largest[at]) - Double(top))
+          sum +=
+            Double(statistics.sums(tile)[row]) * exp(Double(statistics.largest(tile)[row]) - Double(top))
         }
-        tops[row] = top
-        inverses[row] = Float(1 / sum)
-        losses[row] = Float(log(sum) + Double(top) - Double(targetLogit(row).pointee))
+        statistics.tops[row] = top
+        statistics.inverses[row] = Float(1 / sum)
+        losses[row] = Float(log(sum) + Double(top) - Double(statistics.targetLogits[row]))
       }
     }
   }
 
-  /// Where the logit of a row's target is.
-  func targetLogit(_ row: Int) -> UnsafeMutablePointer<Float> {
-    let id = Int(ids[row])
-    let tile = id / tiling.tileColumns
-    let columns = tiling.columns(tile, of: vocabulary)
-    return tileLogits(tile) + row * columns.count + id - columns.lowerBound
-  }
-
   /// dHidden (replaced) and dTable (added to), group of tiles by group of tiles.
   private func computeGradients(
-    _ products: some TileProducts, _ normalizers: Tensor, _ scale: Float, _ dHidden: Tensor
+    _ products: some TileProducts, _ statistics: RowStatistics, _ scale: Float, _ dHidden: Tensor
   ) {
     let partCount = rows.count * width
     withScratch(tiling.groups * partCount) { parts in
@@ -101,7 +61,7 @@ struct CrossEntropyChunk {
         let part = parts + group * partCount
         let first = group * tiling.tiles / tiling.groups
         for tile in first..<(group + 1) * tiling.tiles / tiling.groups {
-          products.addGradients(tile, normalizers, scale, part, tile == first ? .replacing : .adding)
+          products.addGradients(tile, statistics, scale, part, tile == first ? .replacing : .adding)
         }
       }
       kernels.parallel(over: partCount, grain: CPUKernels.elementGrain) { range in
@@ -116,4 +76,24 @@ struct CrossEntropyChunk {
       }
     }
   }
+}
+
+/// What is known of a chunk's logits, row by row.
+struct RowStatistics {
+  private let floats: UnsafeMutablePointer<Float>
+  private let rows: Int, tiles: Int
+
+  /// In memory for (2 · tiles + 3) · rows floats.
+  init(_ floats: UnsafeMutablePointer<Float>, rows: Int, tiles: Int) {
+    (self.floats, self.rows, self.tiles) = (floats, rows, tiles)
+  }
+
+  /// A tile's largest logits, and its sums of e^(logit - largest).
+  func largest(_ tile: Int) -> UnsafeMutablePointer<Float> { floats + (3 + 2 * tile) * rows }
+  func sums(_ tile: Int) -> UnsafeMutablePointer<Float> { floats + (4 + 2 * tile) * rows }
+  /// Logits of the targets.
+  var targetLogits: UnsafeMutablePointer<Float> { floats }
+  /// The largest logits, and one over the sums of e^(logit - largest), of all tiles.
+  var tops: UnsafeMutablePointer<Float> { floats + rows }
+  var inverses: UnsafeMutablePointer<Float> { floats + 2 * rows }
 }

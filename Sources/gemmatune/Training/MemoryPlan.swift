@@ -97,7 +97,9 @@ struct MemoryDemand {
   }
 
   private func vocabulary(rows: Int) -> Int {
-    guard let deviceTotal else { return CPUKernels.logitBytes(rows: rows, vocabulary: model.vocabSize) }
+    guard let deviceTotal else {
+      return CPUKernels.logitBytes(rows: rows, vocabulary: model.vocabSize, precision)
+    }
     // As `CUDAKernels.linearCrossEntropy`: logits in float32, their gradient in the same memory.
     let chunk = CUDAKernels.chunkRows(vocabulary: model.vocabSize, deviceMemory: deviceTotal)
     return product(min(rows, chunk), model.vocabSize, 4)
