@@ -10,7 +10,7 @@ package struct Gradients {
   /// Those that several operations add to.
   private let sums: [Tensor]
 
-  /// Matrices of fewer elements keep float32 gradients: a quarter of a megabyte each is what there is to save.
+  /// Matrices of fewer elements keep float32 gradients: at most a quarter of a megabyte each could be saved.
   package static let minimumBFloat16Count = 1 << 17
 
   /// Gradients of zero for steps of `passes` forward passes.

@@ -116,8 +116,8 @@ private func withStepAndRun(
   var step = step
   var run = ck_adamw_run(
     parameter: update.parameter.bytes + start * update.parameter.dtype.byteCount,
-    gradient: update.gradient.bytes + start * update.gradient.dtype.byteCount, weights: update.weights.map { $0.bfloat16 + start },
-    first: UInt64(start), count: count)
+    gradient: update.gradient.bytes + start * update.gradient.dtype.byteCount,
+    weights: update.weights.map { $0.bfloat16 + start }, first: UInt64(start), count: count)
   return body(&step, &run)
 }
 

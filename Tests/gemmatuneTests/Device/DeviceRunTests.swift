@@ -33,7 +33,10 @@ import gemmatune
     let settings = ["method=\(method)", "model.precision=float32"]
     let result = try trainOnGPU(settings[0], settings[1], "run.directory=a")
     #expect(result.status == 0 && result.errors.contains("\npasses      2 passes merged into 1\n"))
-    #expect(try train(settings[0], settings[1], "run.directory=b", "--quiet").status == 0)
+    // On the CPU they stay apart where everything is kept for the backward pass.
+    let apart = try train(
+      settings[0], settings[1], "train.gradient_checkpointing=false", "run.directory=b")
+    #expect(apart.status == 0 && !apart.errors.contains("\npasses"))
     // float32 sums of another order.
     #expect(largestRelativeDifference(try losses("a"), try losses("b")) < 1e-4)
     #expect(try workspace.objects("a/metrics.jsonl").map { $0["samples"]?.intValue } == [2, 2, 2])
@@ -81,7 +84,8 @@ import gemmatune
 
   @Test(arguments: ["full", "lora"], [true, false])
   func predictedMemoryIsWithinATenthOfWhatIsUsed(_ method: String, _ checkpointing: Bool) throws {
-    // A model in which activations count, and examples of one length, so that the longest are all.
+    // A model in which activations count and maps have bf16 gradients, and examples of one length, so that the longest
+    // are all.
     try workspace.write("model/config.json", TinyInputs.widerModel)
     try workspace.write(
       "data/train.jsonl", (0..<16).map { _ in TinyInputs.problem("Ann has 20 figs.", "#### 20") }.joined())
@@ -193,7 +197,7 @@ import gemmatune
 extension TinyInputs {
   /// Four layers that are eight times as wide.
   static let widerModel = modelConfiguration.replacing("\"hidden_size\": 16", with: "\"hidden_size\": 128")
-    .replacing("\"intermediate_size\": 32", with: "\"intermediate_size\": 512")
+    .replacing("\"intermediate_size\": 32", with: "\"intermediate_size\": 1024")
     .replacing("\"num_hidden_layers\": 2", with: "\"num_hidden_layers\": 4")
     .replacing("\"num_attention_heads\": 2", with: "\"num_attention_heads\": 4")
     .replacing("\"head_dim\": 8", with: "\"head_dim\": 32")
