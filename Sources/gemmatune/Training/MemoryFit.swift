@@ -16,13 +16,14 @@ package struct MemoryFit: Equatable, Sendable {
   package var forwardCount: Int { (passCount + mergedPasses - 1) / mergedPasses }
 }
 
-/// More tokens in one forward pass gain nothing: on a GPU in the longest pass, on the CPU on average, where beyond them
-/// packing the weights once more is little beside the products.
+/// More tokens in one forward pass gain nothing: on a GPU in the longest pass, and on the CPU, where activations take the
+/// memory that gradients leave, on average.
 private let mostDeviceTokens = 1 << 16, mostHostTokens = 1 << 12
 
 extension MemoryDemand {
-  /// Everything is kept for the backward pass where that is left open and there is room for it; and passes are merged
-  /// as far as there is room, on the CPU only where `gradient_checkpointing` is set to true.
+  /// Everything is kept for the backward pass where that is left open and there is room for it. Passes are merged as far
+  /// as there is room; on the CPU, which gains nothing by larger products, all or none, and where that makes gradients
+  /// bfloat16.
   ///
   /// Merging changes no mathematics: a loss is a sum over targets. But an adapter's dropout draws a mask for each pass.
   func fitted(into room: MemoryRoom) -> MemoryFit {
@@ -48,21 +49,22 @@ extension MemoryDemand {
 
   /// Whether an adapter's dropout keeps the passes of a step apart that could else be merged.
   func keepsPassesApart(_ room: MemoryRoom) -> Bool {
-    hasDropout && passCount > 1 && isShort(2, room)
+    hasDropout && passCount > 1 && gainsByMerging(2, room)
   }
 
   private var hasDropout: Bool { run.method == .lora && run.lora.dropout > 0 }
 
-  /// Whether so many passes as one are short enough.
-  private func isShort(_ passes: Int, _ room: MemoryRoom) -> Bool {
+  /// Whether so many passes are better computed as one, if there is room.
+  private func gainsByMerging(_ passes: Int, _ room: MemoryRoom) -> Bool {
     if room.place == .device { return tokens(passes: passes) <= mostDeviceTokens }
-    return run.train.gradientCheckpointing == .always && averageTokens(passes: passes) <= mostHostTokens
+    return passes == passCount && gradientBytes(forwards: 1) < gradientBytes(forwards: passes)
+      && run.train.gradientCheckpointing == .always && averageTokens(passes: passes) <= mostHostTokens
   }
 
   /// The most passes that fit as one; where not even one does, what needs least.
   private func mergedPasses(_ room: MemoryRoom) -> Int {
     func fits(_ passes: Int) -> Bool {
-      !hasDropout && isShort(passes, room) && plan(passes: passes).total <= room.forMerging
+      !hasDropout && gainsByMerging(passes, room) && plan(passes: passes).total <= room.forMerging
     }
     // All as one may fit where fewer do not: it needs no float32 gradients of linear maps.
     if passCount > 1 && fits(passCount) { return passCount }
@@ -78,7 +80,7 @@ extension MemoryDemand {
   /// What needs least: each pass by itself, or all as one.
   private func leanest(_ room: MemoryRoom) -> (passes: Int, memory: MemoryPlan) {
     let apart = plan(passes: 1)
-    guard !hasDropout, isShort(passCount, room) else { return (1, apart) }
+    guard !hasDropout, gainsByMerging(passCount, room) else { return (1, apart) }
     let merged = plan(passes: passCount)
     return merged.total < apart.total ? (passCount, merged) : (1, apart)
   }

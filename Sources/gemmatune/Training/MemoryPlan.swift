@@ -72,7 +72,6 @@ struct MemoryDemand {
 
   /// What a run needs when its longest examples meet in one forward pass of `passes` merged ones.
   func plan(passes: Int) -> MemoryPlan {
-    let parameters = isAdapter ? adapter : WeightNames.all(in: model)
     let trainable = parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }
     let vocabulary = vocabulary(rows: sum(targets, passes))
     let activations = activations(tokens: tokens(passes: passes), vocabulary: vocabulary)
@@ -80,18 +79,21 @@ struct MemoryDemand {
     let parts: [(String, Int)] = [
       ("weights", product(model.parameterCount(), element)),
       ("adapter", isAdapter ? product(trainable, 4) : 0),
-      (
-        "gradients", Gradients.byteCount(parameters, isAdapter ? .float32 : precision, passes: forwards)
-      ),
+      ("gradients", gradientBytes(forwards: forwards)),
       (
         "optimizer", AdamW.stateBytes(parameters, isAdapter ? .float32 : precision, AdamW.Settings(run))
       ),
       ("activations", activations),
       ("vocabulary", vocabulary),
-      ("rounding", max(0, roundedGradients(parameters) - activations - vocabulary)),
+      ("rounding", max(0, roundedGradients - activations - vocabulary)),
       ("workspace", deviceTotal == nil ? 0 : Self.workspaceBytes),
     ]
     return MemoryPlan(parts: parts.filter { $0.1 > 0 }.map { .init(name: $0.0, bytes: $0.1) })
+  }
+
+  /// Bytes of the gradients of steps of so many forward passes.
+  func gradientBytes(forwards: Int) -> Int {
+    Gradients.byteCount(parameters, isAdapter ? .float32 : precision, passes: forwards)
   }
 
   /// cuBLASLt's.
@@ -100,12 +102,15 @@ struct MemoryDemand {
   private var isAdapter: Bool { run.method == .lora }
   private var precision: DType { run.model.precision == .bf16 ? .bfloat16 : .float32 }
   private var element: Int { precision.byteCount }
-  private var adapter: [(name: String, shape: Shape)] {
-    WeightNames.adapter(in: model, rank: run.lora.rank, targets: run.lora.targets)
+  /// What is trained.
+  private var parameters: [(name: String, shape: Shape)] {
+    isAdapter
+      ? WeightNames.adapter(in: model, rank: run.lora.rank, targets: run.lora.targets)
+      : WeightNames.all(in: model)
   }
 
   /// Bytes of bfloat16 copies of the largest gradient, rounded and then clipped, once activations and logits are gone.
-  private func roundedGradients(_ parameters: [(name: String, shape: Shape)]) -> Int {
+  private var roundedGradients: Int {
     guard !isAdapter, precision == .bfloat16, run.optimizer.lowPrecisionUpdate == .nearest else { return 0 }
     return product(parameters.map { $0.shape.reduce(1, *) }.max() ?? 0, 4)
   }

@@ -97,9 +97,8 @@ import gemmatune
         tokens      312 an epoch, 132 of them targets
         steps       3, the first 1 warming up
         parameters  12976, trainable 12976 (100.0000 %)
-        memory      483.4 kB at the peak (weights 26.0 kB, gradients 51.9 kB, optimizer 155.7 kB, \
-        activations 159.7 kB, vocabulary 90.1 kB)
-        passes      2 passes merged into 1
+        memory      358.5 kB at the peak (weights 26.0 kB, gradients 51.9 kB, optimizer 155.7 kB, \
+        activations 79.9 kB, vocabulary 45.1 kB)
         """)
   }
 

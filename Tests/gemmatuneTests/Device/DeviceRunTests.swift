@@ -33,9 +33,7 @@ import gemmatune
     let settings = ["method=\(method)", "model.precision=float32"]
     let result = try trainOnGPU(settings[0], settings[1], "run.directory=a")
     #expect(result.status == 0 && result.errors.contains("\npasses      2 passes merged into 1\n"))
-    // On the CPU they stay apart where everything is kept for the backward pass.
-    let apart = try train(
-      settings[0], settings[1], "train.gradient_checkpointing=false", "run.directory=b")
+    let apart = try train(settings[0], settings[1], "run.directory=b")
     #expect(apart.status == 0 && !apart.errors.contains("\npasses"))
     // float32 sums of another order.
     #expect(largestRelativeDifference(try losses("a"), try losses("b")) < 1e-4)
