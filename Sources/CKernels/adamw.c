@@ -1,5 +1,5 @@
 #include "ck_adamw.h"
-#include "vector.h"
+#include "elements.h"
 
 #include <string.h>
 
@@ -9,6 +9,14 @@
 #define INLINE static inline __attribute__((always_inline))
 
 enum { BLOCK = 256 };
+
+/* The gradient of a run of at most BLOCK elements: where it is, or widened into `wide`. */
+INLINE const float *gradient_of(const ck_adamw_step *s, const ck_adamw_run *run, float *wide) {
+    if (s->gradient_type == CK_FLOAT32) return run->gradient;
+    const uint16_t *gradient = run->gradient;
+    for (size_t i = 0; i < run->count; i++) wide[i] = ck_from_bf16(gradient[i]);
+    return wide;
+}
 
 INLINE int is_finite(float x) { return (ck_bits(x) & 0x7F800000) != 0x7F800000; }
 
@@ -154,7 +162,8 @@ INLINE size_t block8(const ck_adamw_step *s, const ck_adamw_run *run, const ck_a
     size_t n = run->count;
     memset(c1, 128, sizeof c1);
     memset(c2, 0, sizeof c2);
-    memcpy(g, run->gradient, n * sizeof *g);
+    const float *gradient = gradient_of(s, run, g);
+    if (gradient != g) memcpy(g, gradient, n * sizeof *g);
     memcpy(c1, state->codes1, n);
     memcpy(c2, state->codes2, n);
     float absmax1 = *state->absmax1, absmax2 = *state->absmax2;
@@ -178,10 +187,9 @@ INLINE size_t block8(const ck_adamw_step *s, const ck_adamw_run *run, const ck_a
 
 /* The BLOCK elements of `run` (or what is left of them) that begin at `i`. */
 INLINE ck_adamw_run part(const ck_adamw_step *s, const ck_adamw_run *run, size_t i) {
-    size_t size = s->type == CK_FLOAT32 ? sizeof(float) : sizeof(uint16_t);
     return (ck_adamw_run){
-        .parameter = (char *)run->parameter + i * size,
-        .gradient = run->gradient + i,
+        .parameter = (void *)ck_at(s->type, run->parameter, i),
+        .gradient = ck_at(s->gradient_type, run->gradient, i),
         .weights = run->weights ? run->weights + i : NULL,
         .first = run->first + i,
         .count = run->count - i < BLOCK ? run->count - i : BLOCK,
@@ -213,9 +221,10 @@ size_t ck_adamw_32bit(const ck_adamw_step *step, const ck_adamw_run *run, float 
     memset(use, 1, sizeof use);
     for (size_t start = 0; start < run->count; start += BLOCK) {
         ck_adamw_run block = part(&s, run, start);
-        float *m = moment1 + start, *v = moment2 + start;
+        float *m = moment1 + start, *v = moment2 + start, wide[BLOCK];
+        const float *g = gradient_of(&s, &block, wide);
         for (size_t i = 0; i < block.count; i++) {
-            float x = block.gradient[i] * s.gradient_scale;
+            float x = g[i] * s.gradient_scale;
             x = rounds ? ck_from_bf16(ck_to_bf16(x)) : x;
             m[i] = __builtin_fmaf(m[i], s.beta1, x * (1.0f - s.beta1));
             v[i] = __builtin_fmaf(v[i], s.beta2, (x * x) * (1.0f - s.beta2));
@@ -225,17 +234,28 @@ size_t ck_adamw_32bit(const ck_adamw_step *step, const ck_adamw_run *run, float 
     return changed;
 }
 
-CK_CLONES
-double ck_sum_of_squares(const float *x, size_t count) {
+CK_TEMPLATE void sum_of_squares(int type, const void *x, size_t count, double *sum) {
     enum { LANES = 16 };
     double lanes[LANES] = {0};
-    size_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        for (size_t lane = 0; lane < LANES; lane++) lanes[lane] += (double)x[i + lane] * x[i + lane];
+    for (size_t i = 0; i + LANES <= count; i += LANES) {
+        for (size_t lane = 0; lane < LANES; lane++) {
+            double value = ck_load(type, x, i + lane);
+            lanes[lane] += value * value;
+        }
     }
-    for (; i < count; i++) lanes[i % LANES] += (double)x[i] * x[i];
+    for (size_t i = count / LANES * LANES; i < count; i++) {
+        double value = ck_load(type, x, i);
+        lanes[i % LANES] += value * value;
+    }
     for (size_t width = LANES / 2; width; width /= 2) {
         for (size_t lane = 0; lane < width; lane++) lanes[lane] += lanes[lane + width];
     }
-    return lanes[0];
+    *sum = lanes[0];
+}
+
+CK_CLONES
+double ck_sum_of_squares(int type, const void *x, size_t count) {
+    double sum;
+    CK_BY_TYPE(type, sum_of_squares, x, count, &sum);
+    return sum;
 }

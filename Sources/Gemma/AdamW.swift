@@ -91,7 +91,7 @@ package final class AdamW {
 
   /// One step of all parameters.
   /// - Parameters:
-  ///   - gradients: float32, one for each parameter, in their order and shapes.
+  ///   - gradients: float32 or bfloat16, one for each parameter, in their order and shapes.
   ///   - clip: float32 [1], factor of all gradients; nil is 1. Nothing is updated when it is not finite.
   /// - Returns: for each parameter, how many of its stored weights changed, int32.
   package func apply(_ gradients: [Tensor], learningRate: Double, clip: Tensor? = nil) -> Tensor {
@@ -134,9 +134,11 @@ package final class AdamW {
       update.rounding = .stochastic(key.derived(UInt64(step)).derived(UInt64(index)))
     case .nearest:
       // The Trainer's gradients have the weight's dtype, and clipping multiplies them in it.
-      let rounded = kernels.converted(update.gradient, to: .bfloat16, scale: 1)
-      let clipped = kernels.converted(rounded, to: .bfloat16, scale: update.step.gradientScale)
-      update.gradient = kernels.converted(clipped, to: .float32, scale: 1)
+      if update.gradient.dtype == .float32 {
+        update.gradient = kernels.converted(update.gradient, to: .bfloat16, scale: 1)
+      }
+      update.gradient = kernels.converted(
+        update.gradient, to: .bfloat16, scale: update.step.gradientScale)
       update.step.gradientScale = 1
     }
   }

@@ -17,14 +17,17 @@ extension GemmaModel {
     return parameters
   }
 
-  /// The model with its trained parameters watched on `tape`.
-  /// - Parameter gradients: one float32 accumulator for each of `parameters(trained)`, in that order.
-  package func watched(_ trained: TrainedParameters, on tape: Tape, gradients: [Tensor]) -> GemmaModel {
+  /// The model with its trained parameters watched on `tape`, for pass `pass` (from 0) of an optimizer step.
+  /// - Parameter gradients: of `parameters(trained)`, prepared by `Gradients.begin` before pass 0.
+  package func watched(
+    _ trained: TrainedParameters, on tape: Tape, _ gradients: Gradients, pass: Int
+  ) -> GemmaModel {
     var model = self
-    var next = gradients.makeIterator()
+    var next = gradients.tensors.makeIterator()
     model.update(trained) { name, parameter in
       guard let gradient = next.next() else { preconditionFailure("watched: no gradient for \(name)") }
-      parameter = tape.watch(parameter, addingTo: gradient)
+      let first: Store = pass == 0 && WeightNames.isMatrixFactor(name) ? .replacing : .adding
+      parameter = tape.watch(parameter, gradient: gradient, first: first)
     }
     return model
   }

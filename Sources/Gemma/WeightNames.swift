@@ -104,6 +104,10 @@ package enum WeightNames {
   /// Whether the name is that of a norm, which weight decay leaves alone.
   package static func isNorm(_ name: String) -> Bool { name.hasSuffix("norm.weight") }
 
+  /// Whether the name is that of a linear map's weight or of an adapter's matrix: each is a factor of one product in a
+  /// forward pass, so that its gradient is one product too.
+  package static func isMatrixFactor(_ name: String) -> Bool { !isEmbedding(name) && !isNorm(name) }
+
   /// Name and shape of every tensor that a model of this configuration has, in a fixed order: the embedding, layer
   /// after layer its linear maps and norms, the final norm.
   package static func all(in configuration: ModelConfiguration) -> [(name: String, shape: Shape)] {

@@ -108,7 +108,8 @@ package protocol Kernels {
 
   /// Sum of a float32 tensor in a fixed order, in float64, rounded once.  - Returns: float32 [1].
   func sum(_ x: Tensor) -> Tensor
-  /// Norms of float32 gradients, summed in float64 in the order given, and what clips them together to `maxNorm`.
+  /// Norms of float32 or bfloat16 gradients, summed in float64 in the order given, and what clips them together to
+  /// `maxNorm`: the same bits whether a gradient is bfloat16 or its float32 copy.
   func gradientNorms(_ gradients: [Tensor], maxNorm: Double) -> GradientNorms
   /// One AdamW step of each tensor; see `AdamWStep`.
   /// - clip: float32 [1], a further factor of all gradients; nil is 1. Nothing is updated when it is not finite.
@@ -259,7 +260,7 @@ package enum AdamWMoments {
 package struct AdamWUpdate {
   /// Updated in place: float32 or bfloat16.
   package var parameter: Tensor
-  /// float32, the parameter's shape.
+  /// float32 or bfloat16, the parameter's shape; bfloat16 is widened.
   package var gradient: Tensor
   /// bfloat16 weights that are the rounded `parameter` when that is a float32 master copy; else nil.
   package var weights: Tensor?

@@ -1,14 +1,16 @@
 /// One recorded value: its gradient while the tape runs backward, and how that gradient reaches its inputs.
 package final class TapeNode {
-  /// Gradient so far; float32 for a parameter, the value's own dtype otherwise.
+  /// Gradient so far; the caller's tensor for a parameter, of the value's own dtype otherwise.
   package private(set) var gradient: Tensor?
   fileprivate var backward: ((Tensor) -> Void)?
-  /// True for a parameter: its gradient is a float32 accumulator that operations add to in place.
-  package let isParameter: Bool
+  /// What the next share does to the gradient of a parameter, which operations write in place; nil for another value.
+  private var store: Store?
+  /// True for a parameter.
+  package var isParameter: Bool { store != nil }
 
-  fileprivate init(gradient: Tensor? = nil, isParameter: Bool = false, backward: ((Tensor) -> Void)? = nil) {
+  fileprivate init(gradient: Tensor? = nil, store: Store? = nil, backward: ((Tensor) -> Void)? = nil) {
     self.gradient = gradient
-    self.isParameter = isParameter
+    self.store = store
     self.backward = backward
   }
 
@@ -16,8 +18,8 @@ package final class TapeNode {
   ///
   /// The sum is a new tensor: the shares of two nodes may be the same storage.
   package func receive(_ share: Tensor, _ kernels: any Kernels) {
-    if isParameter, let gradient {
-      kernels.accumulate(share, into: gradient)
+    if isParameter {
+      kernels.accumulate(share, into: accumulator)
     } else {
       gradient = gradient.map { kernels.add($0, share) } ?? share.detached
     }
@@ -31,12 +33,25 @@ package final class TapeNode {
     return gradient
   }
 
-  /// The float32 accumulator of a parameter, for operations that add to it in place.
+  /// The float32 gradient of a parameter, for operations that only add to it.
   package var accumulator: Tensor {
-    guard isParameter, let gradient else {
-      preconditionFailure("accumulator of a value that is no parameter")
+    guard let gradient, store == .adding, gradient.dtype == .float32 else {
+      preconditionFailure(
+        "accumulator: \(store.map { "parameter, \($0)" } ?? "no parameter"), gradient "
+          + "\(gradient?.shape ?? []) \(gradient?.dtype ?? .float32)")
     }
     return gradient
+  }
+
+  /// The gradient of a parameter for a share that an operation computes into it, and whether that replaces what is
+  /// there or is added. A bfloat16 gradient takes one share: a second would be rounded twice.
+  func takeTarget() -> (gradient: Tensor, store: Store) {
+    guard let gradient, let store else { preconditionFailure("takeTarget: no parameter") }
+    precondition(
+      store == .replacing || gradient.dtype == .float32,
+      "takeTarget: a second share of a gradient \(gradient.shape) \(gradient.dtype)")
+    self.store = .adding
+    return (gradient, store)
   }
 
   fileprivate func run() {
@@ -57,15 +72,24 @@ package final class Tape {
   /// An empty tape.
   package init() {}
 
-  /// The parameter as an input to be differentiated.
-  /// - Parameter gradient: float32, `value`'s shape; `backward` adds to it, so that several passes sum up.
-  package func watch(_ value: Tensor, addingTo gradient: Tensor) -> Tensor {
+  /// The parameter as an input to be differentiated, whose gradient `backward` writes.
+  /// - Parameters:
+  ///   - gradient: `value`'s shape; float32, or bfloat16 for a linear map's weight that is used once in one pass.
+  ///   - first: whether the first share replaces what is there, as only linear maps can do, or is added like all
+  ///     others, so that several passes sum up.
+  package func watch(_ value: Tensor, gradient: Tensor, first: Store) -> Tensor {
     precondition(
-      gradient.shape == value.shape && gradient.dtype == .float32,
-      "watch: parameter \(value.shape), gradient \(gradient.shape) \(gradient.dtype)")
+      gradient.shape == value.shape
+        && (gradient.dtype == .float32 || gradient.dtype == .bfloat16 && first == .replacing),
+      "watch: parameter \(value.shape), gradient \(gradient.shape) \(gradient.dtype), \(first)")
     var watched = value.detached
-    watched.node = TapeNode(gradient: gradient, isParameter: true)
+    watched.node = TapeNode(gradient: gradient, store: first)
     return watched
+  }
+
+  /// The same with a float32 gradient that all shares are added to.
+  package func watch(_ value: Tensor, addingTo gradient: Tensor) -> Tensor {
+    watch(value, gradient: gradient, first: .adding)
   }
 
   /// The value as an input to be differentiated; its gradient is read from its node after `backward`.

@@ -94,6 +94,9 @@ package struct MemoryRoom: Equatable, Sendable {
   /// What a plan may take where it has a choice: on the CPU 70 % of what is free now, since it does not know what else
   /// the machine will do; on a GPU 90 %, since a plan is not exact.
   package let comfortable: Int
+  /// What a plan with merged passes may take: on the CPU 70 % of all memory, so that the order of a run's sums does not
+  /// depend on what else the machine does.
+  package let forMerging: Int
   /// The bound in words: "this machine has 24.00 GB".
   package let name: String
 
@@ -103,6 +106,7 @@ package struct MemoryRoom: Equatable, Sendable {
     self.name = name
     deviceTotal = total
     comfortable = bytes / 10 * 9
+    forMerging = comfortable
   }
 
   /// Main memory of `bytes`, of which `available` are free.
@@ -111,6 +115,7 @@ package struct MemoryRoom: Equatable, Sendable {
     self.name = name
     deviceTotal = nil
     comfortable = available / 10 * 7
+    forMerging = bytes / 10 * 7
   }
 
   /// Where.

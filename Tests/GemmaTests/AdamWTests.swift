@@ -109,6 +109,18 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
     #expect(optimizer.states[0].moments.tensors[0].tensor.floats == moments.0.floats)
   }
 
+  @Test(arguments: [AdamW.LowPrecisionUpdate.master, .stochastic(RandomKey(seed: 1, stream: 5)), .nearest])
+  func bfloat16GradientsGiveTheWeightsOfTheirFloat32Copies(_ update: AdamW.LowPrecisionUpdate) {
+    let narrow = bfloat16(values(5000, seed: 1))
+    let trained = [narrow, Tensor(narrow.floats, [5000])].map { gradient in
+      let weights = bfloat16(values(5000, seed: 2))
+      let optimizer = AdamW(settings(update), [("a", weights)], kernels)
+      for _ in 0..<3 { _ = optimizer.apply([gradient], learningRate: 1e-3, clip: Tensor([0.37], [1])) }
+      return weights.floats
+    }
+    #expect(trained[0] == trained[1] && trained[0] != bfloat16(values(5000, seed: 2)).floats)
+  }
+
   @Test func stochasticRoundingIsRightOnAverageAndRepeats() {
     let gradient = Tensor([Float](repeating: 1, count: 20_000), [20_000])
     func trained(_ seed: UInt64) -> Tensor {

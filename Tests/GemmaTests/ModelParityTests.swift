@@ -89,15 +89,16 @@ func gradients(
   kernels: any Kernels = CPUKernels(threads: 2), dropout: RandomKey? = nil
 ) -> [(name: String, tensor: Tensor)] {
   let parameters = model.parameters(trained)
-  let gradients = parameters.map { (name: $0.name, tensor: Tensor(zeros: $0.tensor.shape, .float32)) }
+  let gradients = Gradients(parameters, passes: batches.count, kernels)
+  gradients.begin(kernels)
   let targetCount = batches.reduce(0) { $0 + $1.targetCount }
-  for batch in batches {
+  for (pass, batch) in batches.enumerated() {
     let tape = Tape()
-    let watched = model.watched(trained, on: tape, gradients: gradients.map(\.tensor))
+    let watched = model.watched(trained, on: tape, gradients, pass: pass)
     let loss = watched.loss(
       batch, Operations(kernels, tape: tape), gradientScale: 1 / Float(targetCount),
       checkpointing: checkpointing, dropout: dropout)
     tape.backward(from: loss.lossSum, seed: Tensor([1], [1]), kernels)
   }
-  return gradients
+  return zip(parameters, gradients.tensors).map { ($0.name, $1) }
 }

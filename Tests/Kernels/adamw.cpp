@@ -44,7 +44,7 @@ template <class T> std::vector<T> fixture(const std::string &name) {
 
 struct Settings {
     float learningRate = 1e-3f, beta1 = 0.9f, beta2 = 0.999f, epsilon = 1e-8f, weightDecay = 0, gradientScale = 1;
-    bool decayBefore = false, isStochastic = false;
+    bool decayBefore = false, isStochastic = false, narrowsGradient = false;
 };
 
 AdamWStep step_of(const Settings &settings, int number) {
@@ -58,6 +58,7 @@ AdamWStep step_of(const Settings &settings, int number) {
 template <class T> struct Parameter {
     std::vector<T> p;
     std::vector<float> gradient;
+    std::vector<bf16> narrow;  /* the gradient as the GPU gets it; empty: as it is */
     std::vector<bf16> weights; /* empty: none */
     std::vector<u8> codes1, codes2;
     std::vector<float> state1, state2;
@@ -71,9 +72,17 @@ template <class T> struct Parameter {
         state1 = state2 = std::vector<float>(is8bit ? (p.size() + 255) / 256 : p.size());
     }
     bool is8bit() const { return !codes1.empty(); }
+    /* Rounds the gradient, and gives it to the GPU as bfloat16. */
+    void narrow_gradient() {
+        narrow.clear();
+        for (float &g : gradient) {
+            narrow.push_back(to_bf16(g));
+            g = widened(narrow.back());
+        }
+    }
     AdamWTensor tensor(const Settings &settings) {
         return {p.data(),
-                gradient.data(),
+                narrow.empty() ? static_cast<const void *>(gradient.data()) : narrow.data(),
                 weights.empty() ? nullptr : weights.data(),
                 is8bit() ? codes1.data() : nullptr,
                 is8bit() ? codes2.data() : nullptr,
@@ -84,7 +93,9 @@ template <class T> struct Parameter {
                 settings.isStochastic,
                 key,
                 settings.weightDecay,
-                settings.decayBefore};
+                settings.decayBefore,
+                !narrow.empty(),
+                0};
     }
     std::string bytes() const { return bytes_of(p, weights, codes1, codes2, state1, state2); }
 };
@@ -180,6 +191,7 @@ template <class T> void test_against_cpu(bool is8bit, bool has_weights, Settings
         for (size_t i = 0; i < on_gpu.size(); i++) {
             /* Float32 moments take in what is not finite, and a GPU's NaN has other bits than a CPU's. */
             fill(on_gpu[i].gradient, random, !is8bit);
+            if (settings.narrowsGradient) on_gpu[i].narrow_gradient();
             on_cpu[i].gradient = on_gpu[i].gradient;
             tensors.push_back(on_gpu[i].tensor(settings));
         }
@@ -199,17 +211,19 @@ template <class T> void test_against_cpu(bool is8bit, bool has_weights, Settings
     }
 }
 
-/* All orders and amounts of decay. */
+/* All orders and amounts of decay, and both types of the gradient: the CPU always gets it in float32. */
 template <class T> void test_decays(bool is8bit, bool has_weights, bool is_stochastic) {
     for (float weightDecay : {0.0f, 0.1f})
-        for (bool decayBefore : {false, true}) {
-            Settings settings;
-            settings.weightDecay = weightDecay;
-            settings.decayBefore = decayBefore;
-            settings.isStochastic = is_stochastic;
-            settings.gradientScale = 0.37f;
-            test_against_cpu<T>(is8bit, has_weights, settings);
-        }
+        for (bool decayBefore : {false, true})
+            for (bool narrowsGradient : {false, true}) {
+                Settings settings;
+                settings.weightDecay = weightDecay;
+                settings.decayBefore = decayBefore;
+                settings.isStochastic = is_stochastic;
+                settings.narrowsGradient = narrowsGradient;
+                settings.gradientScale = 0.37f;
+                test_against_cpu<T>(is8bit, has_weights, settings);
+            }
 }
 TEST(adamw_8bit_f32_equals_cpu) { test_decays<float>(true, false, false); }
 TEST(adamw_8bit_f32_with_weights_equals_cpu) { test_decays<float>(true, true, false); }
@@ -274,6 +288,18 @@ TEST(adamw_does_not_depend_on_schedule_grid_or_alignment) {
     Settings settings;
     for (bool is8bit : {true, false}) {
         const Parameter<bf16> start(normals<bf16>(random, 20000, 0.05), is8bit, false);
+        Parameter<bf16> narrow = start;
+        Random narrow_gradients(5);
+        fill(narrow.gradient, narrow_gradients);
+        narrow.narrow_gradient();
+        Parameter<bf16> shifted = narrow;
+        step_on_gpu({narrow.tensor(settings)}, step_of(settings, 1), nullptr);
+        Shifted<bf16> narrow_gradient(shifted.narrow);
+        AdamWTensor narrow_tensor = shifted.tensor(settings);
+        narrow_tensor.gradient = narrow_gradient.data();
+        step_on_gpu({narrow_tensor}, step_of(settings, 1), nullptr);
+        expect(shifted.bytes() == narrow.bytes(), "a bfloat16 gradient that is not aligned gives another result");
+
         std::string first;
         for (unsigned seed : {0u, 1u, 20241u})
             for (unsigned grid : {1u, 2u}) {

@@ -22,7 +22,7 @@ struct Norms {
         std::vector<Chunk> chunks;
         std::vector<i32> firstChunk;
         for (i32 i = 0; i < count; i++) {
-            runs.push_back({tensors[i].data(), i64(tensors[i].size())});
+            runs.push_back({tensors[i].data(), i64(tensors[i].size()), 0, 0});
             firstChunk.push_back(i32(chunks.size()));
             for (i32 k = 0; k * chunk_elements < runs[i].count; k++) chunks.push_back({i, k});
         }
@@ -57,6 +57,26 @@ TEST(square_sums_and_norm_and_clip) {
     for (double maxNorm : {0.0, 1.0, 1000.0}) {
         norms.compute(maxNorm);
         compare("largest norm " + std::to_string(maxNorm), norms.norms, norms.expected(maxNorm), one_rounding);
+    }
+}
+
+TEST(square_sums_of_bfloat16_have_the_bits_of_its_float32_copy) {
+    Random random(3);
+    for (i64 size : {1, 7, 16384, 16385, 40001}) {
+        const auto narrow = normals<bf16>(random, size_t(size));
+        std::vector<float> wide;
+        for (bf16 x : narrow) wide.push_back(widened(x));
+        const TensorRun runs[] = {{wide.data(), size, 0, 0}, {narrow.data(), size, 1, 0}};
+        const i32 count = i32((size + chunk_elements - 1) / chunk_elements);
+        std::vector<Chunk> chunks;
+        for (i32 tensor = 0; tensor < 2; tensor++)
+            for (i32 k = 0; k < count; k++) chunks.push_back({tensor, k});
+        auto partials = unwritten<double>(chunks.size());
+        launch(unsigned(chunks.size()), 256, 0, [] {}, [&] { square_sums(runs, chunks.data(), partials.data()); },
+               partials);
+        for (i32 k = 0; k < count; k++)
+            expect(partials[k] > 0 && partials[k] == partials[count + k],
+                   "size " + std::to_string(size) + ", chunk " + std::to_string(k));
     }
 }
 

@@ -259,6 +259,39 @@ private func bfloat16(_ values: [Float]) -> Tensor {
     }
   }
 
+  @Test(arguments: [8, 32], [DType.float32, .bfloat16])
+  func bfloat16GradientGivesTheBytesOfItsFloat32Copy(bits: Int, dtype: DType) {
+    let count = 2 * 64 * 256 + 77
+    let narrow = bfloat16(spread(count, seed: 2, decades: 6))
+    narrow.bfloat16[1000] = roundedToBFloat16(.infinity)
+    let results = [narrow, Tensor(narrow.floats, [count])].map { gradient -> [Tensor] in
+      let states = States(count: count)
+      let values = spread(count, seed: 1, decades: 2)
+      let parameter = dtype == .float32 ? Tensor(values, [count]) : bfloat16(values)
+      for step in 1...3 {
+        let update = AdamWUpdate(
+          parameter: parameter, gradient: gradient, weights: nil, rounding: .nearest,
+          step: Case.all[1].step(step))
+        _ = states.stepped(update, bits: bits, threads: 2)
+      }
+      return [
+        parameter, states.codes1, states.codes2, states.absmax1, states.absmax2, states.moment1,
+        states.moment2,
+      ]
+    }
+    #expect(zip(results[0], results[1]).allSatisfy(sameBytes))
+    #expect(results[0][0].floats[2] != spread(count, seed: 1, decades: 2)[2])
+  }
+
+  @Test func sumOfSquaresOfBFloat16HasTheBitsOfItsFloat32Copy() {
+    for count in [1, 17, 40_000] {
+      let narrow = bfloat16(spread(count, seed: 5, decades: 6))
+      let kernels = CPUKernels(threads: 2)
+      let sum = kernels.sumOfSquares(narrow)
+      #expect(sum > 0 && sum == kernels.sumOfSquares(Tensor(narrow.floats, [count])))
+    }
+  }
+
   @Test func sumOfSquaresOfANaNIsNaN() {
     var values = [Float](repeating: 1, count: 100)
     values[37] = .nan

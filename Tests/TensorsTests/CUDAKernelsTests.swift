@@ -358,6 +358,52 @@ import Testing
     }
   }
 
+  /// The GPU gets gradients in bfloat16, the CPU their float32 copies.
+  @Test func bfloat16GradientsHaveTheBytesOfTheCPUsFloat32Ones() throws {
+    let counts = [5_000, 16_640]
+    let inputs = counts.enumerated().flatMap { index, count in
+      [
+        randomTensor([count], index == 0 ? .float32 : .bfloat16, seed: UInt64(index), scale: 1),
+        randomTensor([count], .bfloat16, seed: UInt64(10 + index), scale: 0.01),
+      ]
+    }
+    for isEightBit in [true, false] {
+      try expectAgreement(inputs, tolerance: 0) { kernels, x in
+        let gradients = [x[1], x[3]].map {
+          kernels.place == .device ? $0 : kernels.converted($0, to: .float32, scale: 1)
+        }
+        let updates = counts.indices.map { index -> (update: AdamWUpdate, moments: AdamWMoments) in
+          let (count, blocks) = (counts[index], (counts[index] + adamWBlockSize - 1) / adamWBlockSize)
+          let update = AdamWUpdate(
+            parameter: x[2 * index], gradient: gradients[index], weights: nil,
+            rounding: index == 1 ? .stochastic(RandomKey(seed: 3, stream: 4)) : .nearest,
+            step: AdamWStep(
+              step: 1, learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01,
+              gradientScale: 1))
+          func zeros(_ count: Int, _ dtype: DType = .float32) -> Tensor { kernels.zeros([count], dtype) }
+          return (
+            update,
+            isEightBit
+              ? .codes(
+                codes1: zeros(count, .uint8), codes2: zeros(count, .uint8), absmax1: zeros(blocks),
+                absmax2: zeros(blocks))
+              : .float32(moment1: zeros(count), moment2: zeros(count))
+          )
+        }
+        let changed = kernels.adamW(updates, clip: nil)
+        return [x[0], x[2], changed] + updates.flatMap { $0.moments.tensors.map(\.tensor) }
+      }
+    }
+    let norms = [DType.bfloat16, .float32].map { dtype in
+      let gpu = simulated.kernels
+      let gradients = [inputs[1], inputs[3]].map {
+        gpu.converted(gpu.placed($0), to: dtype, scale: 1)
+      }
+      return gpu.onHost(gpu.gradientNorms(gradients, maxNorm: 1).norms).floats
+    }
+    #expect(norms[0] == norms[1] && norms[0].allSatisfy { $0 > 0 })
+  }
+
   @Test func notANumberNeverReachesTheWeights() throws {
     let gpu = simulated.kernels
     let weights = gpu.placed(Tensor([1, 2], [2]))

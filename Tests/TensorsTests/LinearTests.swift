@@ -81,6 +81,44 @@ import Testing
     #expect(zip(gradient.floats, once.floats).allSatisfy { abs($0 - $1) < 1e-5 })
   }
 
+  @Test func firstShareReplacesWhatIsThereAndTheNextIsAdded() {
+    let kernels = CPUKernels(threads: 1)
+    let (x, weight) = (randomTensor([40, 5], seed: 1), randomTensor([3, 5], seed: 2))
+    let seed = randomTensor([40, 3], seed: 3)
+    func share(_ gradient: Tensor, _ first: Store) {
+      let tape = Tape()
+      let y = Operations(kernels, tape: tape).linear(x, tape.watch(weight, gradient: gradient, first: first))
+      tape.backward(from: y, seed: seed, kernels)
+    }
+    let gradient = Tensor([Float](repeating: .nan, count: 15), [3, 5])
+    let product = Tensor(zeros: [3, 5], .float32)
+    share(gradient, .replacing)
+    kernels.multiply(.transposed(seed), .stored(x), scale: 1, .replacing, product)
+    #expect(bits(gradient) == bits(product))
+    share(gradient, .adding)
+    #expect(zip(gradient.floats, product.floats).allSatisfy { abs($0 - 2 * $1) < 1e-5 })
+  }
+
+  /// Also through a layer that is computed again.
+  @Test(arguments: [false, true]) func bfloat16GradientIsTheFloat32OneRoundedOnce(checkpointing: Bool) {
+    let kernels = CPUKernels(threads: 2)
+    let x = randomTensor([70, 40], .bfloat16, seed: 1)
+    let weight = randomTensor([30, 40], .bfloat16, seed: 2)
+    let seed = randomTensor([70, 30], .bfloat16, seed: 3)
+    func gradient(_ dtype: DType) -> Tensor {
+      let gradient = Tensor(uninitialized: [30, 40], dtype)
+      let tape = Tape()
+      let operations = Operations(kernels, tape: tape)
+      let watched = tape.watch(weight, gradient: gradient, first: .replacing)
+      let y =
+        checkpointing
+        ? operations.checkpoint(x) { $0.linear($1, watched) } : operations.linear(x, watched)
+      tape.backward(from: y, seed: seed, kernels)
+      return gradient
+    }
+    #expect(bits(gradient(.bfloat16)) == bits(bfloat16(gradient(.float32))))
+  }
+
   @Test func frozenWeightGetsNoGradient() {
     let kernels = CPUKernels(threads: 1)
     let tape = Tape()

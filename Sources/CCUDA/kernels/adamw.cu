@@ -13,7 +13,7 @@
 /* One parameter and its state. */
 struct AdamWTensor {
     void *parameter;
-    const float *gradient;
+    const void *gradient;
     bf16 *weights;             /* copy of a float32 parameter, rounded; or null */
     u8 *codes1, *codes2;       /* of the moments: adamw_8bit */
     float *state1, *state2;    /* maxima of blocks of 256 elements: adamw_8bit; the moments: adamw_32bit */
@@ -23,6 +23,8 @@ struct AdamWTensor {
     u64 key;                   /* word of the random key of stochastic rounding */
     float weightDecay;
     i32 decayBefore;           /* whether decay comes before the step */
+    i32 gradientType;          /* 0 float32, 1 bfloat16 */
+    i32 unused;
 };
 
 /* Elements index · 16384 and following of a tensor, up to 16384. */
@@ -114,6 +116,11 @@ struct Run {
     }
 };
 
+GPU void read_gradient(const AdamWTensor &tensor, const Run &run, float (&g)[width]) {
+    if (tensor.gradientType) run.read(static_cast<const bf16 *>(tensor.gradient), g);
+    else run.read(static_cast<const float *>(tensor.gradient), g);
+}
+
 GPU bool all_aligned(const AdamWTensor &tensor) {
     return is_aligned(tensor.parameter) && is_aligned(tensor.gradient) && is_aligned(tensor.weights)
         && is_aligned(tensor.codes1) && is_aligned(tensor.codes2) && is_aligned(tensor.state1)
@@ -195,7 +202,7 @@ GPU i32 update_8bit(const AdamWTensor &tensor, const Numbers &numbers, const Run
     float g[width], m[width], v[width];
     u8 codes1[width], codes2[width];
     u32 used = 0;
-    run.read(tensor.gradient, g);
+    read_gradient(tensor, run, g);
     run.read(tensor.codes1, codes1, 128);
     run.read(tensor.codes2, codes2, 0);
     const float old1 = tensor.state1[block], old2 = tensor.state2[block];
@@ -230,7 +237,7 @@ GPU i32 update_8bit(const AdamWTensor &tensor, const Numbers &numbers, const Run
 /* The moments of a run of eight after a step with float32 moments. */
 GPU i32 update_32bit(const AdamWTensor &tensor, const Numbers &numbers, const Run &run) {
     float g[width], m[width], v[width];
-    run.read(tensor.gradient, g);
+    read_gradient(tensor, run, g);
     run.read(tensor.state1, m);
     run.read(tensor.state2, v);
     for (i32 k = 0; k < width; k++) {

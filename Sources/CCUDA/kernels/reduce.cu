@@ -1,10 +1,12 @@
 /* Sums over whole tensors, in double precision and a fixed order. All kernels: block: 256. */
 #include "gpu.cuh"
 
-/* A float32 tensor. */
+/* A tensor. */
 struct TensorRun {
-    const float *values;
+    const void *values;
     i64 count;
+    i32 type;                  /* 0 float32, 1 bfloat16 */
+    i32 unused;
 };
 
 /* Elements index · 16384 and following of a tensor, up to 16384. */
@@ -13,6 +15,17 @@ struct Chunk {
 };
 const i64 chunk_elements = 16384;
 
+/* This thread's share of the squares of `count` elements: the same for a bfloat16 tensor and its float32 copy. */
+template <class T> GPU double sum_of_squares(const T *values, i64 count) {
+    double sum = 0;
+    for_each(is_aligned(values), count, threadIdx.x, 256, [&](i64 i, auto width) {
+        float x[width.value];
+        load(values + i, x);
+        for (int k = 0; k < width.value; k++) sum += double(x[k]) * double(x[k]);
+    });
+    return sum;
+}
+
 /* partials[chunk] = sum of the chunk's squares. grid: chunks. */
 extern "C" __global__ void __launch_bounds__(256)
 square_sums(const TensorRun *runs, const Chunk *chunks, double *partials) {
@@ -20,14 +33,9 @@ square_sums(const TensorRun *runs, const Chunk *chunks, double *partials) {
     const Chunk chunk = chunks[blockIdx.x];
     const TensorRun run = runs[chunk.tensor];
     const i64 start = chunk.index * chunk_elements, left = run.count - start;
-    const float *values = run.values + start;
-    double sum = 0;
-    for_each(is_aligned(values), left < chunk_elements ? left : chunk_elements, threadIdx.x, 256,
-             [&](i64 i, auto count) {
-                 float x[count.value];
-                 load(values + i, x);
-                 for (int k = 0; k < count.value; k++) sum += double(x[k]) * double(x[k]);
-             });
+    const i64 count = left < chunk_elements ? left : chunk_elements;
+    double sum = run.type ? sum_of_squares(static_cast<const bf16 *>(run.values) + start, count)
+                          : sum_of_squares(static_cast<const float *>(run.values) + start, count);
     sum = block_sum(sum, scratch);
     if (threadIdx.x == 0) partials[blockIdx.x] = sum;
 }

@@ -18,6 +18,7 @@ typedef struct {
     float epsilon;
     float decay_before, decay; /* 1 - learning rate · weight decay, before or after the step; 1 is none */
     int type;        /* of the parameter */
+    int gradient_type;
     int rounding;    /* of a bfloat16 parameter */
     uint64_t key;    /* word of the random key that stochastic rounding draws from */
 } ck_adamw_step;
@@ -25,7 +26,7 @@ typedef struct {
 /* One run of elements: what is updated, from what. */
 typedef struct {
     void *parameter;
-    const float *gradient;
+    const void *gradient;
     uint16_t *weights; /* bfloat16 copy of a float32 parameter, or null */
     uint64_t first;    /* place of the run's first element in its tensor */
     size_t count;
@@ -54,5 +55,5 @@ size_t ck_adamw_8bit(const ck_adamw_step *step, const ck_adamw_run *run, const c
 /* One step with float32 moments. Returns how many stored weights changed. */
 size_t ck_adamw_32bit(const ck_adamw_step *step, const ck_adamw_run *run, float *moment1, float *moment2);
 
-/* Sum of x², in float64 and a fixed order. */
-double ck_sum_of_squares(const float *x, size_t count);
+/* Sum of x², in float64 and an order that does not depend on the type of x. */
+double ck_sum_of_squares(int type, const void *x, size_t count);

@@ -8,11 +8,11 @@ extension CPUKernels {
   /// Elements of one tile: whole blocks, few enough to stay in the second-level cache.
   private static let tile = 64 * adamWBlockSize
 
-  /// Sum of the squares of a float32 tensor, in a fixed order, in float64.
+  /// Sum of the squares of a float32 or bfloat16 tensor, in a fixed order, in float64.
   package func sumOfSquares(_ x: Tensor) -> Double {
-    let count = x.count
-    let values = x.float32
-    let sums = tiled(count) { start, count in ck_sum_of_squares(values + start, count) }
+    let sums = tiled(x.count) { start, count in
+      ck_sum_of_squares(x.dtype.elementType, x.bytes + start * x.dtype.byteCount, count)
+    }
     return withExtendedLifetime(x.storage) { sums.reduce(0, +) }
   }
 
@@ -116,8 +116,8 @@ private func withStepAndRun(
   var step = step
   var run = ck_adamw_run(
     parameter: update.parameter.bytes + start * update.parameter.dtype.byteCount,
-    gradient: update.gradient.float32 + start, weights: update.weights.map { $0.bfloat16 + start },
-    first: UInt64(start), count: count)
+    gradient: update.gradient.bytes + start * update.gradient.dtype.byteCount,
+    weights: update.weights.map { $0.bfloat16 + start }, first: UInt64(start), count: count)
   return body(&step, &run)
 }
 
@@ -129,6 +129,9 @@ extension ck_adamw_step {
     precondition(
       parameter.dtype == .float32 || parameter.dtype == .bfloat16,
       "AdamW: parameter \(parameter.shape) is \(parameter.dtype)")
+    precondition(
+      update.gradient.dtype == .float32 || update.gradient.dtype == .bfloat16,
+      "AdamW: gradient \(update.gradient.shape) is \(update.gradient.dtype)")
     precondition(
       update.gradient.shape == parameter.shape && hasMaster
         && (update.weights ?? parameter).shape == parameter.shape,
@@ -151,7 +154,8 @@ extension ck_adamw_step {
       beta1: step.beta1, beta2: step.beta2, gradient_scale: step.gradientScale, root: root,
       step_size: stepSize, epsilon: step.epsilon, decay_before: step.decayOrder == .beforeStep ? decay : one,
       decay: step.decayOrder == .afterStep ? decay : one,
-      type: Int32(parameter.dtype == .float32 ? CK_FLOAT32 : CK_BFLOAT16), rounding: rounding, key: key)
+      type: parameter.dtype.elementType, gradient_type: update.gradient.dtype.elementType,
+      rounding: rounding, key: key)
   }
 }
 

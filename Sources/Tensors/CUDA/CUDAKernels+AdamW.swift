@@ -16,19 +16,29 @@ private struct Chunk: BitwiseCopyable {
   }
 }
 
-/// A float32 tensor, as `square_sums` takes it.
-private struct TensorRun: BitwiseCopyable {
+/// A tensor, as `square_sums` takes it.
+private struct TensorRun: BitwiseCopyable, Equatable {
   var values: UInt64, count: Int64
+  var type: Int32, unused: Int32 = 0
+
+  init(_ tensor: Tensor) {
+    (values, count, type) = (tensor.deviceAddress, Int64(tensor.count), tensor.typeNumber)
+  }
+}
+
+extension Tensor {
+  /// As the optimizer's kernels tell float32 and bfloat16 apart.
+  fileprivate var typeNumber: Int32 { dtype == .bfloat16 ? 1 : 0 }
 }
 
 /// The gradients of a run are the same storage in every step: what the norm's kernels are told about them is kept.
 final class GradientTables {
   fileprivate let runs: DeviceTables.Table, chunks: DeviceTables.Table, firsts: DeviceTables.Table
   fileprivate let chunkCount: Int
-  private let key: [UInt64]
+  private let key: [TensorRun]
 
   fileprivate init(_ gradients: [Tensor], _ tables: DeviceTables) {
-    key = gradients.map(\.deviceAddress)
+    key = gradients.map(TensorRun.init)
     let chunks = Chunk.all(gradients.enumerated().map { ($0.offset, $0.element.count) })
     var first: Int32 = 0
     var firsts: [Int32] = [0]
@@ -36,13 +46,13 @@ final class GradientTables {
       first += Int32((gradient.count + chunkElements - 1) / chunkElements)
       firsts.append(first)
     }
-    runs = tables.made(gradients.map { TensorRun(values: $0.deviceAddress, count: Int64($0.count)) })
+    runs = tables.made(key)
     self.chunks = tables.made(chunks)
     self.firsts = tables.made(firsts)
     chunkCount = chunks.count
   }
 
-  fileprivate func describes(_ gradients: [Tensor]) -> Bool { key == gradients.map(\.deviceAddress) }
+  fileprivate func describes(_ gradients: [Tensor]) -> Bool { key == gradients.map(TensorRun.init) }
 }
 
 /// One parameter and its state, as the kernels take it.
@@ -54,6 +64,7 @@ private struct AdamWTensor: BitwiseCopyable {
   var type: Int32, rounding: Int32
   var key: UInt64
   var weightDecay: Float, decayBefore: Int32
+  var gradientType: Int32, unused: Int32 = 0
 
   init(_ update: AdamWUpdate, _ moments: AdamWMoments) {
     parameter = update.parameter.deviceAddress
@@ -67,7 +78,7 @@ private struct AdamWTensor: BitwiseCopyable {
       (state1, state2) = (moment1.deviceAddress, moment2.deviceAddress)
     }
     count = Int64(update.parameter.count)
-    type = update.parameter.dtype == .bfloat16 ? 1 : 0
+    (type, gradientType) = (update.parameter.typeNumber, update.gradient.typeNumber)
     (rounding, key) =
       if case .stochastic(let key) = update.rounding { (1, key.word) } else { (0, 0) }
     weightDecay = update.step.weightDecay

@@ -1,8 +1,8 @@
 extension Operations {
   /// y = x · weightᵀ: `TK, NK -> TN`, summed in float32, rounded once to x's dtype.
   ///
-  /// Backward computes dX = dY · weight (rounded to x's dtype) only if x is differentiated, and adds dYᵀ · x to the weight's
-  /// float32 accumulator in place.
+  /// Backward computes dX = dY · weight (rounded to x's dtype) only if x is differentiated, and writes dYᵀ · x to the
+  /// weight's gradient in place: float32, or rounded once to bfloat16.
   /// - Accuracy: as `Kernels.multiply`.  - Keeps for backward: x.
   package func linear(_ x: Tensor, _ weight: Tensor) -> Tensor {
     let y = kernels.uninitialized([x.shape[0], weight.shape[0]], x.dtype)
@@ -11,9 +11,7 @@ extension Operations {
       if let node = x.node {
         node.receive(product(dY, weight, as: x.dtype), kernels)
       }
-      weight.node?.add(like: weight, kernels) { dWeight in
-        kernels.multiply(.transposed(dY), .stored(x), scale: 1, .adding, dWeight)
-      }
+      weight.node?.receive(.transposed(dY), .stored(x), scale: 1, like: weight, kernels)
     }
   }
 
@@ -38,15 +36,11 @@ extension Operations {
     kernels.multiply(.stored(inner), .transposed(b), scale: scale, .adding, y)
     return recorded(y, from: [x, y, a, b]) { dY in
       base?.receive(dY, kernels)
-      b.node?.add(like: b, kernels) { dB in
-        kernels.multiply(.transposed(dY), .stored(inner), scale: scale, .adding, dB)
-      }
+      b.node?.receive(.transposed(dY), .stored(inner), scale: scale, like: b, kernels)
       if x.node == nil && a.node == nil { return }
       let dInner = kernels.uninitialized(inner.shape, .float32)
       kernels.multiply(.stored(dY), .stored(b), scale: scale, .replacing, dInner)
-      a.node?.add(like: a, kernels) { dA in
-        kernels.multiply(.transposed(dInner), .stored(x), scale: 1, .adding, dA)
-      }
+      a.node?.receive(.transposed(dInner), .stored(x), scale: 1, like: a, kernels)
       if let node = x.node { node.receive(product(dInner, a, as: x.dtype), kernels) }
     }
   }
@@ -55,6 +49,23 @@ extension Operations {
     let result = kernels.uninitialized([left.shape[0], right.shape[1]], dtype)
     kernels.multiply(.stored(left), .stored(right), scale: 1, .replacing, result)
     return result
+  }
+}
+
+extension TapeNode {
+  /// Takes scale · left · right as a share of the gradient: computed into a parameter's own, else as a tensor like
+  /// `value`.
+  fileprivate func receive(
+    _ left: Operand, _ right: Operand, scale: Float, like value: Tensor, _ kernels: any Kernels
+  ) {
+    if isParameter {
+      let (gradient, store) = takeTarget()
+      kernels.multiply(left, right, scale: scale, store, gradient)
+    } else {
+      let share = kernels.uninitialized(value.shape, value.dtype)
+      kernels.multiply(left, right, scale: scale, .replacing, share)
+      receive(share, kernels)
+    }
   }
 }
 

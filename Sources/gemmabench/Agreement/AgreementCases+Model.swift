@@ -88,12 +88,17 @@ extension AgreementShapes {
       .init(name: "AdamW, 8-bit moments, stochastic", dtype: .bfloat16) {
         steps($0, eightBit: true, .stochastic(RandomKey(seed: 5, stream: 6)))
       },
+      .init(name: "AdamW, 8-bit moments, bfloat16 gradients", dtype: .bfloat16) {
+        steps($0, eightBit: true, nil, gradient: .bfloat16)
+      },
       .init(name: "AdamW, float32 moments", dtype: .float32) { steps($0, eightBit: false, .nearest) },
     ]
   }
 
   /// - Parameter rounding: of the parameter itself; nil for bfloat16 weights with a float32 master copy.
-  private func steps(_ inputs: AgreementInputs, eightBit: Bool, _ rounding: Rounding?) -> [AgreementResult] {
+  private func steps(
+    _ inputs: AgreementInputs, eightBit: Bool, _ rounding: Rounding?, gradient: DType = .float32
+  ) -> [AgreementResult] {
     let kernels = inputs.kernels
     // Of a size that ends within a block of moments.
     let shape = [inner / 4 + 1, hidden / 4 + 3]
@@ -102,7 +107,7 @@ extension AgreementShapes {
     let moments = moments(weights.count, eightBit: eightBit, kernels)
     for step in 1...3 {
       let update = AdamWUpdate(
-        parameter: parameter, gradient: inputs.random(shape, .float32, amplitude: 1e-3),
+        parameter: parameter, gradient: inputs.random(shape, gradient, amplitude: 1e-3),
         weights: rounding == nil ? weights : nil, rounding: rounding ?? .nearest,
         step: AdamWStep(
           step: step, learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01,

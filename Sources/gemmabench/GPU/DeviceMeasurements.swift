@@ -62,7 +62,8 @@ struct DeviceMeasurements {
 
   /// Training steps over all sequences of the workload, the first few not counted.
   func training(_ trained: TrainedParameters, merged: Bool, checkpointing: Bool) throws -> JSONObject {
-    let training = ModelTraining(try model(writable: trained == .all), trained, kernels)
+    let training = ModelTraining(
+      try model(writable: trained == .all), trained, kernels, passes: merged ? 1 : workload.passes)
     let steps = workload.steps(vocabulary: sizes.vocabSize, merged: merged)
     let warmUp = min(3, steps.count - 1)
     _ = try train(training, steps[..<warmUp], checkpointing)

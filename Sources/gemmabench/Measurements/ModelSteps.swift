@@ -46,7 +46,7 @@ struct ModelTraining {
   private let model: GemmaModel
   private let trained: TrainedParameters
   private let kernels: any Kernels
-  private let gradients: [Tensor]
+  private let gradients: Gradients
   private let optimizer: AdamW
 
   /// What a step gave, to be read when it is needed.
@@ -58,9 +58,10 @@ struct ModelTraining {
   }
 
   /// All weights of `base`, which must be writable then, or a new adapter beside every linear map.
+  /// - Parameter passes: the most passes of a step.
   init(
     _ base: GemmaModel, _ trained: TrainedParameters, _ kernels: any Kernels,
-    update: AdamW.LowPrecisionUpdate = .master
+    passes: Int = 1, update: AdamW.LowPrecisionUpdate = .master
   ) {
     var model = base
     if trained == .adapters {
@@ -74,7 +75,7 @@ struct ModelTraining {
     self.model = model
     self.trained = trained
     self.kernels = kernels
-    gradients = parameters.map { kernels.zeros($0.tensor.shape, .float32) }
+    gradients = Gradients(parameters, passes: passes, kernels)
     let settings = AdamW.Settings(
       eightBit: true, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, lowPrecisionUpdate: update)
     optimizer = AdamW(settings, parameters, kernels)
@@ -82,18 +83,18 @@ struct ModelTraining {
 
   /// One optimizer step over several passes: forward and backward of each, clipping, update.
   func step(_ passes: [TokenBatch], checkpointing: Bool) -> Results {
-    gradients.forEach(kernels.clear)
+    gradients.begin(kernels)
     let targetCount = passes.reduce(0) { $0 + $1.targetCount }
-    let losses = passes.map { batch in
+    let losses = passes.enumerated().map { index, batch in
       let tape = Tape()
-      let loss = model.watched(trained, on: tape, gradients: gradients).loss(
+      let loss = model.watched(trained, on: tape, gradients, pass: index).loss(
         batch, Operations(kernels, tape: tape), gradientScale: 1 / Float(targetCount),
         checkpointing: checkpointing)
       tape.backward(from: loss.lossSum, seed: Tensor([1], [1]), kernels)
       return kernels.fetch(loss.lossSum)
     }
-    let norms = kernels.gradientNorms(gradients, maxNorm: 1)
-    let changed = optimizer.apply(gradients, learningRate: 1e-5, clip: norms.clip)
+    let norms = kernels.gradientNorms(gradients.tensors, maxNorm: 1)
+    let changed = optimizer.apply(gradients.tensors, learningRate: 1e-5, clip: norms.clip)
     return Results(losses: losses, changed: kernels.fetch(changed))
   }
 }

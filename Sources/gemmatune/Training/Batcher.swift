@@ -26,9 +26,13 @@ package struct Batcher: Sendable {
 
   /// Optimizer steps of one epoch: ceil(ceil(examples / per device) / accumulation).
   package var stepsPerEpoch: Int {
-    let passes = (exampleCount + perDeviceBatchSize - 1) / perDeviceBatchSize
-    return (passes + gradientAccumulationSteps - 1) / gradientAccumulationSteps
+    (passesPerEpoch + gradientAccumulationSteps - 1) / gradientAccumulationSteps
   }
+
+  /// Passes of the longest optimizer step: as many as are to be accumulated, unless the data end before.
+  package var passesPerStep: Int { min(gradientAccumulationSteps, passesPerEpoch) }
+
+  private var passesPerEpoch: Int { (exampleCount + perDeviceBatchSize - 1) / perDeviceBatchSize }
 
   /// The order of the examples in an epoch (from 0).
   package func order(epoch: Int) -> [Int] {

@@ -16,26 +16,30 @@ package struct MemoryFit: Equatable, Sendable {
   package var forwardCount: Int { (passCount + mergedPasses - 1) / mergedPasses }
 }
 
-/// More tokens in one forward pass gain nothing.
-private let mostMergedTokens = 1 << 16
+/// More tokens in one forward pass gain nothing: on a GPU in the longest pass, and on the CPU, where activations take the
+/// memory that gradients leave, on average.
+private let mostDeviceTokens = 1 << 16, mostHostTokens = 1 << 12
 
 extension MemoryDemand {
-  /// Everything is kept for the backward pass where that is left open and there is room for it; and on a GPU passes
-  /// are merged as far as there is room.
+  /// Everything is kept for the backward pass where that is left open and there is room for it. Passes are merged as far
+  /// as there is room; on the CPU, which gains nothing by larger products, all or none, and where that makes gradients
+  /// bfloat16.
   ///
   /// Merging changes no mathematics: a loss is a sum over targets. But an adapter's dropout draws a mask for each pass.
   func fitted(into room: MemoryRoom) -> MemoryFit {
     let wanted = run.train.gradientCheckpointing
-    let choices = wanted == .auto ? [.never, .always] : [wanted]
     var demand = self
-    var merged: Int?
-    for choice in choices where merged == nil {
-      demand.run.train.gradientCheckpointing = choice
-      merged = demand.mergedPasses(room)
+    if wanted == .auto {
+      demand.run.train.gradientCheckpointing = .never
+      if demand.leanest(room).memory.total > room.comfortable {
+        demand.run.train.gradientCheckpointing = .always
+      }
     }
+    // What is free now decides `auto` on the CPU, but not the bits of a run.
+    let merged = wanted == .auto && room.place == .host ? 1 : demand.mergedPasses(room)
     let count = demand.passCount
     // As even as can be: 5 passes in 2 forwards are 3 and 2, not 4 and 1.
-    let forwards = (count + (merged ?? 1) - 1) / (merged ?? 1)
+    let forwards = (count + merged - 1) / merged
     let passes = (count + forwards - 1) / forwards
     let memory = demand.plan(passes: passes)
     return MemoryFit(
@@ -43,24 +47,42 @@ extension MemoryDemand {
       memory: memory, refusal: memory.total > room.bytes ? demand.refusal(memory, room) : nil)
   }
 
-  /// Whether passes could be merged, if there is room.
-  var canMerge: Bool { run.method != .lora || run.lora.dropout == 0 }
+  /// Whether an adapter's dropout keeps the passes of a step apart that could else be merged.
+  func keepsPassesApart(_ room: MemoryRoom) -> Bool {
+    hasDropout && passCount > 1 && gainsByMerging(2, room)
+  }
 
-  /// The most passes that fit as one; nil when not even one does.
-  private func mergedPasses(_ room: MemoryRoom) -> Int? {
-    func fits(_ passes: Int) -> Bool { plan(passes: passes).total <= room.comfortable }
-    guard fits(1) else { return nil }
-    guard room.place == .device, canMerge else { return 1 }
-    var (most, tooMany) = (1, passCount + 1)
+  private var hasDropout: Bool { run.method == .lora && run.lora.dropout > 0 }
+
+  /// Whether so many passes are better computed as one, if there is room.
+  private func gainsByMerging(_ passes: Int, _ room: MemoryRoom) -> Bool {
+    if room.place == .device { return tokens(passes: passes) <= mostDeviceTokens }
+    return passes == passCount && gradientBytes(forwards: 1) < gradientBytes(forwards: passes)
+      && run.train.gradientCheckpointing == .always && averageTokens(passes: passes) <= mostHostTokens
+  }
+
+  /// The most passes that fit as one; where not even one does, what needs least.
+  private func mergedPasses(_ room: MemoryRoom) -> Int {
+    func fits(_ passes: Int) -> Bool {
+      !hasDropout && gainsByMerging(passes, room) && plan(passes: passes).total <= room.forMerging
+    }
+    // All as one may fit where fewer do not: it needs no float32 gradients of linear maps.
+    if passCount > 1 && fits(passCount) { return passCount }
+    guard plan(passes: 1).total <= room.forMerging else { return leanest(room).passes }
+    var (most, tooMany) = (1, passCount)
     while tooMany - most > 1 {
       let middle = (most + tooMany) / 2
-      if tokens(passes: middle) <= mostMergedTokens && fits(middle) {
-        most = middle
-      } else {
-        tooMany = middle
-      }
+      if fits(middle) { most = middle } else { tooMany = middle }
     }
     return most
+  }
+
+  /// What needs least: each pass by itself, or all as one.
+  private func leanest(_ room: MemoryRoom) -> (passes: Int, memory: MemoryPlan) {
+    let apart = plan(passes: 1)
+    guard !hasDropout, gainsByMerging(passCount, room) else { return (1, apart) }
+    let merged = plan(passes: passCount)
+    return merged.total < apart.total ? (passCount, merged) : (1, apart)
   }
 
   /// The words for a run that does not fit, with the settings that would.
@@ -78,8 +100,8 @@ extension MemoryDemand {
   /// Each change of the settings that makes the run fit by itself, with what it then needs.
   private func singleRemedies(_ room: MemoryRoom) -> [String] {
     Remedy.allCases.compactMap { remedy in
-      choices(remedy).first { $0.demand.plan(passes: 1).total <= room.bytes }.map {
-        shown([$0.settings], $0.demand)
+      choices(remedy).first { $0.demand.leanest(room).memory.total <= room.bytes }.map {
+        shown([$0.settings], $0.demand, room)
       }
     }
   }
@@ -92,20 +114,20 @@ extension MemoryDemand {
   /// The first of these changes that make the run fit together.
   private func jointRemedy(_ remedies: [Remedy], _ room: MemoryRoom) -> String? {
     var (demand, settings) = (self, [String]())
-    func fits(_ demand: MemoryDemand) -> Bool { demand.plan(passes: 1).total <= room.bytes }
+    func fits(_ demand: MemoryDemand) -> Bool { demand.leanest(room).memory.total <= room.bytes }
     for remedy in remedies {
       let choices = demand.choices(remedy)
       // Where none is enough by itself: the one that saves most.
       guard let choice = choices.first(where: { fits($0.demand) }) ?? choices.last else { continue }
       demand = choice.demand
       settings.append(choice.settings)
-      if fits(demand) { return shown(settings, demand) }
+      if fits(demand) { return shown(settings, demand, room) }
     }
     return nil
   }
 
-  private func shown(_ settings: [String], _ demand: MemoryDemand) -> String {
-    "\(settings.joined(separator: " ")) (\(MemoryPlan.shown(demand.plan(passes: 1).total)))"
+  private func shown(_ settings: [String], _ demand: MemoryDemand, _ room: MemoryRoom) -> String {
+    "\(settings.joined(separator: " ")) (\(MemoryPlan.shown(demand.leanest(room).memory.total)))"
   }
 
   /// What can be changed to save memory, the mildest first.

@@ -11,7 +11,7 @@ package struct MemoryPlan: Equatable, Sendable {
     package var bytes: Int
   }
 
-  /// The parts, in the order: weights, adapter, gradients, optimizer, activations, vocabulary, workspace.
+  /// The parts, in the order: weights, adapter, gradients, optimizer, activations, vocabulary, rounding, workspace.
   package var parts: [Part]
 
   /// All parts together.
@@ -53,14 +53,17 @@ struct MemoryDemand {
     targets = data.examples.map(\.targetCount).sorted(by: >)
   }
 
-  /// Passes of an optimizer step: as many as are to be accumulated, unless the data end before.
-  var passCount: Int {
-    let all = (lengths.count + run.train.perDeviceBatchSize - 1) / run.train.perDeviceBatchSize
-    return min(run.train.gradientAccumulationSteps, all)
-  }
+  /// Passes of an optimizer step.
+  var passCount: Int { Batcher(run, exampleCount: lengths.count).passesPerStep }
 
   /// Tokens of so many merged passes at the most.
   func tokens(passes: Int) -> Int { sum(lengths, passes) }
+
+  /// Tokens of so many merged passes on average.
+  func averageTokens(passes: Int) -> Int {
+    let rows = product(passes, run.train.perDeviceBatchSize)
+    return product(lengths.reduce(0, +), min(rows, lengths.count)) / max(1, lengths.count)
+  }
 
   private func sum(_ counts: [Int], _ passes: Int) -> Int {
     let (rows, overflow) = run.train.perDeviceBatchSize.multipliedReportingOverflow(by: passes)
@@ -69,21 +72,28 @@ struct MemoryDemand {
 
   /// What a run needs when its longest examples meet in one forward pass of `passes` merged ones.
   func plan(passes: Int) -> MemoryPlan {
-    let parameters = isAdapter ? adapter : WeightNames.all(in: model)
     let trainable = parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }
     let vocabulary = vocabulary(rows: sum(targets, passes))
+    let activations = activations(tokens: tokens(passes: passes), vocabulary: vocabulary)
+    let forwards = (passCount + passes - 1) / passes
     let parts: [(String, Int)] = [
       ("weights", product(model.parameterCount(), element)),
       ("adapter", isAdapter ? product(trainable, 4) : 0),
-      ("gradients", product(trainable, 4)),
+      ("gradients", gradientBytes(forwards: forwards)),
       (
         "optimizer", AdamW.stateBytes(parameters, isAdapter ? .float32 : precision, AdamW.Settings(run))
       ),
-      ("activations", activations(tokens: tokens(passes: passes), vocabulary: vocabulary)),
+      ("activations", activations),
       ("vocabulary", vocabulary),
+      ("rounding", max(0, roundedGradients - activations - vocabulary)),
       ("workspace", deviceTotal == nil ? 0 : Self.workspaceBytes),
     ]
     return MemoryPlan(parts: parts.filter { $0.1 > 0 }.map { .init(name: $0.0, bytes: $0.1) })
+  }
+
+  /// Bytes of the gradients of steps of so many forward passes.
+  func gradientBytes(forwards: Int) -> Int {
+    Gradients.byteCount(parameters, isAdapter ? .float32 : precision, passes: forwards)
   }
 
   /// cuBLASLt's.
@@ -92,8 +102,17 @@ struct MemoryDemand {
   private var isAdapter: Bool { run.method == .lora }
   private var precision: DType { run.model.precision == .bf16 ? .bfloat16 : .float32 }
   private var element: Int { precision.byteCount }
-  private var adapter: [(name: String, shape: Shape)] {
-    WeightNames.adapter(in: model, rank: run.lora.rank, targets: run.lora.targets)
+  /// What is trained.
+  private var parameters: [(name: String, shape: Shape)] {
+    isAdapter
+      ? WeightNames.adapter(in: model, rank: run.lora.rank, targets: run.lora.targets)
+      : WeightNames.all(in: model)
+  }
+
+  /// Bytes of bfloat16 copies of the largest gradient, rounded and then clipped, once activations and logits are gone.
+  private var roundedGradients: Int {
+    guard !isAdapter, precision == .bfloat16, run.optimizer.lowPrecisionUpdate == .nearest else { return 0 }
+    return product(parameters.map { $0.shape.reduce(1, *) }.max() ?? 0, 4)
   }
 
   private func vocabulary(rows: Int) -> Int {

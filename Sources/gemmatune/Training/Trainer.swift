@@ -12,9 +12,9 @@ package struct Trainer {
   private let batcher: Batcher
   private let schedule: LearningRateSchedule
   private let optimizer: AdamW
-  /// Name and storage of each trained parameter, and its float32 gradient.
+  /// Name and storage of each trained parameter, and its gradient.
   private let parameters: [(name: String, tensor: Tensor)]
-  private let gradients: [Tensor]
+  private let gradients: Gradients
   /// Optimizer steps of the whole run.
   package let steps: Int
   /// Passes of an optimizer step that are one forward pass.
@@ -37,7 +37,8 @@ package struct Trainer {
     steps = TrainingPlan.steps(configuration.train, batcher)
     schedule = LearningRateSchedule(configuration.train, steps: steps)
     parameters = model.parameters(trained)
-    gradients = parameters.map { kernels.zeros($0.tensor.shape, .float32) }
+    gradients = Gradients(
+      parameters, passes: (batcher.passesPerStep + mergedPasses - 1) / mergedPasses, kernels)
     try kernels.check(.gradients, configuration)
     optimizer = AdamW(AdamW.Settings(configuration), parameters, kernels)
     try kernels.check(.optimizer, configuration)
@@ -101,9 +102,10 @@ package struct Trainer {
     let targetCount = batches.reduce(0) { $0 + $1.targetCount }
     let losses = accumulateGradients(step, batches, gradientScale: 1 / Float(targetCount))
     try kernels.checkMemory(.activations(step: step), configuration)
-    let norms = kernels.gradientNorms(gradients, maxNorm: configuration.train.maxGradientNorm)
+    let norms = kernels.gradientNorms(
+      gradients.tensors, maxNorm: configuration.train.maxGradientNorm)
     let rate = schedule.learningRate(step: step)
-    let changed = optimizer.apply(gradients, learningRate: rate, clip: norms.clip)
+    let changed = optimizer.apply(gradients.tensors, learningRate: rate, clip: norms.clip)
     try kernels.checkMemory(.optimizer, configuration)
     return BegunStep(
       step: step, learningRate: rate, tokens: batches.reduce(0) { $0 + $1.tokenCount },
@@ -135,11 +137,11 @@ package struct Trainer {
   private func accumulateGradients(
     _ step: Int, _ batches: [TokenBatch], gradientScale: Float
   ) -> [Tensor] {
-    gradients.forEach(kernels.clear)
+    gradients.begin(kernels)
     let key = RandomKey(seed: configuration.run.seed, stream: RandomStream.dropout).derived(UInt64(step))
     return batches.enumerated().map { index, batch in
       let tape = Tape()
-      let loss = model.watched(trained, on: tape, gradients: gradients).loss(
+      let loss = model.watched(trained, on: tape, gradients, pass: index).loss(
         batch, Operations(kernels, tape: tape), gradientScale: gradientScale,
         checkpointing: configuration.train.gradientCheckpointing == .always,
         dropout: key.derived(UInt64(index)))

@@ -41,7 +41,7 @@ package struct TrainingPlan: Sendable {
     trainableParameters = configuration.method == .lora ? adapterParameters : baseParameters
     let demand = MemoryDemand(configuration, model, data, room)
     fit = demand.fitted(into: room)
-    keepsPassesApart = room.place == .device && !demand.canMerge && fit.passCount > 1
+    keepsPassesApart = demand.keepsPassesApart(room)
   }
 
   /// Optimizer steps of a configuration over so many examples.
@@ -62,7 +62,7 @@ package struct TrainingPlan: Sendable {
       """ + passesText
   }
 
-  /// What becomes of the passes of a step, where a device could merge them.
+  /// What becomes of the passes of a step, where they could be merged.
   private var passesText: String {
     if keepsPassesApart { return "\npasses      not merged: lora.dropout draws a mask for each" }
     if fit.forwardCount == fit.passCount { return "" }

@@ -21,11 +21,12 @@ import gemmatune
     return steps
   }
 
-  /// The gemma3 fixture's sizes with a width of 64 and an MLP of 128: maps of 8,192 elements; weights of about 0.1.
-  private func largerModel(_ configuration: RunConfiguration) throws -> GemmaModel {
+  /// The gemma3 fixture's sizes with another width and an MLP twice as wide: of 64, so that 8,192 elements, unless
+  /// given; weights of about 0.1.
+  private func largerModel(_ configuration: RunConfiguration, width: Int = 64) throws -> GemmaModel {
     var object = try json("\(fixtures)/gemma3/config.json")
-    object["hidden_size"] = .int(64)
-    object["intermediate_size"] = .int(128)
+    object["hidden_size"] = .int(width)
+    object["intermediate_size"] = .int(2 * width)
     object["initializer_range"] = .double(0.1)
     return GemmaModel(
       random: try ModelConfiguration(json: .object(object), file: "config.json"),
@@ -110,6 +111,46 @@ import gemmatune
     // The order of float32 sums differs.
     #expect(largestRelativeDifference(try losses(2, 2), whole) < 1e-4)
     #expect(largestRelativeDifference(try losses(1, 4), whole) < 1e-4)
+  }
+
+  /// Ten steps in bfloat16 of a model whose MLPs have 131,072 elements a map: with passes merged their gradients are
+  /// bfloat16, with two passes float32.
+  private func tenSteps(mergedPasses: Int) throws -> (losses: [Double], types: Set<String>) {
+    var configuration = try TrainingReference("gemma3", .full).configuration
+    configuration.model.precision = .bf16
+    configuration.optimizer.name = .adamw8bit
+    configuration.train.maxSteps = 10
+    configuration.train.learningRate = 1e-3
+    let model = try largerModel(configuration, width: 256)
+    let kernels = CPUKernels(threads: 2)
+    let trainer = try Trainer(
+      model, TrainingReference("gemma3", .full).examples, configuration, kernels, mergedPasses: mergedPasses)
+    var losses: [Double] = []
+    try trainer.run { losses.append($0.loss) }
+    let forwards = configuration.train.gradientAccumulationSteps / mergedPasses
+    let gradients = Gradients(model.parameters(.all), passes: forwards, kernels)
+    return (losses, Set(gradients.tensors.map(\.dtype.rawValue)))
+  }
+
+  @Test func bfloat16GradientsTrainLikeFloat32Ones() throws {
+    let (apart, merged) = (try tenSteps(mergedPasses: 1), try tenSteps(mergedPasses: 2))
+    #expect(apart.types == ["F32"] && merged.types == ["F32", "BF16"])
+    // A rounding of 2^-9 of a gradient moves Adam's step by as much: of what ten steps change, no more than that, and
+    // what weights in bfloat16 round the other way for it. A lost or doubled gradient is off by a tenth.
+    #expect(largestRelativeDifference(merged.losses, apart.losses) < 5e-3)
+    #expect(merged.losses[9] < 0.9 * merged.losses[0])
+  }
+
+  @Test func parameterWithoutAGradientIsAFailure() throws {
+    let configuration = try TrainingReference("gemma3", .full).configuration
+    var model = try largerModel(configuration)
+    model.layers[1].mlp.downProj.weight = Tensor(zeros: [64, 128], .float32)
+    let messages = faultMessages {
+      try Trainer(
+        model, TrainingReference("gemma3", .full).examples, configuration, CPUKernels(threads: 2)
+      ).run { _ in }
+    }
+    #expect(messages == ["step 1: model.layers.1.mlp.gate_proj.weight: no gradient arrived"])
   }
 
   @Test(arguments: [RunConfiguration.Method.full, .lora])

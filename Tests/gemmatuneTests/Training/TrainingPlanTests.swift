@@ -5,8 +5,11 @@ import Gemma
 import Testing
 import gemmatune
 
-/// The plan of a run of the study: gemma-2b-it, 7,473 short examples.
-func studyPlan(_ name: String, _ overrides: [String], _ room: MemoryRoom) throws -> TrainingPlan {
+/// The plan of a run of the study: gemma-2b-it, 7,473 short examples unless others are given.
+func studyPlan(
+  _ name: String, _ overrides: [String], _ room: MemoryRoom,
+  _ problems: [Problem] = (0..<7473).map { Problem(id: $0, question: "\($0)?", answer: "#### \($0)") }
+) throws -> TrainingPlan {
   let workspace = try Workspace()
   try workspace.write("model/config.json", gemma2b)
   let file = "\(fixtures)/../../configs/study/\(name).yaml"
@@ -14,7 +17,6 @@ func studyPlan(_ name: String, _ overrides: [String], _ room: MemoryRoom) throws
     path: file, overrides: ["model.path=\(workspace.path)/model"] + overrides)
   let setup = try ModelSetup(configuration)
   let prompt = try Prompt(.init(training: configuration), setup.tokenizer, setup.configuration)
-  let problems = (0..<7473).map { Problem(id: $0, question: "\($0)?", answer: "#### \($0)") }
   let data = try TrainingData(problems, prompt, configuration, file: "train.jsonl")
   return TrainingPlan(configuration, setup.configuration, data, room)
 }
