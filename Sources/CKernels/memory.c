@@ -1,7 +1,5 @@
 #include "ck_memory.h"
 
-#include <stdatomic.h>
-#include <stdint.h>
 #include <stdlib.h>
 
 #if defined(__linux__)
@@ -25,34 +23,12 @@ void ck_keep_freed_memory(void) {}
 
 #endif
 
-/* What stands before a block. */
-struct block {
-    size_t size;
-    char rest[64 - sizeof(size_t)];
-};
-
-static struct block *_Atomic returned;
-
-/* Pages of 2 MiB, where whole ones lie in the memory, are handed out and cleared sooner than 512 small ones each. */
-static void use_large_pages(void *memory, size_t size) {
-#ifdef MADV_HUGEPAGE
+void *ck_allocate_large(size_t size) {
     enum { PAGE = 2 << 20 };
-    uintptr_t first = ((uintptr_t)memory + PAGE - 1) / PAGE * PAGE, end = ((uintptr_t)memory + size) / PAGE * PAGE;
-    if (end > first) madvise((void *)first, end - first, MADV_HUGEPAGE);
+    size_t whole = (size + PAGE - 1) / PAGE * PAGE;
+    void *memory = aligned_alloc(PAGE, whole);
+#ifdef MADV_HUGEPAGE
+    if (memory) madvise(memory, whole, MADV_HUGEPAGE);
 #endif
-}
-
-void *ck_borrow_block(size_t size) {
-    struct block *block = atomic_exchange(&returned, NULL);
-    if (block && block->size >= size) return block + 1;
-    free(block);
-    block = aligned_alloc(64, sizeof(struct block) + (size + 63) / 64 * 64);
-    if (!block) return NULL;
-    use_large_pages(block, sizeof(struct block) + size);
-    block->size = size;
-    return block + 1;
-}
-
-void ck_return_block(void *memory) {
-    free(atomic_exchange(&returned, (struct block *)memory - 1));
+    return memory;
 }

@@ -12,9 +12,8 @@ enum { CK_LARGEST_KEPT = 32 << 20 };
 void ck_keep_freed_memory(void);
 
 /*
- * A block of memory that is too large for the C library to keep, aligned to 64 bytes, not initialised: the last one that
- * was returned, if it is large enough, whose pages need not be handed out and cleared again. One at most is kept.
- * Null when there is no memory.
+ * Memory that is too large for the C library to keep, not initialised, to be freed with `free`: in pages of 2 MiB where the
+ * system has them, which are handed out and cleared in a fraction of the time of 512 small ones each. Null when there is
+ * none.
  */
-void *ck_borrow_block(size_t size);
-void ck_return_block(void *memory);
+void *ck_allocate_large(size_t size);

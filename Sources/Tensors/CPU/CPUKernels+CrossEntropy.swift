@@ -28,7 +28,7 @@ extension CPUKernels {
     let isKept = !inPairs || options.gradientScale != nil
     let tiling = VocabularyTiling(
       inPairs ? .pairs : .panels, rows: count, vocabulary: vocabulary, width: table.shape[1])
-    withKept(isKept ? tiling.keptFloats : 0, inBlockOf: tiling.blockFloats) { kept in
+    withKept(isKept ? tiling.keptFloats : 0) { kept in
       for start in stride(from: 0, to: count, by: tiling.chunkRows) {
         let chunk = CrossEntropyChunk(
           rows: start..<min(count, start + tiling.chunkRows), hidden: hidden, table: table, ids: ids + start,
@@ -56,14 +56,12 @@ extension CPUKernels {
   }
 }
 
-/// Calls `body` with memory for `count` floats, not initialised. A large one is a block of `size` floats, if given, that
-/// serves the next call too, whatever its rows: of such a block, only what is written takes memory.
-private func withKept<Result>(
-  _ count: Int, inBlockOf size: Int?, _ body: (UnsafeMutablePointer<Float>) -> Result
-) -> Result {
-  guard let size, 4 * count > Int(CK_LARGEST_KEPT), let block = ck_borrow_block(4 * size) else {
+/// Calls `body` with memory for `count` floats, not initialised. It goes back to the system when the call ends: the backward
+/// pass needs as much for its own.
+private func withKept<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
+  guard 4 * count > Int(CK_LARGEST_KEPT), let memory = ck_allocate_large(4 * count) else {
     return withScratch(count, body)
   }
-  defer { ck_return_block(block) }
-  return body(block.assumingMemoryBound(to: Float.self))
+  defer { free(memory) }
+  return body(memory.assumingMemoryBound(to: Float.self))
 }

@@ -87,7 +87,7 @@ struct PanelTileProducts: TileProducts {
 }
 
 /// Products of bfloat16 pairs. Of a tile's logits, which stay in the cache, only weights are kept: e^(logit - the row's
-/// largest in this tile), times the soft cap's derivative, as bfloat16, in at most 256 MiB: 504 rows of a vocabulary of
+/// largest in this tile), times the soft cap's derivative, as bfloat16, in at most 160 MiB: 308 rows of a vocabulary of
 /// 262,144. Losses come from the float32 logits.
 ///
 /// The gradient of a logit is its weight times a factor of the row in this tile, rounded to bfloat16 as the gradient of any

@@ -11,16 +11,12 @@ struct VocabularyTiling {
   let tiles: Int, groups: Int
   /// Floats of memory for what is kept of a chunk's logits.
   let keptFloats: Int
-  /// Floats that are enough for any chunk of this vocabulary, if that memory is to stay for the next call: not beside
-  /// float32 weights, whose runs need the memory elsewhere.
-  let blockFloats: Int?
 
   init(_ products: Products, rows: Int, vocabulary: Int, width: Int) {
     let (most, rowBytes) = (Self.mostRows(products, vocabulary), Self.rowBytes(products, vocabulary))
     let (chunks, unit) = ((rows + most - 1) / most, Self.rowUnit(products))
     chunkRows = min(rows, ((rows + chunks - 1) / chunks + unit - 1) / unit * unit)
     keptFloats = chunkRows * rowBytes / 4
-    blockFloats = products == .panels ? nil : most * rowBytes / 4
     tileColumns = Self.tileColumns(products, vocabulary, width)
     tiles = (vocabulary + tileColumns - 1) / tileColumns
     // Each group has a sum of its own, [C, D]: at most 64 MiB of them, unless eight take more.
@@ -42,9 +38,9 @@ struct VocabularyTiling {
     tile * tileColumns..<min(vocabulary, (tile + 1) * tileColumns)
   }
 
-  /// Rows of the largest chunk: 128 MiB of float32 logits or 256 MiB of bfloat16 weights, but whole panels.
+  /// Rows of the largest chunk: 128 MiB of float32 logits or 160 MiB of bfloat16 weights, but whole panels.
   fileprivate static func mostRows(_ products: Products, _ vocabulary: Int) -> Int {
-    let limit = products == .panels ? 1 << 27 : 1 << 28
+    let limit = products == .panels ? 1 << 27 : 5 << 25
     return max(1, limit / rowBytes(products, vocabulary) / rowUnit(products)) * rowUnit(products)
   }
 
