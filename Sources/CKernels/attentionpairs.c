@@ -2,6 +2,12 @@
 
 #include "bfloat16.h"
 
+/*
+ * LEFT rows at a time: their scores over whole panels of keys, from the first that one of them sees to the last, then
+ * soft-max, then the sums. Left factors are read where they lie. In the backward pass probabilities and gradients of
+ * scores are also kept for the whole tile, the elements of two rows side by side: so they are the pairs of the products
+ * that sum over rows.
+ */
 enum { LEFT = CK_LEFT_LINES, RIGHT = CK_RIGHT_LINES, LANES = 16 };
 
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
@@ -58,12 +64,13 @@ BF16_INLINE void block_product(left_lines left, size_t rows, const uint32_t *rig
     }
 }
 
-#define CASE(n)                                                       \
-    case n:                                                           \
-        block_product(left, n, right, pairs, &target, column);        \
+#define CASE(n)                                                           \
+    case n:                                                               \
+        block_product(left, n, right, pairs, &target, column);            \
         break;
-#define CASES                                                                                                          \
-    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7) CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
+#define CASES                                                             \
+    CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7)               \
+    CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
 
 /* Up to LEFT rows whose pairs lie end to end, times right panels that lie `panel` pairs apart. */
 BF16_TARGET
@@ -107,7 +114,7 @@ BF16_INLINE __m512 exp_lanes(__m512 x) {
 BF16_INLINE void scale_and_cap(float *scores, size_t count, float scale, float cap) {
     if (cap > 0)
         for (size_t j = 0; j < count; j += LANES)
-            for (size_t lane = 0; lane < LANES; lane++) scores[j + lane] = cap * ck_tanh(scores[j + lane] * scale / cap);
+            for (size_t lane = j; lane < j + LANES; lane++) scores[lane] = cap * ck_tanh(scores[lane] * scale / cap);
     else
         for (size_t j = 0; j < count; j += LANES)
             _mm512_storeu_ps(scores + j, _mm512_mul_ps(_mm512_loadu_ps(scores + j), _mm512_set1_ps(scale)));

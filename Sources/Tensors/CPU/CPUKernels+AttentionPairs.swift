@@ -3,8 +3,8 @@ import CKernels
 // Attention by products of bfloat16 pairs. A sequence's keys and values are packed once for all its queries; each tile
 // of queries takes its scores, soft-max and sums in one call, 14 rows at a time, over the keys that those rows see.
 extension CPUKernels {
-  /// True where attention multiplies bfloat16 pairs: heads of whole panels, of 64 elements or more. The scores of
-  /// smaller heads cost more than their products, so that little is to be gained from rounded probabilities.
+  /// True where attention multiplies bfloat16 pairs: for heads of a multiple of 64 elements, as all published Gemma
+  /// models have. Smaller ones keep float32 products, which the model of configs/tiny was made with.
   func attendsInPairs(_ q: Tensor, _ layout: AttentionLayout) -> Bool {
     hasPairProducts && q.dtype == .bfloat16 && layout.headDim % 64 == 0
   }
@@ -166,13 +166,11 @@ private struct AttentionPairsBackward {
       group.packKeys(k, .columns, into: panels + values)
       withScratch(2 * count) { sums in
         sums.initialize(repeating: 0, count: 2 * count)
-        for queries in group.pairTiles {
-          var gradients = ck_attention_gradients()
-          (gradients.keys, gradients.values) = (UnsafePointer(panels), UnsafePointer(panels + keys))
-          gradients.key_columns = UnsafePointer(panels + values)
-          (gradients.d_keys, gradients.d_values) = (sums, sums + count)
-          run(queries, &gradients)
-        }
+        let shared = ck_attention_gradients(
+          q: nil, d_o: nil, keys: panels, values: panels + keys, key_columns: panels + values,
+          q_columns: nil, d_o_columns: nil, log_sum_exp: nil, log_sum_exp_stride: group.layout.headCount,
+          dq: nil, d_keys: sums, d_values: sums + count)
+        for queries in group.pairTiles { run(queries, shared) }
         store(sums, dK)
         store(sums + count, dV)
       }
@@ -180,11 +178,10 @@ private struct AttentionPairsBackward {
   }
 
   /// Adds one tile's share to the sums and writes its rows of dQ.
-  private func run(_ queries: Range<Int>, _ gradients: inout ck_attention_gradients) {
-    var (tile, all) = (group.tile(queries), gradients)
+  private func run(_ queries: Range<Int>, _ shared: ck_attention_gradients) {
+    var (tile, all) = (group.tile(queries), shared)
     let (width, size) = (group.layout.headDim, group.columnPanelSize(tile.rows))
     all.log_sum_exp = UnsafePointer(logSumExp.float32 + group.logSumExpIndex(queries.lowerBound))
-    all.log_sum_exp_stride = group.layout.headCount
     withScratch16(2 * size) { columns in
       (all.q_columns, all.d_o_columns) = (UnsafePointer(columns), UnsafePointer(columns + size))
       group.withRows(q, queries) { rows in
