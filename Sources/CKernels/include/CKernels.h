@@ -11,6 +11,7 @@ enum { CK_FLOAT32 = 0, CK_BFLOAT16 = 1 };
 #include "ck_bfloat16.h"
 #include "ck_lowrank.h"
 #include "ck_adamw.h"
+#include "ck_attention.h"
 #include "ck_check.h"
 #include "ck_memory.h"
 #include "ck_operations.h"

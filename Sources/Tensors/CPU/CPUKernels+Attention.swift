@@ -87,7 +87,10 @@ extension CPUKernels {
     layout.requireFit("attentionForward", q, k, v)
     let o = Tensor(uninitialized: q.shape, q.dtype)
     let logSumExp = Tensor(uninitialized: [q.rowCount, layout.headCount], .float32)
-    let work = attentionGroups(layout).flatMap { group in group.tiles.map { (group, $0) } }
+    let inPairs = attendsInPairs(q, layout)
+    if inPairs { attendInPairs(q, k, v, layout, o, logSumExp) }
+    let groups = attentionGroups(layout).filter { !inPairs || $0.segment.queryCount == 1 }
+    let work = groups.flatMap { group in group.tiles.map { (group, $0) } }
     parallel(work.count) { item in
       let (group, tile) = work[item]
       if group.segment.queryCount == 1 {

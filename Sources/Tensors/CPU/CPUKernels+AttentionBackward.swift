@@ -10,6 +10,9 @@ extension CPUKernels {
     precondition(
       dO.shape == q.shape && dO.dtype == q.dtype && logSumExp.shape == [q.rowCount, layout.headCount],
       "attentionBackward: dO \(dO.shape) \(dO.dtype), q \(q.shape) \(q.dtype), logSumExp \(logSumExp.shape)")
+    if attendsInPairs(q, layout) {
+      return attentionBackwardInPairs(dO, q, k, v, logSumExp: logSumExp, layout)
+    }
     let dQ = Tensor(zeros: q.shape, q.dtype)
     let dK = Tensor(zeros: k.shape, k.dtype)
     let dV = Tensor(zeros: v.shape, v.dtype)
