@@ -4,7 +4,7 @@ import CKernels
 // of queries takes its scores, soft-max and sums in one call, 14 rows at a time, over the keys that those rows see.
 extension CPUKernels {
   /// True where attention multiplies bfloat16 pairs: for heads of a multiple of 64 elements, as all published Gemma
-  /// models have. Smaller ones keep float32 products, which the model of configs/tiny was made with.
+  /// models have, which fill the panels. Smaller ones gain little and keep float32 products.
   func attendsInPairs(_ q: Tensor, _ layout: AttentionLayout) -> Bool {
     hasPairProducts && q.dtype == .bfloat16 && layout.headDim % 64 == 0
   }
