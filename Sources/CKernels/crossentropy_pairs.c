@@ -4,23 +4,6 @@
 
 enum { LANES = 16, LINES = CK_LEFT_LINES, ACROSS = 2 * CK_LEFT_LINES, PAIRS = CK_LEFT_LINES / 2 };
 
-/* e^x of x <= 0 as ck_exp computes it; 0 below -104, NaN for NaN. */
-BF16_INLINE __m512 exp_lanes(__m512 x) {
-    const __m512 shift = _mm512_set1_ps(0x1.8p23f);
-    x = _mm512_max_ps(_mm512_set1_ps(-104.0f), x);
-    __m512 n = _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(0x1.715476p0f), shift), shift);
-    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.62e400p-1f), x);
-    r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.7f7d1cp-20f), r);
-    __m512 p = _mm512_set1_ps(1.9875691500e-4f);
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3981999507e-3f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3334519073e-3f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665795894e-2f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666665459e-1f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.0000001201e-1f));
-    p = _mm512_add_ps(_mm512_fmadd_ps(_mm512_mul_ps(p, r), r, r), _mm512_set1_ps(1.0f));
-    return _mm512_scalef_ps(p, n);
-}
-
 /* The largest of a row's elements. NaN may be passed over. */
 BF16_INLINE float largest_lane(const float *x, size_t columns) {
     __m512 a = _mm512_set1_ps(x[0]), b = a;
@@ -35,7 +18,7 @@ BF16_INLINE float largest_lane(const float *x, size_t columns) {
 
 /* e^(x - most) of lanes, 0 of the others, and that added to *sum. */
 BF16_INLINE __m512 weight_lanes(const float *x, __mmask16 lanes, __m512 most, __m512 *sum) {
-    __m512 e = _mm512_maskz_mov_ps(lanes, exp_lanes(_mm512_sub_ps(_mm512_loadu_ps(x), most)));
+    __m512 e = _mm512_maskz_mov_ps(lanes, bf16_exp(_mm512_sub_ps(_mm512_loadu_ps(x), most)));
     *sum = _mm512_add_ps(*sum, e);
     return e;
 }

@@ -118,7 +118,8 @@ struct AttentionTests {
   }
 
   @Test func bfloat16AttentionRoundsOnce() {
-    let layout = packed([131, 67, 1], heads: 4, keyValueHeads: 2, headDim: 32, window: 100, softCap: 3)
+    // Heads that fill no panels: larger ones round probabilities too (AttentionPairsTests).
+    let layout = packed([131, 67, 1], heads: 4, keyValueHeads: 2, headDim: 24, window: 100, softCap: 3)
     for error in errors(layout, .bfloat16) { #expect(error < bfloat16Tolerance) }
   }
 

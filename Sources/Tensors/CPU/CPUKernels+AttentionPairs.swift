@@ -3,10 +3,10 @@ import CKernels
 // Attention by products of bfloat16 pairs. A sequence's keys and values are packed once for all its queries; each tile
 // of queries takes its scores, soft-max and sums in one call, 14 rows at a time, over the keys that those rows see.
 extension CPUKernels {
-  /// True where attention multiplies bfloat16 pairs: for heads of a multiple of 64 elements, as all published Gemma
-  /// models have, which fill the panels. Smaller ones gain little and keep float32 products.
+  /// True where attention multiplies bfloat16 pairs: for heads that fill whole right panels, as all published Gemma
+  /// models have.
   func attendsInPairs(_ q: Tensor, _ layout: AttentionLayout) -> Bool {
-    hasPairProducts && q.dtype == .bfloat16 && layout.headDim % 64 == 0
+    hasPairProducts && q.dtype == .bfloat16 && layout.headDim % Int(CK_RIGHT_LINES) == 0
   }
 
   /// o and log-sum-exp of all segments of more than one query.

@@ -92,24 +92,6 @@ static void multiply_columns(const uint32_t *x, size_t stride, size_t rows, cons
     }
 }
 
-/* e^x as `ck_exp` computes it. */
-BF16_INLINE __m512 exp_lanes(__m512 x) {
-    const __m512 shift = _mm512_set1_ps(0x1.8p23f);
-    x = _mm512_max_ps(_mm512_set1_ps(-104.0f), x);
-    x = _mm512_min_ps(_mm512_set1_ps(89.0f), x);
-    __m512 n = _mm512_sub_ps(_mm512_fmadd_ps(x, _mm512_set1_ps(0x1.715476p0f), shift), shift);
-    __m512 r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.62e400p-1f), x);
-    r = _mm512_fmadd_ps(n, _mm512_set1_ps(-0x1.7f7d1cp-20f), r);
-    __m512 p = _mm512_set1_ps(1.9875691500e-4f);
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.3981999507e-3f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(8.3334519073e-3f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(4.1665795894e-2f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(1.6666665459e-1f));
-    p = _mm512_fmadd_ps(p, r, _mm512_set1_ps(5.0000001201e-1f));
-    p = _mm512_add_ps(_mm512_fmadd_ps(_mm512_mul_ps(p, r), r, r), _mm512_set1_ps(1.0f));
-    return _mm512_scalef_ps(p, n);
-}
-
 /* scores = s: scaled, then capped. The count is a multiple of LANES. */
 BF16_INLINE void scale_and_cap(float *scores, size_t count, float scale, float cap) {
     if (cap > 0)
@@ -143,7 +125,7 @@ BF16_INLINE float softmax_row(const ck_attention_tile *t, row_columns c, float *
     for (size_t j = 0; j < c.count; j += LANES) most = _mm512_max_ps(_mm512_loadu_ps(scores + j), most);
     float max = _mm512_reduce_max_ps(most);
     for (size_t j = 0; j < c.count; j += LANES) {
-        __m512 e = exp_lanes(_mm512_sub_ps(_mm512_loadu_ps(scores + j), _mm512_set1_ps(max)));
+        __m512 e = bf16_exp(_mm512_sub_ps(_mm512_loadu_ps(scores + j), _mm512_set1_ps(max)));
         sums = _mm512_add_ps(sums, e);
         _mm512_storeu_ps(scores + j, e);
     }
@@ -203,7 +185,7 @@ BF16_INLINE float probabilities_row(const ck_attention_tile *t, row_columns c, f
     mask(scores, c);
     __m512 sums = _mm512_setzero_ps(), shift = _mm512_set1_ps(log_sum_exp);
     for (size_t j = 0; j < c.count; j += LANES) {
-        __m512 p = exp_lanes(_mm512_sub_ps(_mm512_loadu_ps(scores + j), shift));
+        __m512 p = bf16_exp(_mm512_sub_ps(_mm512_loadu_ps(scores + j), shift));
         sums = _mm512_fmadd_ps(p, _mm512_loadu_ps(d_scores + j), sums);
         _mm512_storeu_ps(scores + j, p);
     }
