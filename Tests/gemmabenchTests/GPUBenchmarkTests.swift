@@ -35,6 +35,8 @@ struct GPUBenchmarkTests {
       let child = try gpu(["--libraries", simulated.folder], in: folder)
       let text = String(decoding: child.output, as: UTF8.self)
       #expect(!text.contains("not measured"), "\(text)")
+      let lean = "| full, stochastic rounding, without checkpointing, 16 at once | peak device memory, GB |"
+      #expect(text.contains(lean))
       let file = "\(folder)/out/results.json"
       let tables = try JSONValue(parsing: readFile(file), file: file).objectValue?["tables"]?.arrayValue ?? []
       #expect(

@@ -61,9 +61,12 @@ struct DeviceMeasurements {
   }
 
   /// Training steps over all sequences of the workload, the first few not counted.
-  func training(_ trained: TrainedParameters, merged: Bool, checkpointing: Bool) throws -> JSONObject {
+  func training(
+    _ trained: TrainedParameters, merged: Bool, checkpointing: Bool, update: AdamW.LowPrecisionUpdate
+  ) throws -> JSONObject {
     let training = ModelTraining(
-      try model(writable: trained == .all), trained, kernels, passes: merged ? 1 : workload.passes)
+      try model(writable: trained == .all), trained, kernels, passes: merged ? 1 : workload.passes,
+      update: update)
     let steps = workload.steps(vocabulary: sizes.vocabSize, merged: merged)
     let warmUp = min(3, steps.count - 1)
     _ = try train(training, steps[..<warmUp], checkpointing)

@@ -24,6 +24,7 @@ struct MeasureGPUCommand: ParsableCommand {
   @Option var rows = 1
   @Flag var merged = false
   @Flag var checkpointing = false
+  @Flag var stochastic = false
   @Flag var quick = false
 
   func run() throws {
@@ -44,7 +45,11 @@ struct MeasureGPUCommand: ParsableCommand {
     case .agreement: return try device.agreement()
     case .train:
       let trained: TrainedParameters = method == "full" ? .all : .adapters
-      return [try device.training(trained, merged: merged, checkpointing: checkpointing)]
+      let update: AdamW.LowPrecisionUpdate =
+        stochastic ? .stochastic(RandomKey(seed: 42, stream: 1)) : .master
+      return [
+        try device.training(trained, merged: merged, checkpointing: checkpointing, update: update)
+      ]
     case .decode: return [try device.decoding(rows: rows)]
     case .firstStep: return [try device.firstStep()]
     }
