@@ -146,7 +146,10 @@ VNNI_INLINE void screen_panels(const ck_screen *s, size_t row, size_t panels, si
             UNROLLED
             for (size_t p = 0; p < panels; p++) {
                 quads[p] = _mm512_loadu_si512(panel + p * panel_size);
-                if (first == 0) _mm_prefetch((const char *)panel + (p + panels) * panel_size, _MM_HINT_T0);
+                /* The first group asks for the next panels, the second for those after them, further away. */
+                const char *next = (const char *)panel + (p + panels) * panel_size;
+                if (first == 0) _mm_prefetch(next, _MM_HINT_T0);
+                else if (first == CK_QUERY_GROUP) _mm_prefetch(next + panels * panel_size, _MM_HINT_T1);
             }
             panel += 4 * CK_CODE_ROWS;
             UNROLLED
