@@ -42,16 +42,33 @@ libraries() {
 }
 
 copy_libraries() {
-  local program library file
+  local program
   mkdir -p "$folder/lib" "$folder/licences"
-  for program in "${programs[@]}"; do
-    while read -r library file _; do
-      [[ $file == /* ]] || fail "$program: needs $library, which is not on this machine"
-      [[ $(readlink -f "$file") == "$PWD/$folder/lib/"* ]] && continue
-      install -m 644 "$(readlink -f "$file")" "$folder/lib/$library"
-      copy_licence "$file"
-    done < <(libraries "$folder/bin/$program")
-  done
+  # The programs load it while they run: no header names it.
+  copy_library libopenblas.so.0 "$(openblas)"
+  copy_needed "$folder/lib/libopenblas.so.0"
+  for program in "${programs[@]}"; do copy_needed "$folder/bin/$program"; done
+}
+
+# The file that a program which loads OpenBLAS gets.
+openblas() {
+  local folders
+  folders=$(pkg-config --variable=libdir openblas) && [[ -e $folders/libopenblas.so.0 ]] ||
+    fail "libopenblas.so.0: not found where pkg-config says that OpenBLAS is"
+  printf '%s\n' "$folders/libopenblas.so.0"
+}
+
+copy_library() { # NAME FILE
+  install -m 644 "$(readlink -f "$2")" "$folder/lib/$1"
+  copy_licence "$2"
+}
+
+copy_needed() { # PROGRAM_OR_LIBRARY
+  local library file
+  while read -r library file _; do
+    [[ $file == /* ]] || fail "$1: needs $library, which is not on this machine"
+    [[ $(readlink -f "$file") == "$PWD/$folder/lib/"* ]] || copy_library "$library" "$file"
+  done < <(libraries "$1")
 }
 
 copy_licence() {

@@ -36,24 +36,26 @@ package enum ComputeDevice {
   private static func chosen(
     _ run: RunConfiguration, open: (CUDALibraries) throws -> ComputeDevice
   ) throws -> ComputeDevice {
-    func cpu(_ reason: String?) -> ComputeDevice {
+    func cpu(_ reason: String?) throws -> ComputeDevice {
+      try CPUKernels.prepareProcess()
       let threads = run.threads ?? ProcessInfo.processInfo.activeProcessorCount
       return .cpu(CPUKernels(threads: threads), reason: reason)
     }
-    if run.device == .cpu { return cpu(nil) }
+    if run.device == .cpu { return try cpu(nil) }
     if let folder = run.cuda.libraries, !isDirectory(folder) {
       throw Fault(.missing, file: folder, "no such folder; cuda.libraries names it")
     }
     do {
       return try open(CUDALibraries(places: .standard(folder: run.cuda.libraries)))
     } catch let fault as Fault where run.device == .auto {
-      return cpu(fault.message.hasPrefix("cuda: ") ? String(fault.message.dropFirst(6)) : fault.message)
+      return try cpu(fault.message.hasPrefix("cuda: ") ? String(fault.message.dropFirst(6)) : fault.message)
     }
   }
 
-  /// What the log says beside the kernels' summary: why there is no GPU.
+  /// What the log says beside the kernels' summary: why these kernels compute, and why there is no GPU.
   package var notes: [String] {
-    if case .cpu(_, let reason?) = self { ["no GPU is used: \(reason)"] } else { [] }
+    guard case .cpu(let kernels, let reason) = self else { return [] }
+    return (reason.map { ["no GPU is used: \($0)"] } ?? []) + kernels.notes
   }
 
   /// For a plan: the device, and the libraries that were found with it.

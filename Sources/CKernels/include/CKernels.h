@@ -15,5 +15,6 @@ enum { CK_FLOAT32 = 0, CK_BFLOAT16 = 1 };
 #include "ck_check.h"
 #include "ck_memory.h"
 #include "ck_operations.h"
+#include "ck_processor.h"
 #include "ck_screen.h"
 #include "ck_team.h"

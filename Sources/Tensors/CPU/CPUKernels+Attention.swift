@@ -1,5 +1,4 @@
 import CKernels
-import COpenBLAS
 
 /// The attention of one group of query heads, those that share a key/value head, in one segment.
 ///
@@ -136,7 +135,7 @@ extension CPUKernels {
     let scores = Tensor(uninitialized: [rows, keys.count], .float32)
     group.loadQueries(q, tile, queries.float32)
     group.loadKeys(k, keys, panel.float32)
-    product(queries, CblasNoTrans, panel, CblasTrans, 0, scores)
+    product(.stored(queries), .transposed(panel), .replacing, scores)
     // 1 / sum of each row's e^(score - max): applied to the output, which is shorter than the row.
     let factors = Tensor(uninitialized: [rows], .float32)
     for (row, query) in tile.enumerated() {
@@ -148,7 +147,7 @@ extension CPUKernels {
       }
     }
     group.loadKeys(v, keys, panel.float32)
-    product(scores, CblasNoTrans, panel, CblasNoTrans, 0, queries)
+    product(.stored(scores), .stored(panel), .replacing, queries)
     for (row, query) in tile.enumerated() {
       for head in 0..<groupSize {
         let line = row * groupSize + head
@@ -179,14 +178,9 @@ extension CPUKernels {
     ck_convert(output, Int32(CK_FLOAT32), 1, group.queryBytes(o, 0), o.dtype.elementType, rows.rowLength)
   }
 
-  /// c = op(a) · op(b) + beta · c of float32 matrices, on this thread.
-  func product(
-    _ a: Tensor, _ transposeA: CBLAS_TRANSPOSE, _ b: Tensor, _ transposeB: CBLAS_TRANSPOSE, _ beta: Float,
-    _ c: Tensor
-  ) {
-    let depth = transposeA == CblasNoTrans ? a.shape[1] : a.shape[0]
-    cblas_sgemm(
-      CblasRowMajor, transposeA, transposeB, blasint(c.shape[0]), blasint(c.shape[1]), blasint(depth), 1,
-      a.float32, blasint(a.shape[1]), b.float32, blasint(b.shape[1]), beta, c.float32, blasint(c.shape[1]))
+  /// c = op(a) · op(b), or that added to c, of float32 matrices, on this thread.
+  func product(_ a: Operand, _ b: Operand, _ store: Store, _ c: Tensor) {
+    let size = ProductSize(rows: c.shape[0], columns: c.shape[1], inner: a.columnCount)
+    size.multiply(Panel(a), Panel(b), 1, store, c.float32, stride: c.shape[1])
   }
 }

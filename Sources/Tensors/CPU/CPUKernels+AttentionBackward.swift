@@ -1,5 +1,4 @@
 import CKernels
-import COpenBLAS
 
 extension CPUKernels {
   package func attentionBackward(
@@ -62,12 +61,12 @@ private struct AttentionBackwardPass {
     group.loadQueries(dO, tile, dOutput.float32)
     let scores = Tensor(uninitialized: [shape[0], range.count], .float32)
     let dScores = Tensor(uninitialized: [shape[0], range.count], .float32)
-    kernels.product(queries, CblasNoTrans, keys.rows(range), CblasTrans, 0, scores)
-    kernels.product(dOutput, CblasNoTrans, values.rows(range), CblasTrans, 0, dScores)
+    kernels.product(.stored(queries), .transposed(keys.rows(range)), .replacing, scores)
+    kernels.product(.stored(dOutput), .transposed(values.rows(range)), .replacing, dScores)
     softmaxBackward(tile, range, logSumExp, scores, dScores)
-    kernels.product(scores, CblasTrans, dOutput, CblasNoTrans, 1, dValues.rows(range))
-    kernels.product(dScores, CblasTrans, queries, CblasNoTrans, 1, dKeys.rows(range))
-    kernels.product(dScores, CblasNoTrans, keys.rows(range), CblasNoTrans, 0, dOutput)
+    kernels.product(.transposed(scores), .stored(dOutput), .adding, dValues.rows(range))
+    kernels.product(.transposed(dScores), .stored(queries), .adding, dKeys.rows(range))
+    kernels.product(.stored(dScores), .stored(keys.rows(range)), .replacing, dOutput)
     let width = group.groupSize * group.layout.headDim
     for (row, query) in tile.enumerated() {
       store(dOutput.float32 + row * width, group.queryBytes(dQ, query), dQ.dtype, width)

@@ -1,5 +1,4 @@
 import CKernels
-import COpenBLAS
 
 extension CPUKernels {
   /// c = scale · op(a) · op(b), or that added to c: `MK, KN -> MN`, any mix of float32 and bfloat16.
@@ -194,6 +193,18 @@ struct Panel {
   /// First element, distance of stored rows in elements, and whether those rows are the matrix's columns.
   let elements: UnsafePointer<Float>, stride: Int, isTransposed: Bool
 
+  /// All of a float32 operand.
+  init(_ operand: Operand) {
+    let factor = Factor(operand)
+    precondition(factor.isWide, "Panel: operand of \(operand.tensor.dtype); expected float32")
+    self = factor.panel(0..<operand.rowCount, 0..<operand.columnCount, scratch: operand.tensor.float32)
+  }
+
+  /// A matrix whose stored rows lie `stride` elements apart.
+  init(elements: UnsafePointer<Float>, stride: Int, isTransposed: Bool) {
+    (self.elements, self.stride, self.isTransposed) = (elements, stride, isTransposed)
+  }
+
   /// The same from row `first` on.
   func rows(_ first: Int) -> Panel {
     Panel(
@@ -210,10 +221,7 @@ struct ProductSize {
   func multiply(
     _ a: Panel, _ b: Panel, _ scale: Float, _ store: Store, _ c: UnsafeMutablePointer<Float>, stride: Int
   ) {
-    cblas_sgemm(
-      CblasRowMajor, a.isTransposed ? CblasTrans : CblasNoTrans, b.isTransposed ? CblasTrans : CblasNoTrans,
-      Int32(rows), Int32(columns), Int32(inner), scale, a.elements, Int32(max(1, a.stride)), b.elements,
-      Int32(max(1, b.stride)), store == .adding ? 1 : 0, c, Int32(stride))
+    OpenBLAS.current.multiply(self, a, b, scale: scale, beta: store == .adding ? 1 : 0, c, stride: stride)
   }
 }
 

@@ -1,5 +1,4 @@
 import CKernels
-import COpenBLAS
 
 /// Kernels on the processor: OpenBLAS for matrix products, CKernels for the loops around them.
 ///
@@ -11,27 +10,36 @@ package struct CPUKernels {
   /// True when products of two bfloat16 factors are computed here and not by OpenBLAS.
   package let hasPairProducts: Bool
 
-  /// Kernels on up to `threads` workers. For the whole process, switches OpenBLAS's own threads off, and keeps some freed
-  /// memory for the next step.
+  /// Kernels on up to `threads` workers.
   package init(threads: Int, products: ProductChoice = .automatic) {
     self.threads = max(1, threads)
-    hasPairProducts = products == .automatic && ck_has_bfloat16_products() != 0
-    openblas_set_num_threads(1)
-    ck_keep_freed_memory()
+    hasPairProducts = products == .automatic && OwnProducts.areOn
+    Self.keepFreedMemory
   }
+
+  /// Makes the process ready to compute: loads OpenBLAS. Without this call the first use does it, and traps where it
+  /// fails.
+  /// - Throws: `Fault` .unavailable where there is no OpenBLAS, or none that computes right; .usage for a value of
+  ///   GEMMATUNE_OWN_KERNELS that means nothing.
+  package static func prepareProcess() throws {
+    try OwnProducts.requireKnownSetting()
+    _ = try OpenBLAS.shared.get()
+  }
+
+  /// Some freed memory is kept for the next step, in the whole process.
+  private static let keepFreedMemory: Void = ck_keep_freed_memory()
 
   /// Such as "own bfloat16 products (AVX512_BF16), OpenBLAS 0.3.21 (Haswell) for float32, AVX-512, 2 threads", or
   /// "OpenBLAS 0.3.21 (Haswell), AVX2, 1 thread".
   package var summary: String {
-    let version = String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(
-      separator: " ")
-    let core = String(cString: openblas_get_corename())
+    let name = OpenBLAS.current.name
     let vectors = String(cString: ck_vector_name())
-    let library =
-      hasPairProducts
-      ? "own bfloat16 products (AVX512_BF16), \(version) (\(core)) for float32" : "\(version) (\(core))"
+    let library = hasPairProducts ? "own bfloat16 products (AVX512_BF16), \(name) for float32" : name
     return "\(library), \(vectors), \(threads) thread\(threads == 1 ? "" : "s")"
   }
+
+  /// Why these kernels compute and no others, a line each.
+  package var notes: [String] { [OpenBLAS.current.reason] + OwnProducts.notes }
 
   /// Runs `body` for each tile, on the workers; returns when all are done. Each tile must write memory of its own.
   func parallel(_ tiles: Int, _ body: (Int) -> Void) {
