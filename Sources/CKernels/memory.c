@@ -23,6 +23,17 @@ void ck_keep_freed_memory(void) {}
 
 #endif
 
+static void (*on_exhaustion)(size_t) = NULL;
+
+void ck_on_exhaustion(void (*handler)(size_t bytes)) { on_exhaustion = handler; }
+
+void *ck_allocate(size_t size, size_t alignment) {
+    void *memory = NULL;
+    if (posix_memalign(&memory, alignment, size) == 0) return memory;
+    if (on_exhaustion) on_exhaustion(size);
+    abort();
+}
+
 void *ck_allocate_large(size_t size) {
     enum { PAGE = 2 << 20 };
     size_t whole = (size + PAGE - 1) / PAGE * PAGE;

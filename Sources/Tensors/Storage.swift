@@ -1,3 +1,4 @@
+import CKernels
 import Glibc
 
 /// Where the bytes of a tensor live.
@@ -28,10 +29,9 @@ package final class Storage {
     return pointer
   }
 
-  /// Owned host memory, aligned to 64 bytes, not initialised.
+  /// Owned host memory, aligned to 64 bytes, not initialised. Without memory, see `MemoryExhaustion`.
   package init(byteCount: Int) {
-    address = UInt(
-      bitPattern: UnsafeMutableRawPointer.allocate(byteCount: max(byteCount, 64), alignment: 64))
+    address = UInt(bitPattern: ck_allocate(max(byteCount, 64), 64))
     self.byteCount = byteCount
     place = .host
     owner = nil
@@ -57,6 +57,6 @@ package final class Storage {
   package var isReadOnly: Bool { place == .host && owner != nil }
 
   deinit {
-    if owner == nil { bytes.deallocate() }
+    if owner == nil { free(bytes) }
   }
 }

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Files
+import FoundationEssentials
 import Glibc
+import Tensors
 
 /// The root of the benchmark's command line.
 @main
@@ -16,6 +18,7 @@ struct Gemmabench: ParsableCommand {
   static func main() {
     do {
       var command = try parseAsRoot()
+      try CPUKernels.prepareProcess(threads: ProcessInfo.processInfo.activeProcessorCount)
       try command.run()
     } catch let fault as Fault {
       note("error: \(fault.message)")

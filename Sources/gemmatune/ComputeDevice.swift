@@ -37,8 +37,8 @@ package enum ComputeDevice {
     _ run: RunConfiguration, open: (CUDALibraries) throws -> ComputeDevice
   ) throws -> ComputeDevice {
     func cpu(_ reason: String?) throws -> ComputeDevice {
-      try CPUKernels.prepareProcess()
       let threads = run.threads ?? ProcessInfo.processInfo.activeProcessorCount
+      try CPUKernels.prepareProcess(threads: threads)
       return .cpu(CPUKernels(threads: threads), reason: reason)
     }
     if run.device == .cpu { return try cpu(nil) }
@@ -71,7 +71,11 @@ package enum ComputeDevice {
   /// The memory that a run may take.
   /// - Throws: `Fault` .unavailable when the device does not tell.
   package func memory(_ run: RunConfiguration) throws -> MemoryRoom {
-    guard case .cuda(_, let device) = self else { return .machine }
+    let device: CUDADevice
+    switch self {
+    case .cpu(let kernels, _): return .machine(threads: kernels.threads)
+    case .cuda(_, let found): device = found
+    }
     let free: Int
     do {
       free = try device.memoryInfo().free
@@ -123,12 +127,18 @@ package struct MemoryRoom: Equatable, Sendable {
   /// Where.
   var place: Place { deviceTotal == nil ? .host : .device }
 
-  /// Main memory. What is free may grow while a run waits for it; what there is does not.
-  package static var machine: MemoryRoom {
-    let total = ProcessMemory.totalBytes
+  /// Main memory, or the addresses that a limit leaves this process, where they are fewer. What is free may grow while a
+  /// run waits for it; what there is does not.
+  package static func machine(threads: Int) -> MemoryRoom {
+    let total = ProcessMemory.totalBytes ?? .max
+    let free = ProcessMemory.availableBytes
+    if let addresses = AddressSpace.available(besideWorkers: threads), addresses < total {
+      return MemoryRoom(
+        bytes: addresses, available: min(free, addresses),
+        name: "the limit on addresses (ulimit -v) leaves this process \(MemoryPlan.shown(addresses))")
+    }
     return MemoryRoom(
-      bytes: total ?? .max, available: ProcessMemory.availableBytes,
-      name: "this machine has \(MemoryPlan.shown(total ?? .max))")
+      bytes: total, available: free, name: "this machine has \(MemoryPlan.shown(total))")
   }
 }
 

@@ -30,7 +30,7 @@ enum ComputeStage {
   }
 
   /// The settings that need less memory for this part.
-  fileprivate func remedy(_ run: RunConfiguration) -> String {
+  fileprivate func remedy(_ run: RunConfiguration, or others: String) -> String {
     var settings: [String] = []
     switch self {
     case .weights, .saving:
@@ -48,16 +48,24 @@ enum ComputeStage {
       if run.train.perDeviceBatchSize > 1 { settings.append("a smaller train.per_device_batch_size") }
     case .answering:
       if run.evaluation.batchSize > 1 { settings.append("a smaller evaluation.batch_size") }
+      settings.append("a smaller evaluation.max_new_tokens")
     }
-    let others = "end other programs that use the device"
     return settings.isEmpty ? others : "set \(settings.joined(separator: " or ")), or \(others)"
+  }
+
+  /// What a person is told of `bytes` of main memory that cannot be had.
+  func exhausted(_ bytes: Int, _ run: RunConfiguration) -> Fault {
+    let words = [place(.outOfMemory), "memory: \(MemoryPlan.shown(bytes)) more cannot be had"]
+    return Fault(
+      .unavailable, words.compactMap { $0 }.joined(separator: ": "),
+      hint: remedy(run, or: "end other programs"))
   }
 
   /// What a person is told of a failed call.
   fileprivate func fault(_ error: CUDAError, _ run: RunConfiguration) -> Fault {
     let message = [place(error.kind), error.description].compactMap { $0 }.joined(separator: ": ")
     switch error.kind {
-    case .outOfMemory: return Fault(.unavailable, message, hint: remedy(run))
+    case .outOfMemory: return Fault(.unavailable, message, hint: remedy(run, or: "end other programs that use the device"))
     case .deviceLost:
       return Fault(
         .unavailable, message,

@@ -15,6 +15,7 @@ struct Gemmatune: ParsableCommand {
     // A closed pipe must show up as a failed write, not end the process.
     signal(SIGPIPE, SIG_IGN)
     Console.holdStandardStreams()
+    WorkUnderWay.endProcessOnExhaustion()
     do {
       var command = try parseAsRoot()
       try command.run()

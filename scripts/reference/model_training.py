@@ -2,7 +2,8 @@
 
 13 examples, 2 in a micro-batch and 2 micro-batches in a step give 4 steps an epoch, the last of them with one
 micro-batch of a single example; 5 epochs make 20 steps. File order, right padding, float32, torch's AdamW. The weight
-decay is large so that it shows: `runs` fails unless each broken rule moves a loss by 10 times the tolerance of 1e-4.
+decay is large so that it shows: `runs` fails unless each broken rule moves a loss by 10 times the tolerance of 1e-4, and
+a gradient norm by 10 times that of 1e-3.
 """
 
 import tempfile
@@ -19,7 +20,7 @@ SETTINGS = dict(
     adam_beta1=0.9, adam_beta2=0.999, adam_epsilon=1e-8, optim="adamw_torch", logging_steps=1, seed=42,
 )
 LEARNING_RATES = {"full": 1e-3, "lora": 5e-3}
-FLOOR = 1e-3
+FLOORS = {"loss": 1e-3, "gradient_norm": 1e-2}
 Trainer = transformers.Trainer
 
 
@@ -89,12 +90,12 @@ def nudged(model, seed):
     return model
 
 
-def relative_spread(a, b):
-    return max(abs(x - y) / abs(x) for x, y in zip(a["loss"], b["loss"]))
+def relative_spread(a, b, column):
+    return max(abs(x - y) / abs(x) for x, y in zip(a[column], b[column]))
 
 
-def sensitivities(method, log, again):
-    """{broken rule: largest relative change of a loss}; `again` trains anew with changed settings."""
+def broken_rules(method, again):
+    """{broken rule: what is logged then}; `again` trains anew with changed settings."""
     table = {
         "weight_decay_removed": again(weight_decay=0.0),
         "clipping_removed": again(max_grad_norm=0.0),
@@ -107,8 +108,13 @@ def sensitivities(method, log, again):
         every_name = lambda _, model: [name for name, _ in model.named_parameters()]
         with mock.patch.object(Trainer, "get_decay_parameter_names", every_name):
             table["norms_decayed"] = again()
-    table = {rule: relative_spread(log, changed) for rule, changed in table.items()}
-    assert min(table.values()) > FLOOR, table
+    return table
+
+
+def sensitivities(log, broken, column):
+    """{broken rule: largest relative change of a value of the column}."""
+    table = {rule: relative_spread(log, changed, column) for rule, changed in broken.items()}
+    assert min(table.values()) > FLOORS[column], table
     return table
 
 
@@ -126,7 +132,11 @@ def runs(build, adapter, data, seed):
         for step, window in ((0, data[0:4]), (1, data[4:8])):
             expected = token_mean(new().eval(), window)
             assert abs(log["loss"][step] - expected) < 2e-6 * expected, (log["loss"][step], expected)
-        spread = relative_spread(log, again(nudged(new(), seed)))
+        other, broken = again(nudged(new(), seed)), broken_rules(method, again)
+        spread = relative_spread(log, other, "loss")
         assert spread < 5e-6, spread
-        result[method] = {**log, "rounding_spread": spread, "sensitivities": sensitivities(method, log, again)}
+        result[method] = {
+            **log, "rounding_spread": spread, "sensitivities": sensitivities(log, broken, "loss"),
+            "norm_rounding_spread": relative_spread(log, other, "gradient_norm"),
+            "norm_sensitivities": sensitivities(log, broken, "gradient_norm")}
     return result

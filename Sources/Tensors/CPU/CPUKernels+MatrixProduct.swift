@@ -1,4 +1,5 @@
 import CKernels
+import Glibc
 
 extension CPUKernels {
   /// c = scale · op(a) · op(b), or that added to c: `MK, KN -> MN`, any mix of float32 and bfloat16.
@@ -227,7 +228,7 @@ struct ProductSize {
 
 /// Calls `body` with memory for `count` floats, aligned to 64 bytes, not initialised.
 func withScratch<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
-  let bytes = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * 4), alignment: 64)
-  defer { bytes.deallocate() }
+  guard let bytes = ck_allocate(max(64, count * 4), 64) else { preconditionFailure("withScratch: no memory") }
+  defer { free(bytes) }
   return body(bytes.assumingMemoryBound(to: Float.self))
 }

@@ -17,12 +17,13 @@ package struct CPUKernels {
     Self.keepFreedMemory
   }
 
-  /// Makes the process ready to compute: loads OpenBLAS. Without this call the first use does it, and traps where it
-  /// fails.
-  /// - Throws: `Fault` .unavailable where there is no OpenBLAS, or none that computes right; .usage for a value of
-  ///   GEMMATUNE_OWN_KERNELS that means nothing.
-  package static func prepareProcess() throws {
+  /// Makes the process ready to compute on so many workers: loads OpenBLAS. Without this call the first use does it, and
+  /// traps where it fails.
+  /// - Throws: `Fault` .unavailable where there is no OpenBLAS, none that computes right, or not the addresses that it
+  ///   takes; .usage for a value of GEMMATUNE_OWN_KERNELS that means nothing.
+  package static func prepareProcess(threads: Int) throws {
     try OwnProducts.requireKnownSetting()
+    try AddressSpace.requireRoom(forWorkers: threads)
     _ = try OpenBLAS.shared.get()
   }
 

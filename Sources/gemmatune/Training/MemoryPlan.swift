@@ -163,6 +163,6 @@ struct MemoryDemand {
 }
 
 /// A product of sizes; what no machine has is as good as 10¹⁸.
-private func product(_ factors: Int...) -> Int {
+func product(_ factors: Int...) -> Int {
   Int(min(factors.reduce(1.0) { $0 * Double($1) }, 1e18))
 }
