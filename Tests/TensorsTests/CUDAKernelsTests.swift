@@ -269,6 +269,20 @@ import Testing
     }
   }
 
+  @Test(arguments: types) func aLogitThatIsNotFiniteLeavesNoId(dtype: DType) throws {
+    let hidden = randomTensor([5, 32], dtype, seed: 1, scale: 1)
+    let table = randomTensor([301, 32], dtype, seed: 2, scale: 1)
+    for (row, element) in [(1, Float.nan), (2, .infinity), (4, -.infinity)] {
+      if dtype == .float32 { hidden.float32[row * 32 + 9] = element }
+      if dtype == .bfloat16 { hidden.bfloat16[row * 32 + 9] = UInt16(element.bitPattern >> 16) }
+    }
+    let gpu = simulated.kernels
+    let ids = gpu.onHost(gpu.argmaxLogits(gpu.placed(hidden), VocabularyTable(gpu.placed(table)))).ints
+    try gpu.check()
+    #expect(ids == cpu.argmaxLogits(hidden, VocabularyTable(table)).ints)
+    #expect(ids.map { $0 < 0 } == [false, true, true, false, true])
+  }
+
   /// cuBLASLt takes the gradient where it lies: the memory that a second copy would take is never asked for.
   @Test func gradientOfTheLogitsNeedsNoMemoryOfItsOwn() throws {
     let gpu = simulated.kernels
