@@ -17,6 +17,8 @@ package struct RunFacts: Equatable, Sendable {
   package var steps: Int
   /// Parameters of the base model, and those that were trained.
   package var baseParameters: Int, trainableParameters: Int
+  /// Rows of the embedding; nil where the file does not say.
+  package var vocabularySize: Int?
 
   /// The file's name in the folder of the weights.
   package static let fileName = "gemmatune.json"
@@ -24,7 +26,7 @@ package struct RunFacts: Equatable, Sendable {
   /// All of it.
   package init(
     promptHash: String, baseModel: String, method: String, kernels: String, place: Place, steps: Int,
-    baseParameters: Int, trainableParameters: Int
+    baseParameters: Int, trainableParameters: Int, vocabularySize: Int? = nil
   ) {
     self.promptHash = promptHash
     self.baseModel = baseModel
@@ -34,6 +36,7 @@ package struct RunFacts: Equatable, Sendable {
     self.steps = steps
     self.baseParameters = baseParameters
     self.trainableParameters = trainableParameters
+    self.vocabularySize = vocabularySize
   }
 
   /// Reads the facts in a folder of finished weights.
@@ -64,15 +67,18 @@ package struct RunFacts: Equatable, Sendable {
       promptHash: try text("prompt_hash"), baseModel: try text("base_model"), method: try text("method"),
       kernels: try text("kernels"), place: try place(),
       steps: try number("steps"), baseParameters: try number("base_parameters"),
-      trainableParameters: try number("trainable_parameters"))
+      trainableParameters: try number("trainable_parameters"),
+      vocabularySize: try object?["vocabulary_size"].map { _ in try number("vocabulary_size") })
   }
 
   /// The file's content.
   package var json: JSONValue {
-    .object([
+    var object: JSONObject = [
       "prompt_hash": .string(promptHash), "base_model": .string(baseModel), "method": .string(method),
       "kernels": .string(kernels), "device": .string(place == .device ? "cuda" : "cpu"), "steps": .int(steps),
       "base_parameters": .int(baseParameters), "trainable_parameters": .int(trainableParameters),
-    ])
+    ]
+    object["vocabulary_size"] = vocabularySize.map { .int($0) }
+    return .object(object)
   }
 }

@@ -61,6 +61,10 @@ package struct StudyReport: Sendable {
     if let curve = run.training, curve.finalLoss == nil {
       notes.append("\(run.name) has losses among its last steps that are not finite.")
     }
+    if run.state == .finished {
+      let verdicts = run.training?.verdicts(vocabularySize: run.facts?.vocabularySize) ?? []
+      notes += verdicts.map { $0.note(run.name) }
+    }
     if let trained = run.facts?.promptHash, let asked = run.evaluation?.promptHash, trained != asked {
       notes.append(
         "\(run.name) was evaluated with another prompt (\(asked)) than it was trained with (\(trained)).")

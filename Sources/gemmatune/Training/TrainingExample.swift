@@ -35,11 +35,13 @@ package struct TrainingData: Equatable, Sendable {
   /// Encodes the problems of a configuration.
   ///
   /// `loss_on: all` makes every token but the first a target. Throws a `Fault` naming file and line for an example over
-  /// `train.max_length` (unless it is to be dropped or cut) and for one without targets.
+  /// `train.max_length` or the model's `positions` (unless it is to be dropped or cut) and for one without targets.
   package init(
-    _ problems: [Problem], _ prompt: Prompt, _ configuration: RunConfiguration, file: String
+    _ problems: [Problem], _ prompt: Prompt, _ configuration: RunConfiguration, file: String, positions: Int
   ) throws {
-    let limit = configuration.train.maxLength
+    let limit = min(configuration.train.maxLength, positions)
+    let key = limit < configuration.train.maxLength ? "max_position_embeddings" : "train.max_length"
+    let advice = "set data.overlong=drop or data.overlong=truncate"
     for problem in problems {
       let question = prompt.encodedPrompt(for: problem.question)
       var example = TrainingExample(
@@ -56,15 +58,15 @@ package struct TrainingData: Equatable, Sendable {
         case .error:
           throw Fault(
             .badData, file: file, line: problem.id + 1,
-            "the example has \(example.tokens.count) tokens; expected at most train.max_length = \(limit)",
-            hint: "set data.overlong=drop or data.overlong=truncate, or raise train.max_length")
+            "the example has \(example.tokens.count) tokens; expected at most \(key) = \(limit)",
+            hint: limit == positions ? advice : "\(advice), or raise train.max_length")
         }
       }
       guard example.targetCount > 0 else {
         throw Fault(
           .badData, file: file, line: problem.id + 1,
-          "the example has no target tokens within train.max_length = \(limit)",
-          hint: "raise train.max_length, or set data.overlong=drop")
+          "the example has no target tokens within \(key) = \(limit)",
+          hint: (limit == positions ? "" : "raise train.max_length, or ") + "set data.overlong=drop")
       }
       examples.append(example)
     }

@@ -27,7 +27,11 @@ struct TrainingSession {
     let problems = try loadProblems(
       folder: folder, split: split, variant: variant, limit: configuration.data.limit)
     data = try TrainingData(
-      problems, prompt, configuration, file: try problemFile(folder: folder, split: split, variant: variant))
+      problems, prompt, configuration, file: try problemFile(folder: folder, split: split, variant: variant),
+      positions: setup.configuration.maxPositionEmbeddings)
+    let steps = TrainingPlan.steps(
+      configuration.train, Batcher(configuration, exampleCount: data.examples.count))
+    try LearningRateSchedule(configuration.train, steps: steps).requireChange(file: file)
     self.configuration = configuration
   }
 
@@ -60,7 +64,7 @@ struct TrainingSession {
     let facts = RunFacts(
       promptHash: prompt.hash, baseModel: configuration.model.path, method: configuration.method.rawValue,
       kernels: kernels.summary, place: kernels.place, steps: plan.steps, baseParameters: plan.baseParameters,
-      trainableParameters: plan.trainableParameters)
+      trainableParameters: plan.trainableParameters, vocabularySize: plan.vocabularySize)
     let extra = [(name: RunFacts.fileName, text: facts.json.text(indent: 2) + "\n")]
     if let adapter {
       let weights = adapter.onHost(kernels)

@@ -17,8 +17,10 @@ func studyPlan(
     path: file, overrides: ["model.path=\(workspace.path)/model"] + overrides)
   let setup = try ModelSetup(configuration)
   let prompt = try Prompt(.init(training: configuration), setup.tokenizer, setup.configuration)
-  let data = try TrainingData(problems, prompt, configuration, file: "train.jsonl")
-  return TrainingPlan(configuration, setup.configuration, data, room)
+  let model = setup.configuration
+  let data = try TrainingData(
+    problems, prompt, configuration, file: "train.jsonl", positions: model.maxPositionEmbeddings)
+  return TrainingPlan(configuration, model, data, room)
 }
 
 private let gemma2b = """
