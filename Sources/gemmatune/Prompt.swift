@@ -37,6 +37,12 @@ package struct Prompt: Sendable {
     return turns.map { $0.prompt(text) } ?? [tokenizer.bosId] + tokenizer.encode(text)
   }
 
+  /// A number of tokens that the prompt of a question has at least, known without encoding it.
+  package func leastTokenCount(for question: String) -> Int {
+    let text = wording.prompt(for: question)
+    return 1 + tokenizer.leastCount(of: turns == nil ? text : ChatTurns.text(user: text))
+  }
+
   /// `answer + [end]`.
   package func encodedTarget(for answer: String) -> [Int32] {
     tokenizer.encode(wording.target(for: answer)) + [endId]

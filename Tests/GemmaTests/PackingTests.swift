@@ -74,17 +74,18 @@ import Testing
     let model = try ModelFixture(family).model
     let decoder = GreedyDecoder(model, CPUKernels(threads: 2), maxNewTokens: 9, stopIds: [])
     let prompts = Array(sequences.prefix(5))
-    #expect(decoder.generate(prompts) == prompts.flatMap { decoder.generate([$0]) })
+    #expect(try decoder.generate(prompts) == prompts.flatMap { try decoder.generate([$0]) })
   }
 
   @Test func decodingStopsAtAStopTokenAndLeavesItOut() throws {
     let model = try ModelFixture("gemma3").model
     let kernels = CPUKernels(threads: 2)
-    let free = GreedyDecoder(model, kernels, maxNewTokens: 9, stopIds: []).generate([sequences[0]])[0]
+    let free = try GreedyDecoder(model, kernels, maxNewTokens: 9, stopIds: []).generate([sequences[0]])[0]
     #expect(free.stop == .length && free.tokens.count == 9)
     let stop = free.tokens[4]
     let first = try #require(free.tokens.firstIndex(of: stop))
-    let stopped = GreedyDecoder(model, kernels, maxNewTokens: 9, stopIds: [stop]).generate([sequences[0]])[0]
+    let stopping = GreedyDecoder(model, kernels, maxNewTokens: 9, stopIds: [stop])
+    let stopped = try stopping.generate([sequences[0]])[0]
     #expect(stopped == Generation(tokens: Array(free.tokens[..<first]), stop: .token(stop)))
   }
 
@@ -92,7 +93,7 @@ import Testing
     let model = try ModelFixture("gemma3").model
     let decoder = GreedyDecoder(
       model, CPUKernels(threads: 2), maxNewTokens: 9, stopIds: [], isFinished: { $0.count == 3 })
-    let generation = decoder.generate([sequences[0]])[0]
+    let generation = try decoder.generate([sequences[0]])[0]
     #expect(generation.tokens.count == 3 && generation.stop == .text)
   }
 

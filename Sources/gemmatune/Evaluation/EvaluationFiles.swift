@@ -41,6 +41,8 @@ struct EvaluationSummary: Sendable {
   var batchSize: Int
   /// What computed.
   var kernels: String
+  /// What the configuration and the command line asked for.
+  var settings: EvaluationSettings
 
   /// The summary as JSON.
   var json: JSONValue {
@@ -55,6 +57,7 @@ struct EvaluationSummary: Sendable {
     object["references"] = .string(references)
     object["batch_size"] = .int(batchSize)
     object["kernels"] = .string(kernels)
+    object["settings"] = settings.json
     return .object(object)
   }
 }

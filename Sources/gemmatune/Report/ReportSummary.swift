@@ -97,7 +97,8 @@ extension EvaluationRecord {
       "correct_openai": correctOpenAI.map { .int($0) } ?? .null,
       "exact_match_openai": correctOpenAI.map(share) ?? .null,
       "mean_tokens": .double(meanTokens), "tokens_per_second": real(tokensPerSecond),
-      "references": .string(references), "prompt_hash": promptHash.map { .string($0) } ?? .null,
+      "references": references.map { .string($0) } ?? .null,
+      "prompt_hash": promptHash.map { .string($0) } ?? .null, "settings": settings?.json ?? .null,
       "misses": misses ?? .null,
       "definitions_disagree": .array(answers.filter(\.definitionsDisagree).map { .int($0.id) }),
     ])

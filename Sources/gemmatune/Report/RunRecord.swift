@@ -1,6 +1,5 @@
 import Files
 import FoundationEssentials
-import GSM8K
 
 /// What a run's folder says about the run, as far as it has come.
 package struct RunRecord: Sendable {
@@ -34,11 +33,7 @@ package struct RunRecord: Sendable {
     training = RunDirectory.exists(metrics) ? try TrainingCurve(contentsOf: metrics) : nil
     let final = RunDirectory.finalFolder(in: directory)
     facts = RunDirectory.exists("\(final)/\(RunFacts.fileName)") ? try RunFacts(contentsOf: final) : nil
-    let evaluated = configuration.evaluation
-    evaluation = try EvaluationRecord(
-      contentsOf: "\(directory)/evaluation",
-      references: problemFile(
-        folder: configuration.data.path, split: evaluated.split.rawValue, variant: evaluated.variant))
+    evaluation = try EvaluationRecord(contentsOf: "\(directory)/evaluation")
   }
 
   /// Reads run folders in this order; runs of the same name get their folders added.

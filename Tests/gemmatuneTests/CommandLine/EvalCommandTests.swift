@@ -44,7 +44,7 @@ import Testing
       summary.members.map(\.key) == [
         "exact_match", "exact_match_flexible", "exact_match_openai", "count", "correct", "correct_flexible",
         "correct_openai", "confidence_interval_95", "mean_tokens", "tokens_per_second", "seconds",
-        "prompt_hash", "model", "run", "method", "references", "batch_size", "kernels",
+        "prompt_hash", "model", "run", "method", "references", "batch_size", "kernels", "settings",
       ])
     #expect(summary["count"]?.intValue == 2)
     #expect(summary["run"]?.stringValue == "run")
