@@ -37,7 +37,8 @@ struct TrainCommand: ParsableCommand {
     // Once more: another process may have come in between.
     try directory.requireUnused()
     let log = try TrainingLog(
-      directory, configuration, plan, computedBy: ["training on \(kernels.summary)"] + device.notes,
+      directory, configuration, plan,
+      computedBy: ["training on \(kernels.summary)"] + device.notes + session.notes,
       quiet: quiet)
     let trainer = try Trainer(
       model, session.data.examples, configuration, kernels, mergedPasses: plan.fit.mergedPasses)

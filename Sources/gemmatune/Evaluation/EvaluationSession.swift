@@ -8,16 +8,19 @@ import Tensors
 struct EvaluationSession {
   private let configuration: RunConfiguration
   private let quiet: Bool
+  private let otherBase: OtherBase
 
-  init(_ configuration: RunConfiguration, quiet: Bool) {
+  init(_ configuration: RunConfiguration, quiet: Bool, otherBase: OtherBase = .refused) {
     self.configuration = configuration
     self.quiet = quiet
+    self.otherBase = otherBase
   }
 
   /// Answers the split's questions, scores them and writes `evaluation/` in the run's directory.
   /// - Throws: `Fault`; no file is written unless all questions were answered.
   func run() throws -> EvaluationSummary {
-    let setup = try ModelSetup(configuration)
+    let finished = try FinishedRun(configuration, otherBase: otherBase)
+    let setup = finished.setup
     let evaluation = configuration.evaluation
     let variant = evaluation.variant
     let problems = try loadProblems(
@@ -25,13 +28,14 @@ struct EvaluationSession {
       limit: evaluation.limit)
     let probes = try evaluation.probes.map(Probe.load) ?? []
     let prompt = try Prompt(PromptWording(evaluation: configuration), setup.tokenizer, setup.configuration)
-    try setup.requireFinished(in: configuration.run.directory)
     let (device, kernels) = try ComputeDevice.opened(configuration)
-    let model = try setup.finishedModel(in: configuration.run.directory, kernels)
+    let (model, base) = try finished.model(kernels)
     // Before the work: what cannot be written should not be waited for.
     let directory = try lockedDirectory()
     if !quiet { (["evaluating on \(kernels.summary)"] + device.notes).forEach(Console.note) }
-    notePromptMismatch(prompt)
+    // Another base model is said also to those who want no progress: the score is not the run's.
+    if !quiet || base == .other { finished.notes(base).forEach(Console.note) }
+    notePromptMismatch(prompt, finished.facts)
 
     let evaluator = Evaluator(model: model, prompt: prompt, kernels: kernels, configuration: evaluation)
     let progress = Progress("evaluated", total: problems.count + probes.count, quiet: quiet)
@@ -48,7 +52,7 @@ struct EvaluationSession {
       run: configuration.run.name, method: configuration.method.rawValue,
       references: try problemFile(
         folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant),
-      batchSize: evaluation.batchSize, kernels: kernels.summary)
+      batchSize: evaluation.batchSize, kernels: kernels.summary, otherBase: base == .other)
     let probeLines = zip(probes, answers.dropFirst(problems.count)).map { $0.json($1) }
     try write(summary, predictions, probeLines, to: directory)
     return summary
@@ -82,11 +86,8 @@ struct EvaluationSession {
   }
 
   /// Says so when the weights were trained with another prompt than they are evaluated with.
-  private func notePromptMismatch(_ prompt: Prompt) {
-    guard !quiet, configuration.method != .none,
-      let facts = try? RunFacts(contentsOf: RunDirectory.finalFolder(in: configuration.run.directory)),
-      facts.promptHash != prompt.hash
-    else { return }
+  private func notePromptMismatch(_ prompt: Prompt, _ facts: RunFacts?) {
+    guard !quiet, let facts, facts.promptHash != prompt.hash else { return }
     Console.note(
       "note: the prompt differs from the one that these weights were trained with "
         + "(\(prompt.hash), trained with \(facts.promptHash))")

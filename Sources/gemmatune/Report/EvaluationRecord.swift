@@ -35,6 +35,8 @@ package struct EvaluationRecord: Equatable, Sendable {
   package var tokensPerSecond: Double?
   /// What computed; nil where the summary does not say.
   package var kernels: String?
+  /// The base model's folder, where it was another than the adapter was trained on.
+  package var otherBase: String?
 
   /// Number of answers, and of the right ones by each definition.
   package var count: Int { answers.count }
@@ -74,6 +76,7 @@ package struct EvaluationRecord: Equatable, Sendable {
     promptHash = summary?["prompt_hash"]?.stringValue
     tokensPerSecond = summary?["tokens_per_second"]?.doubleValue
     kernels = summary?["kernels"]?.stringValue
+    otherBase = summary?["other_base"]?.boolValue == true ? summary?["model"]?.stringValue ?? "" : nil
   }
 }
 

@@ -65,6 +65,11 @@ package struct StudyReport: Sendable {
       notes.append(
         "\(run.name) was evaluated with another prompt (\(asked)) than it was trained with (\(trained)).")
     }
+    if let base = run.evaluation?.otherBase {
+      notes.append(
+        "\(run.name) was evaluated over \(base), another base model than it was trained on "
+          + "(\(run.facts?.baseModel ?? "not recorded")).")
+    }
     return notes
   }
 }

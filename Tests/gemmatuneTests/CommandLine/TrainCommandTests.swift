@@ -26,7 +26,7 @@ import gemmatune
       ])
     let settings = try workspace.object("runs/run/final/adapter_config.json")
     #expect(settings["r"]?.intValue == 2)
-    #expect(settings["base_model_name_or_path"]?.stringValue == "model")
+    #expect(settings["base_model_name_or_path"]?.stringValue == absolutePath("\(workspace.path)/model"))
   }
 
   @Test func resultIsTheFolderOfTheWeightsAndTheRestGoesToStandardError() throws {
@@ -102,9 +102,17 @@ import gemmatune
         """)
   }
 
-  @Test func dryRunNeedsNoWeights() throws {
-    let result = try Workspace().run("train", "run.yaml", "model.initialize=pretrained", "--dry-run")
-    #expect(result.status == 0 && result.errors.isEmpty)
+  @Test func dryRunReadsTheHeadersOfWeightsAlone() throws {
+    let workspace = try Workspace()
+    try Safetensors.written(in: workspace)
+    // The last two elements are NaN, which only reading them shows.
+    let bytes = try workspace.bytes("model/model.safetensors")
+    try writeAtomically(
+      bytes.dropLast(4) + [0xFF, 0xFF, 0xFF, 0xFF], to: "\(workspace.path)/model/model.safetensors")
+    let command = ["train", "run.yaml", "model.initialize=pretrained"]
+    let planned = try workspace.run(command + ["--dry-run"])
+    #expect(planned.status == 0 && planned.errors.isEmpty)
+    #expect(try workspace.run(command).status == 65)
   }
 
   @Test(arguments: ["full", "lora"])

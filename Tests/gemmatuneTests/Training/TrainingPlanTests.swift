@@ -14,7 +14,7 @@ func studyPlan(
   try workspace.write("model/config.json", gemma2b)
   let file = "\(fixtures)/../../configs/study/\(name).yaml"
   let configuration = try RunConfiguration.load(
-    path: file, overrides: ["model.path=\(workspace.path)/model"] + overrides)
+    path: file, overrides: ["model.path=\(workspace.path)/model", "model.initialize=random"] + overrides)
   let setup = try ModelSetup(configuration)
   let prompt = try Prompt(.init(training: configuration), setup.tokenizer, setup.configuration)
   let data = try TrainingData(problems, prompt, configuration, file: "train.jsonl")
