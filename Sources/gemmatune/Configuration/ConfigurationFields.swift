@@ -138,7 +138,7 @@ extension ConfigurationFormat where Value == RunConfiguration.EvaluationSection 
       .init("shots", \.shots, .shots),
       .init("instruction", \.instruction, .stringOrNull),
       .init("example", \.example, .example),
-      .init("stop", \.stop, .list(of: .string, placeholder: "")),
+      .init("stop", \.stop, .list(of: .string, placeholder: "").uncut),
       .init("probes", \.probes, .stringOrNull),
     ])
   }
@@ -169,7 +169,7 @@ extension ConfigurationFormat where Value == RunConfiguration.EvaluationSection.
         }
       },
       write: fields.write)
-    return optional(complete, placeholder: Example(question: "", answer: ""))
+    return optional(complete, placeholder: Example(question: "", answer: "")).uncut
   }
 }
 

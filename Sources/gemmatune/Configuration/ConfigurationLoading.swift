@@ -95,6 +95,10 @@ private struct ConfigurationSource {
 
   /// The tree of the file that `file` names in `extends:`.
   private mutating func extended(_ parent: YAMLNode, by file: String) throws -> YAMLNode {
+    if let comment = parent.comment {
+      problems.add(comment.origin, "extends", parent.content.text(of: comment.text))
+      return YAMLNode(.mapping([]))
+    }
     guard case .string(let name) = parent.scalar, !name.isEmpty else {
       problems.add(parent.origin, "extends", "expected a path, got \(parent.shown)")
       return YAMLNode(.mapping([]))
@@ -147,7 +151,7 @@ private struct ConfigurationSource {
       return nil
     }
     do {
-      let document = try YAMLParser.parse(Array(halves[1].utf8)) { _, _ in .commandLine }
+      let document = try YAMLParser.parse(argument: halves[1])
       for problem in document.problems { problems.add(.commandLine, key: path, text: problem.text) }
       let value = document.root ?? YAMLNode(.scalar("", isPlain: true), origin: .commandLine)
       return keys.reversed().reduce(value) { node, key in

@@ -106,13 +106,14 @@ extension ConfigurationFormat where Value == String {
     scalar(
       expecting: "a string",
       { if case .string(let value) = $0 { value } else { nil } },
-      check: check, write: { .string($0) })
+      check: check, write: { .string($0) }
+    ).uncut
   }
 }
 
 extension ConfigurationFormat where Value == String? {
   /// A string that is not empty, or null.
-  static var stringOrNull: Self { optional(.string, placeholder: "") }
+  static var stringOrNull: Self { optional(.string, placeholder: "").uncut }
 }
 
 extension ConfigurationFormat

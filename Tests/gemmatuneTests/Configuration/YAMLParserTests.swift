@@ -108,6 +108,34 @@ struct YAMLParserTests {
 
   @Test func byteOrderMarkIsSkipped() throws {
     #expect(try configuration("\u{FEFF}run: {seed: 3}").run.seed == 3)
+    let found = try configuration("\u{FEFF}run:\n  seed: 3\nmethod: full\n")
+    #expect(found.run.seed == 3 && found.method == .full)
+  }
+
+  @Test func placesAfterAByteOrderMarkAreThoseWithout() {
+    #expect(
+      configurationFaults("\u{FEFF}rnu: {}\nlora:\n  rank: x\n") == [
+        "configs/a.yaml:1:1: unknown key 'rnu'; did you mean 'run'?",
+        "configs/a.yaml:3:9: lora.rank: expected an integer, got 'x'",
+      ])
+    #expect(
+      configurationFaults("\u{FEFF}a: @x") == [
+        "configs/a.yaml:1:4: not YAML: a value cannot begin with '@'; quote it"
+      ])
+  }
+
+  @Test func byteOrderMarkOfAnExtendedFileIsSkipped() throws {
+    let files = [
+      "a.yaml": "\u{FEFF}extends: b.yaml\nrun:\n  seed: 3\n", "b.yaml": "\u{FEFF}lora:\n  rank: 4\n",
+    ]
+    let found = try withConfigurationFolder(files) { try RunConfiguration.load(path: "\($0)/a.yaml") }
+    #expect(found.run.seed == 3 && found.lora.rank == 4)
+  }
+
+  @Test func byteOrderMarkElsewhereIsText() throws {
+    let inFile = try configuration("evaluation: {instruction: \"\u{FEFF}a\"}")
+    let argument = try configuration("method: lora", "evaluation.instruction=\u{FEFF}a")
+    #expect(inFile.evaluation.instruction == "\u{FEFF}a" && argument.evaluation.instruction == "\u{FEFF}a")
   }
 }
 
