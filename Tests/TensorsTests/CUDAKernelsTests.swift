@@ -305,7 +305,7 @@ import Testing
     let gradients = [1, 16_384, 50_001].enumerated().map { index, count in
       randomTensor([count], seed: UInt64(index), scale: 1)
     }
-    for maxNorm in [0.5, 1e9] {
+    for maxNorm in [0.5, 1e9, .infinity] {
       try expectAgreement(gradients, tolerance: 1e-7) { kernels, x in
         let norms = kernels.gradientNorms(x, maxNorm: maxNorm)
         return [norms.norms, norms.clip]
@@ -314,6 +314,14 @@ import Testing
     let infinite = simulated.kernels.placed(Tensor([1, .infinity], [2]))
     let norms = simulated.kernels.gradientNorms([infinite], maxNorm: 1)
     #expect(simulated.kernels.onHost(norms.clip).floats[0].isNaN)
+  }
+
+  @Test(arguments: [[0, 0], [0, 4], [3e38, 3e38], [0, .infinity]] as [[Float]])
+  func infiniteLargestNormClipsNothing(gradient: [Float]) {
+    let placed = simulated.kernels.placed(Tensor(gradient, [2]))
+    let norms = simulated.kernels.gradientNorms([placed], maxNorm: .infinity)
+    let clip = simulated.kernels.onHost(norms.clip).floats[0]
+    #expect(gradient[1].isFinite ? clip == 1 : clip.isNaN)
   }
 
   @Test func adamWHasTheBytesOfTheCPU() throws {

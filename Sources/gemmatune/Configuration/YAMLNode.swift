@@ -94,7 +94,7 @@ package struct YAMLNode: Equatable, Sendable {
     case .scalar(let text, let isPlain):
       switch scalar {
       case .null: "null"
-      case .boolean, .integer, .float: text
+      case .boolean, .integer, .unsigned, .float: text
       default: isPlain ? quotedForMessage(text) : "the string \(quotedForMessage(text))"
       }
     case .sequence: "a list"

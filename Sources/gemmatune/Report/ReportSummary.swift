@@ -50,7 +50,8 @@ extension RunConfiguration {
   /// What training depends on, with the configuration's own keys.
   fileprivate var trainingSettings: JSONValue {
     var object: JSONObject = [
-      "epochs": .int(train.epochs), "per_device_batch_size": .int(train.perDeviceBatchSize),
+      "epochs": Int(exactly: train.epochs).map { .int($0) } ?? .double(train.epochs),
+      "per_device_batch_size": .int(train.perDeviceBatchSize),
       "gradient_accumulation_steps": .int(train.gradientAccumulationSteps),
       "max_length": .int(train.maxLength),
       "learning_rate": .double(train.learningRate), "min_learning_rate": .double(train.minLearningRate),

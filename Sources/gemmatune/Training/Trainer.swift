@@ -52,9 +52,10 @@ package struct Trainer {
     var begun: BegunStep?
     var sinceLast = Stopwatch()
     var step = 0
-    for epoch in 0..<configuration.train.epochs {
+    var epoch = 0
+    while step < steps {
       var samples = 0
-      for passes in batcher.steps(epoch: epoch) where step < steps {
+      for passes in batcher.steps(epoch: epoch).prefix(steps - step) {
         step += 1
         var next = try begin(step, merged(passes).map(batch))
         samples += next.samples
@@ -63,6 +64,7 @@ package struct Trainer {
         begun = next
         if kernels.place == .host, let done = begun.take() { try onStep(finished(done, &sinceLast)) }
       }
+      epoch += 1
     }
     if let begun { try onStep(finished(begun, &sinceLast)) }
   }
@@ -103,7 +105,7 @@ package struct Trainer {
     let losses = accumulateGradients(step, batches, gradientScale: 1 / Float(targetCount))
     try kernels.checkMemory(.activations(step: step), configuration)
     let norms = kernels.gradientNorms(
-      gradients.tensors, maxNorm: configuration.train.maxGradientNorm)
+      gradients.tensors, maxNorm: configuration.train.maxGradientNorm ?? .infinity)
     let rate = schedule.learningRate(step: step)
     let changed = optimizer.apply(gradients.tensors, learningRate: rate, clip: norms.clip)
     try kernels.checkMemory(.optimizer, configuration)

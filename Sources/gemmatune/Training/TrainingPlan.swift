@@ -44,9 +44,13 @@ package struct TrainingPlan: Sendable {
     keepsPassesApart = demand.keepsPassesApart(room)
   }
 
-  /// Optimizer steps of a configuration over so many examples.
+  /// Optimizer steps of a configuration over so many examples: those of all epochs, the last one perhaps a part, as
+  /// transformers counts them (5.23 trainer.py, set_initial_training_values), but no more than `max_steps`.
   package static func steps(_ train: RunConfiguration.TrainSection, _ batcher: Batcher) -> Int {
-    min(train.maxSteps ?? .max, batcher.stepsPerEpoch * train.epochs)
+    let epochs = Int(exactly: train.epochs)?.multipliedReportingOverflow(by: batcher.stepsPerEpoch)
+    let parts = (train.epochs * Double(batcher.stepsPerEpoch)).rounded(.up)
+    let all = epochs.flatMap { $0.overflow ? nil : $0.partialValue } ?? Int(exactly: parts) ?? .max
+    return min(train.maxSteps ?? .max, all)
   }
 
   /// The plan as lines of text.

@@ -28,7 +28,7 @@ import Testing
 
   @Test func wrongType() throws {
     let result = try refusal { try $0.write("run.yaml", "method: full\ntrain:\n  epochs: two\n") }
-    #expect(result == .refusal(78, "run.yaml:3:11: train.epochs: expected an integer, got 'two'"))
+    #expect(result == .refusal(78, "run.yaml:3:11: train.epochs: expected a number, got 'two'"))
   }
 
   @Test func severalProblemsAtOnce() throws {
@@ -39,7 +39,7 @@ import Testing
           status: 78, output: "",
           errors: """
             error: run.yaml:1:1: unknown key 'methd'; did you mean 'method'?
-            error: run.yaml:3:11: train.epochs: expected an integer of at least 1, got 0
+            error: run.yaml:3:11: train.epochs: expected a number above 0, got 0
 
             """))
   }

@@ -76,6 +76,31 @@ import gemmatune
     #expect(try RunConfiguration.load(path: "\(workspace.path)/runs/run/config.yaml") == given)
   }
 
+  @Test func epochsAfterTheLastStepAreNotWalked() throws {
+    let workspace = try Workspace()
+    let result = try workspace.run("train", "run.yaml", "train.epochs=2147483647", "train.max_steps=2")
+    #expect(result.status == 0)
+    #expect(try workspace.objects("runs/run/metrics.jsonl").count == 2)
+  }
+
+  @Test func halfAnEpochEndsInTheMiddleOfTheData() throws {
+    let workspace = try Workspace()
+    #expect(try workspace.run("train", "run.yaml", "train.epochs=1.5", "--quiet").status == 0)
+    let epochs = try workspace.objects("runs/run/metrics.jsonl").compactMap { $0["epoch"]?.doubleValue }
+    // 6 examples, 2 a step: 3 steps an epoch, of which one and a half are 4.5, so 5.
+    let third = 1.0 / 3, two = 2.0 / 3
+    #expect(epochs == [third, two, 1, 1 + third, 1 + two])
+  }
+
+  @Test func largestSeedStandsInConfigurationAndReport() throws {
+    let workspace = try Workspace()
+    let seed = "18446744073709551615"
+    #expect(try workspace.run("train", "run.yaml", "run.seed=\(seed)", "--quiet").status == 0)
+    #expect(try workspace.text("runs/run/config.yaml").contains("\n  seed: \(seed)\n"))
+    #expect(try workspace.run("report", "runs/run", "--output", "report").status == 0)
+    #expect(try workspace.text("report/summary.json").contains("\"seed\": \"\(seed)\""))
+  }
+
   @Test func dryRunWritesNothing() throws {
     let workspace = try Workspace()
     let before = workspace.contents

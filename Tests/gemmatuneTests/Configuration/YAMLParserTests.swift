@@ -155,7 +155,9 @@ struct YAMLScalarTests {
     ("inf", .string("inf")), ("1e999", .ambiguous("1e999")), ("1e", .string("1e")), (".", .string(".")),
     ("..", .string("..")), ("-", .string("-")), ("e5", .string("e5")), ("1.2.3", .string("1.2.3")),
     ("2024-01-02", .string("2024-01-02")), ("9223372036854775807", .integer(.max)),
-    ("9223372036854775808", .ambiguous("9223372036854775808")), ("٣", .string("٣")),
+    ("9223372036854775808", .unsigned(9_223_372_036_854_775_808)),
+    ("18446744073709551615", .unsigned(.max)), ("18446744073709551616", .float(0x1p64)),
+    ("-9223372036854775809", .float(-0x1p63)), ("٣", .string("٣")),
     ("1e5x", .string("1e5x")),
   ])
   func plainScalarMeansWhatYAMLSays(text: String, meaning: YAMLScalar) {
