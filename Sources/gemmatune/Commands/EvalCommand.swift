@@ -45,10 +45,10 @@ struct EvalCommand: ParsableCommand {
       return try scoreSaved(predictions, references)
     }
     guard let target else { return }
-    let file = isDirectory(target) ? "\(target)/config.yaml" : target
-    var configuration = try RunConfiguration.load(path: file, overrides: overrides)
-    // A run directory may have been moved since its configuration was saved.
-    if isDirectory(target) { configuration.run.directory = target }
+    let configuration =
+      isDirectory(target)
+      ? try RunConfiguration.load(savedIn: target, overrides: overrides)
+      : try RunConfiguration.load(path: target, overrides: overrides)
     let summary = try EvaluationSession(configuration, quiet: quiet).run()
     try Console.result(json ? summary.json.text() : summary.score.text)
   }

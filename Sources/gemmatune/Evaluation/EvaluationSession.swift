@@ -73,7 +73,7 @@ struct EvaluationSession {
     for name in ["summary.json", "probes.jsonl"] { unlink("\(folder)/\(name)") }
     // A base run has no training that would have written its configuration.
     if configuration.method == .none {
-      try writeAtomically(configuration.resolvedYAML(), to: directory.configurationFile)
+      try writeAtomically(configuration.savedYAML(), to: directory.configurationFile)
     }
     func lines(_ rows: [JSONValue]) -> String { rows.map { $0.text() + "\n" }.joined() }
     try writeAtomically(lines(predictions.map(\.json)), to: "\(folder)/predictions.jsonl")

@@ -28,7 +28,7 @@ package struct RunRecord: Sendable {
       throw Fault(.missing, file: directory, "holds no config.yaml; expected the folder of a run")
     }
     self.directory = directory
-    configuration = try RunConfiguration.load(path: file)
+    configuration = try RunConfiguration.load(savedIn: directory)
     name = configuration.run.name
     let metrics = "\(directory)/metrics.jsonl"
     training = RunDirectory.exists(metrics) ? try TrainingCurve(contentsOf: metrics) : nil

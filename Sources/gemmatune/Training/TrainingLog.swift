@@ -21,7 +21,7 @@ final class TrainingLog {
     self.directory = directory
     self.quiet = quiet
     interval = configuration.logging.steps
-    try writeAtomically(configuration.resolvedYAML(), to: directory.configurationFile)
+    try writeAtomically(configuration.savedYAML(), to: directory.configurationFile)
     logFile = try LineFile(creating: directory.logFile)
     metricsFile = try LineFile(creating: directory.metricsFile)
     progress = Progress("step", total: plan.steps, quiet: quiet)

@@ -88,6 +88,25 @@ struct ConfigurationRoundTripTests {
     }
   }
 
+  @Test func savedYAMLReadsBackAsAllButWhatOpensLibraries() throws {
+    var generator = ConfigurationGenerator(state: 7)
+    for round in 0..<200 {
+      var original = RunConfiguration.random(using: &generator)
+      let text = original.savedYAML()
+      let found = try RunConfiguration.parse(Array(text.utf8), file: "config.yaml")
+      #expect(found.savedYAML() == text)
+      (original.cuda.libraries, original.cuda.kernelCache) = (nil, nil)
+      #expect(found == original, "round \(round):\n\(text)")
+    }
+  }
+
+  @Test func savedYAMLLacksTwoLinesOfTheResolvedOne() {
+    let configuration = RunConfiguration(named: "a")
+    let saved = configuration.savedYAML().split(separator: "\n")
+    let lacking = configuration.resolvedYAML().split(separator: "\n").filter { !saved.contains($0) }
+    #expect(lacking == ["  libraries: null", "  kernel_cache: null"])
+  }
+
   @Test(arguments: [
     "", " ", "a ", "- a", "a: b", "a #b", "null", "~", "yes", "true", "1", "1e5", "017", "2024-01-02", "'",
     "\"", "\\",
