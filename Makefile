@@ -1,6 +1,6 @@
 # `make help` lists what there is to make.
 
-.PHONY: build demo test kernels-test kernels-check bench bench-peer bundle lint setup clean help
+.PHONY: build demo test test-processors kernels-test kernels-check bench bench-peer bundle lint setup clean help
 
 # What the benchmarks measure, and the Python that has the peer's packages.
 MODEL = models/gemma-3-270m
@@ -15,6 +15,9 @@ demo: build  ## train and evaluate the bundled tiny model in all variants; the r
 
 test: setup  ## run every test
 	swift test -c release
+
+test-processors: test  ## the numeric tests again as other processors compute them; CORES="Prescott Haswell"
+	scripts/test_processors.sh $(CORES)
 
 kernels-test:  ## test the CUDA kernels without a GPU: under an emulator, with sanitizers
 	scripts/test_kernels.sh

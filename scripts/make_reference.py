@@ -22,10 +22,11 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch  # noqa: E402
 import transformers  # noqa: E402
 
-from reference import model, model_operations, optimizer  # noqa: E402
+from reference import configuration, model, model_operations, optimizer  # noqa: E402
 
 PARTS = {name: functools.partial(model.write, name) for name in model.FAMILIES}
-PARTS |= {"operations": model_operations.write, "optimizer": optimizer.write}
+PARTS |= {"operations": model_operations.write, "optimizer": optimizer.write,
+          "configuration": configuration.write}
 VERSIONS = {"torch": ("2.15.0", torch.__version__), "transformers": ("5.23.0", transformers.__version__)}
 
 

@@ -34,6 +34,17 @@ void ck_row_statistics(
     }
 }
 
+/* Whether none of count elements is NaN or infinite: no exponent has all its bits set. */
+static inline int all_finite(const float *x, size_t count) {
+    uint32_t full = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t bits;
+        __builtin_memcpy(&bits, x + i, 4);
+        full |= (bits & 0x7F800000) == 0x7F800000;
+    }
+    return !full;
+}
+
 CK_CLONES
 void ck_row_argmax(
     const float *restrict x, size_t rows, size_t columns, size_t stride, int32_t *restrict column,
@@ -41,8 +52,12 @@ void ck_row_argmax(
     for (size_t row = 0; row < rows; row++, x += stride) {
         float most = largest_of(x, columns);
         size_t at = 0;
-        while (at + 1 < columns && x[at] != most) at++;
-        column[row] = (int32_t)at;
+        if (all_finite(x, columns)) {
+            while (at + 1 < columns && x[at] != most) at++;
+            column[row] = (int32_t)at;
+        } else {
+            column[row] = -1;
+        }
         largest[row] = most;
     }
 }

@@ -49,3 +49,15 @@ private func tooLarge(_ path: String, _ limit: Int) -> Fault {
 
 /// The system's words for an errno value.
 func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }
+
+/// What to say about a missing path that begins with `~`, which only a shell expands; nil for any other.
+package func homeHint(_ path: String) -> String? {
+  path.hasPrefix("~") ? "only the shell expands ~; write the whole path" : nil
+}
+
+/// The path from the root, links resolved; as it is where nothing is there.
+package func absolutePath(_ path: String) -> String {
+  guard let resolved = realpath(path, nil) else { return path }
+  defer { free(resolved) }
+  return String(cString: resolved)
+}

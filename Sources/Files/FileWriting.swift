@@ -5,27 +5,73 @@ import Glibc
 /// no temporary file is left. Two writers of one path at once are not provided for.
 /// - Throws: `Fault` .cannotCreate where the file cannot be made, .cannotWrite afterwards.
 package func writeAtomically(_ bytes: some Collection<UInt8>, to path: String) throws {
-  guard !path.utf8.contains(0) else { throw Fault(.cannotCreate, "\(path): no file name may hold a NUL") }
-  let temporary = path + ".tmp"
-  // Left over by a killed writer, or a link that must not be followed.
-  unlink(temporary)
-  let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-  guard descriptor >= 0 else {
-    throw Fault(.cannotCreate, file: path, "cannot be created: \(errorText(errno))")
-  }
-  do {
-    try fill(descriptor, with: bytes, path: path)
-    guard rename(temporary, path) == 0 else { throw unwritable(path, errno) }
-  } catch {
-    unlink(temporary)
-    throw error
-  }
+  try StagedFile(bytes, for: path).takePlace()
   try syncDirectory(parent(of: path))
 }
 
 /// The same, of a text in UTF-8.
 package func writeAtomically(_ text: String, to path: String) throws {
   try writeAtomically(Array(text.utf8), to: path)
+}
+
+/// Writes several files as `writeAtomically` does, in this order, but the first takes its name only when all are written
+/// and synced: where that fails, for lack of room say, every file stays as it was.
+///
+/// The last file vouches for the others: an earlier one of its name is away while they take theirs. Files at `removed`
+/// go then too.
+/// - Throws: `Fault` .cannotCreate or .cannotWrite.
+package func writeTogether(_ files: [(path: String, text: String)], removed: [String] = []) throws {
+  var staged: [StagedFile] = []
+  defer { staged.forEach { $0.discard() } }
+  for file in files { staged.append(try StagedFile(Array(file.text.utf8), for: file.path)) }
+  guard let last = files.last?.path else { return }
+  let earlier = last + ".old"
+  let hasEarlier = rename(last, earlier) == 0
+  do {
+    try staged.first?.takePlace()
+  } catch {
+    if hasEarlier { rename(earlier, last) }
+    throw error
+  }
+  defer { unlink(earlier) }
+  removed.forEach { unlink($0) }
+  for file in staged.dropFirst() { try file.takePlace() }
+  for folder in Set(files.map { parent(of: $0.path) }) { try syncDirectory(folder) }
+}
+
+/// A file's new content, written and synced under another name beside it.
+private struct StagedFile {
+  private let path: String
+  private var temporary: String { path + ".tmp" }
+
+  init(_ bytes: some Collection<UInt8>, for path: String) throws {
+    self.path = path
+    guard !path.utf8.contains(0) else { throw Fault(.cannotCreate, "\(path): no file name may hold a NUL") }
+    // Left over by a killed writer, or a link that must not be followed.
+    unlink(temporary)
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else {
+      throw Fault(.cannotCreate, file: path, "cannot be created: \(errorText(errno))")
+    }
+    do {
+      try fill(descriptor, with: bytes, path: path)
+    } catch {
+      discard()
+      throw error
+    }
+  }
+
+  /// Takes the file's name.
+  func takePlace() throws {
+    guard rename(temporary, path) == 0 else {
+      let code = errno
+      discard()
+      throw unwritable(path, code)
+    }
+  }
+
+  /// Removes what has not taken its place.
+  func discard() { unlink(temporary) }
 }
 
 /// Makes the folder at `path` and those above it; one that is there already is fine.

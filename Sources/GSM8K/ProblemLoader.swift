@@ -15,7 +15,8 @@ package func loadProblems(folder: String, split: String, variant: Variant, limit
   do {
     return try loadProblems(file: file, limit: limit)
   } catch let fault as Fault where fault.kind == .missing {
-    throw Fault(.missing, fault.message, hint: "scripts/fetch_gsm8k.sh fetches GSM8K into data/gsm8k.")
+    let hint = homeHint(folder) ?? "scripts/fetch_gsm8k.sh fetches GSM8K into data/gsm8k."
+    throw Fault(.missing, fault.message, hint: hint)
   }
 }
 

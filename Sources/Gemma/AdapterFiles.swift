@@ -100,7 +100,7 @@ extension AdapterWeights {
   ///   anything that this configuration's model does not have or that is not implemented.
   package init(contentsOf folder: String, for configuration: ModelConfiguration) throws {
     guard isDirectory(folder) else {
-      throw Fault(.missing, file: folder, "no such folder; expected an adapter")
+      throw Fault(.missing, file: folder, "no such folder; expected an adapter", hint: homeHint(folder))
     }
     let settings = try AdapterSettings(path: folder + "/adapter_config.json")
     let file = try SafetensorsFile(path: folder + "/adapter_model.safetensors")
@@ -174,7 +174,7 @@ extension AdapterWeights {
 extension AdapterWeights {
   /// Makes the folder `path`, which must not exist, with the adapter in PEFT's layout: complete or absent.
   /// - Parameters:
-  ///   - baseModel: the model that PEFT loads below the adapter.
+  ///   - baseModel: the model that PEFT loads below the adapter: a path that holds anywhere, or a hub's id.
   ///   - extra: further files of the folder.
   /// - Throws: `Fault` .cannotCreate, .cannotWrite.
   package func write(

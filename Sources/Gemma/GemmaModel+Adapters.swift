@@ -23,3 +23,8 @@ extension GemmaModel {
     }
   }
 }
+
+extension AdapterWeights {
+  /// The highest rank that is read back.
+  package static var maximumRank: Int { AdapterSettings.maximumRank }
+}

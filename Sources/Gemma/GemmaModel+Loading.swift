@@ -4,18 +4,18 @@ import Tensors
 
 extension GemmaModel {
   /// Opens a model folder in Hugging Face's layout.
-  ///
-  /// Weights that have the wanted dtype stay in the mapped file; others are converted.
   /// - Throws: `Fault` naming the file and the key or tensor.
   package init(contentsOf folder: String, precision: DType) throws {
+    let configuration = try ModelConfiguration(contentsOf: "\(folder)/config.json")
     try self.init(
-      contentsOf: folder, ModelConfiguration(contentsOf: "\(folder)/config.json"), precision: precision)
+      ModelWeights(contentsOf: folder, for: configuration), configuration, precision: precision)
   }
 
-  /// The same with a configuration that has been read.
-  /// - Throws: `Fault`.
-  package init(contentsOf folder: String, _ configuration: ModelConfiguration, precision: DType) throws {
-    let weights = try ModelWeights(contentsOf: folder, for: configuration)
+  /// Reads the weights of an opened folder.
+  ///
+  /// Weights that have the wanted dtype stay in the mapped file; others are converted.
+  /// - Throws: `Fault` naming the file and the tensor.
+  package init(_ weights: ModelWeights, _ configuration: ModelConfiguration, precision: DType) throws {
     try weights.checkContents()
     try self.init(configuration) { name, _ in Self.converted(try weights.tensor(named: name), to: precision) }
   }

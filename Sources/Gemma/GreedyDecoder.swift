@@ -42,7 +42,10 @@ package struct GreedyDecoder {
 
   /// The answers to `prompts`, each at least one token long, in order.
   /// - Parameter onAnswer: called after each finished answer, whichever it is, with the number of those so far.
-  package func generate(_ prompts: [[Int32]], onAnswer: (Int) -> Void = { _ in }) -> [Generation] {
+  /// - Throws: `NonFiniteOutput` as soon as a logit of a next token is not finite.
+  package func generate(
+    _ prompts: [[Int32]], onAnswer: (Int) -> Void = { _ in }
+  ) throws(NonFiniteOutput) -> [Generation] {
     var generations = prompts.map { _ in Generation() }
     guard !prompts.isEmpty, maxNewTokens > 0 else { return generations }
     precondition(prompts.allSatisfy { !$0.isEmpty }, "generate: an empty prompt")
@@ -59,6 +62,7 @@ package struct GreedyDecoder {
       let parts = schedule.nextPass()
       if parts.isEmpty { return generations }
       for (part, id) in zip(parts.filter(\.isLast), step(parts, cache, replays)) {
+        if id < 0 { throw nonFinite(part.prompt, prompts, generations) }
         if accept(id, &generations[part.prompt]) {
           schedule.free(part.row)
           answered += 1
@@ -90,7 +94,7 @@ package struct GreedyDecoder {
   }
 
   /// Takes the tokens of a pass into the cache.
-  /// - Returns: the most likely token after each part that is its row's last.
+  /// - Returns: the most likely token after each part that is its row's last, -1 where a logit is not finite.
   private func step(
     _ parts: [DecodingSchedule.Part], _ cache: KeyValueCache, _ replays: any Replaying
   ) -> [Int32] {
@@ -117,7 +121,7 @@ package struct GreedyDecoder {
   }
 
   /// A pass of one token a row: all that changes from one to the next is data, so that the pass can be replayed.
-  /// - Returns: the most likely next token of each row.
+  /// - Returns: the most likely next token of each row, -1 where a logit is not finite.
   private func decode(
     _ ids: [Int32], _ advance: KeyValueCache.Advance, _ cache: KeyValueCache, _ replays: any Replaying
   ) -> [Int32] {
@@ -139,6 +143,16 @@ package struct GreedyDecoder {
       return kernels.argmaxLogits(model.normed(residual, operations), vocabulary)
     }
     return kernels.onHost(next).ints
+  }
+
+  /// What went wrong where no next token could be chosen: the prompt and its answer so far are read once more to find it.
+  private func nonFinite(
+    _ prompt: Int, _ prompts: [[Int32]], _ generations: [Generation]
+  ) -> NonFiniteOutput {
+    let answer = generations[prompt].tokens
+    let part = model.firstNonFinitePart(
+      prompts[prompt] + answer, tokensPerPass: limits.tokensPerPass, kernels)
+    return NonFiniteOutput(prompt: prompt, token: answer.count + 1, part: part)
   }
 
   /// Takes one new token into an answer.  - Returns: whether the answer is finished.

@@ -25,7 +25,7 @@ package struct LearningRateSchedule: Equatable, Sendable {
     self.learningRate = learningRate
     self.minLearningRate = minLearningRate
     self.steps = steps
-    warmupSteps = Int((Double(steps) * warmupRatio).rounded(.up))
+    warmupSteps = Int(exactly: (Double(steps) * warmupRatio).rounded(.up)) ?? steps
   }
 
   /// The rate of a step, counted from 1: step 1 of a warm-up runs at rate 0.

@@ -55,7 +55,7 @@ package struct ModelConfiguration: Equatable, Sendable {
   package var headDim: Int
   /// Added to the mean square in every norm.
   package var rmsNormEps: Float
-  /// Attention scores are scaled by this to the power -1/2; `headDim` unless the file says otherwise.
+  /// Attention scores are scaled by this to the power -1/2; `headDim` in Gemma 1.
   package var queryPreAttnScalar: Double
   /// Cap c of attention scores, c · tanh(x / c), before the mask; nil is none.
   package var attnLogitSoftcapping: Float?
@@ -73,12 +73,10 @@ package struct ModelConfiguration: Equatable, Sendable {
   package var slidingRotary: RotaryEmbedding
   /// Standard deviation of randomly initialized weights.
   package var initializerRange: Double
-  /// Beginning of sequence.
-  package var bosTokenId: Int
-  /// End of sequence, one or more.
+  /// End of sequence: these end an answer, beside those that the tokenizer names.
   package var eosTokenIds: [Int]
-  /// Padding.
-  package var padTokenId: Int
+  /// The token whose embedding transformers keeps from learning where it stands in the input; nil is none.
+  package var padTokenId: Int?
 }
 
 extension ModelConfiguration {

@@ -1,7 +1,10 @@
 import Files
 
 extension ModelConfiguration {
-  /// Reads `config.json` at `path`, as transformers 4 or 5 writes it.
+  /// Reads `config.json` at `path`, as transformers 4 or 5 writes it, to the same effect as transformers
+  /// 5.23.
+  ///
+  /// Every key is used, or known not to change what is computed (`ConfigurationPolicy`), or refused.
   /// - Throws: `Fault` `.missing` without the file, `.badData` naming the key for anything absent, mistyped,
   ///   out of range or not implemented.
   package init(contentsOf path: String) throws {
@@ -20,6 +23,7 @@ extension ModelConfiguration {
     let keys = ConfigurationKeys(object: object, file: file)
     let family = try keys.family()
     try keys.refuseWhatIsNotImplemented(family)
+    try keys.refuseUnknown(ConfigurationPolicy(of: family))
 
     self.family = family
     vocabSize = try keys.size("vocab_size", upTo: 1 << 24)
@@ -34,29 +38,28 @@ extension ModelConfiguration {
     rmsNormEps = Float(try keys.positive("rms_norm_eps", missing: 1e-6))
     initializerRange = try keys.positive("initializer_range", missing: 0.02)
     queryPreAttnScalar =
-      family == .gemma
-      ? Double(headDim) : try keys.positive("query_pre_attn_scalar", missing: Double(headDim))
+      family == .gemma ? Double(headDim) : try keys.positive("query_pre_attn_scalar", missing: 256)
     attnLogitSoftcapping = try keys.softcap("attn_logit_softcapping", family)
     finalLogitSoftcapping = try keys.softcap("final_logit_softcapping", family)
     layerKinds = try keys.layerKinds(family, count: numHiddenLayers)
     slidingWindow = layerKinds.contains(.sliding) ? try keys.size("sliding_window", upTo: 1 << 24) : nil
-    fullRotary = try keys.rotary(of: .full, family)
-    slidingRotary = try keys.rotary(of: .sliding, family)
-    bosTokenId = try keys.token("bos_token_id", missing: 2, vocabSize: vocabSize)
+    (fullRotary, slidingRotary) = try keys.rotary(family)
     eosTokenIds = try keys.tokens("eos_token_id", missing: [1], vocabSize: vocabSize)
     padTokenId = try keys.token("pad_token_id", missing: 0, vocabSize: vocabSize)
+    // The tokenizer says which token begins a sequence; this one must only be one.
+    _ = try keys.token("bos_token_id", missing: 2, vocabSize: vocabSize)
     try keys.checkHeads(numAttentionHeads, numKeyValueHeads, headDim)
   }
 }
 
 /// The members of a `config.json` (or of an object inside it) with the name that messages bear.
-private struct ConfigurationKeys {
-  let object: JSONObject
+struct ConfigurationKeys {
+  var object: JSONObject
   let file: String
   /// Path of `object` inside the file, with its dot; empty at the top.
   var prefix = ""
 
-  /// The value of `key`; nil when absent or null, which transformers takes as absent too.
+  /// The value of `key`; nil when absent or null.
   func value(_ key: String) -> JSONValue? {
     guard let value = object[key], value != .null else { return nil }
     return value
@@ -72,9 +75,8 @@ private struct ConfigurationKeys {
 
   func size(_ key: String, upTo limit: Int, missing: Int? = nil) throws -> Int {
     let expected = "a whole number from 1 to \(limit)"
-    guard let value = value(key) else {
-      guard let missing else { throw fault(key, "missing; expected \(expected)") }
-      return missing
+    guard let value = object[key] ?? missing.map(JSONValue.int) else {
+      throw fault(key, "missing; expected \(expected)")
     }
     guard let size = value.intValue else {
       throw fault(key, "not a whole number", got: value, expected: expected)
@@ -85,12 +87,11 @@ private struct ConfigurationKeys {
     return size
   }
 
-  /// A number that stays finite and positive as a float32.
+  /// A number that stays finite and positive as a float32. A null is no default: transformers refuses it.
   func positive(_ key: String, missing: Double? = nil) throws -> Double {
     let expected = "a number above 0"
-    guard let value = value(key) else {
-      guard let missing else { throw fault(key, "missing; expected \(expected)") }
-      return missing
+    guard let value = object[key] ?? missing.map(JSONValue.double) else {
+      throw fault(key, "missing; expected \(expected)")
     }
     guard let number = value.doubleValue else {
       throw fault(key, "not a number", got: value, expected: expected)
@@ -143,8 +144,8 @@ extension ConfigurationKeys {
     for key in ["attention_bias", "use_bidirectional_attention"] where try flag(key) == true {
       throw fault(key, "not supported, got true; expected false")
     }
-    if try flag("tie_word_embeddings") == false {
-      throw fault("tie_word_embeddings", "not supported, got false; expected true")
+    if let tied = object["tie_word_embeddings"], tied != .bool(true) {
+      throw fault("tie_word_embeddings", "not supported", got: tied, expected: "true")
     }
     if let value = value("attention_dropout"), value.doubleValue != 0 {
       throw fault("attention_dropout", "not supported", got: value, expected: "0")
@@ -153,15 +154,24 @@ extension ConfigurationKeys {
       throw fault(
         "quantization_config", "not supported", got: value, expected: "weights in bfloat16 or float32")
     }
+    if let value = value("architectures"), value != .array([]) {
+      let expected = JSONValue.array([.string(family.architecture)])
+      guard value == expected else {
+        throw fault("architectures", "not supported", got: value, expected: expected.text())
+      }
+    }
     try checkActivation(family)
   }
 
-  /// Gemma 1's first configurations say `gelu` and mean the tanh form; transformers remaps it too.
+  /// transformers 4 took `hidden_activation`, and without it the tanh form, whatever `hidden_act` said;
+  /// transformers 5 takes `hidden_act` in Gemma 1, where `gelu` means the tanh form too, and
+  /// `hidden_activation` in Gemma 2 and 3.
   private func checkActivation(_ family: ModelConfiguration.Family) throws {
-    let key = value("hidden_activation") == nil ? "hidden_act" : "hidden_activation"
-    guard let activation = try text(key), activation != "gelu_pytorch_tanh" else { return }
-    if activation == "gelu", family == .gemma { return }
-    throw fault(key, "not supported, got \"\(activation)\"; expected gelu_pytorch_tanh")
+    for key in ["hidden_activation", "hidden_act"] {
+      guard let activation = try text(key), activation != "gelu_pytorch_tanh" else { continue }
+      if activation == "gelu", family == .gemma, key == "hidden_act" { continue }
+      throw fault(key, "not supported, got \"\(activation)\"; expected gelu_pytorch_tanh")
+    }
   }
 
   func checkHeads(_ heads: Int, _ keyValueHeads: Int, _ headDim: Int) throws {
@@ -187,6 +197,9 @@ extension ConfigurationKeys {
     _ family: ModelConfiguration.Family, count: Int
   ) throws -> [ModelConfiguration.LayerKind] {
     if family == .gemma { return Array(repeating: .full, count: count) }
+    if family == .gemma2, let value = value("sliding_window_pattern"), value != .int(2) {
+      throw fault("sliding_window_pattern", "not supported in gemma2", got: value, expected: "2")
+    }
     if let value = value("layer_types") { return try layerKinds(listed: value, count: count) }
     let pattern = family == .gemma2 ? 2 : try size("sliding_window_pattern", upTo: 1 << 10, missing: 6)
     return (1...count).map { $0.isMultiple(of: pattern) ? .full : .sliding }
@@ -212,51 +225,16 @@ extension ConfigurationKeys {
 }
 
 extension ConfigurationKeys {
-  /// transformers 5 nests everything in `rope_parameters`, for Gemma 3 in one object per kind of layer.
-  /// transformers 4 has `rope_theta`, `rope_local_base_freq` and `rope_scaling`, which in Gemma 3 applies to
-  /// the full layers only.
-  func rotary(
-    of kind: ModelConfiguration.LayerKind, _ family: ModelConfiguration.Family
-  ) throws -> ModelConfiguration.RotaryEmbedding {
-    let isGlobal = family == .gemma3 && kind == .full
-    let theta = isGlobal ? 1_000_000.0 : 10_000
-    if let parameters = try nested("rope_parameters") {
-      guard family == .gemma3 else {
-        return try parameters.scaled(parameters.positive("rope_theta", missing: theta))
-      }
-      guard let ofKind = try parameters.nested(kind.rawValue) else {
-        throw parameters.fault(kind.rawValue, "missing; expected an object with rope_theta and rope_type")
-      }
-      return try ofKind.scaled(ofKind.positive("rope_theta", missing: theta))
-    }
-    if family == .gemma3, kind == .sliding {
-      return .init(theta: try positive("rope_local_base_freq", missing: theta))
-    }
-    let base = try positive("rope_theta", missing: theta)
-    return try nested("rope_scaling")?.scaled(base) ?? .init(theta: base)
+  /// A token id; null is none.
+  func token(_ key: String, missing: Int, vocabSize: Int) throws -> Int? {
+    guard let value = object[key] else { return missing }
+    return value == .null ? nil : try token(key, value, vocabSize: vocabSize)
   }
 
-  /// The rotary embedding with base `theta` under this object's `rope_type` and `factor`.
-  private func scaled(_ theta: Double) throws -> ModelConfiguration.RotaryEmbedding {
-    if let value = value("partial_rotary_factor"), value.doubleValue != 1 {
-      throw fault("partial_rotary_factor", "not supported", got: value, expected: "1")
-    }
-    let key = value("rope_type") == nil ? "type" : "rope_type"
-    switch try text(key) {
-    case nil, "default": return .init(theta: theta)
-    case "linear": return .init(theta: theta, linearScale: try positive("factor"))
-    case let other?: throw fault(key, "not supported, got \"\(other)\"; expected default or linear")
-    }
-  }
-
-  func token(_ key: String, missing: Int, vocabSize: Int) throws -> Int {
-    guard let value = value(key) else { return missing }
-    return try token(key, value, vocabSize: vocabSize)
-  }
-
-  /// `eos_token_id` is one id or a list of them.
+  /// `eos_token_id` is one id or a list of them; null is none.
   func tokens(_ key: String, missing: [Int], vocabSize: Int) throws -> [Int] {
-    guard let value = value(key) else { return missing }
+    guard let value = object[key] else { return missing }
+    if value == .null { return [] }
     guard let list = value.arrayValue else { return [try token(key, value, vocabSize: vocabSize)] }
     guard !list.isEmpty else { throw fault(key, "an empty list; expected at least one id") }
     return try list.map { try token(key, $0, vocabSize: vocabSize) }
@@ -271,7 +249,18 @@ extension ConfigurationKeys {
 }
 
 /// `value` as JSON, cut to what fits in a message.
-private func excerpt(of value: JSONValue) -> String {
+func excerpt(of value: JSONValue) -> String {
   let text = value.text()
   return text.utf8.count <= 60 ? text : text.prefix(60) + "…"
+}
+
+extension ModelConfiguration.Family {
+  /// transformers' class of a text model with a tied output map, as `architectures` names it.
+  fileprivate var architecture: String {
+    switch self {
+    case .gemma: "GemmaForCausalLM"
+    case .gemma2: "Gemma2ForCausalLM"
+    case .gemma3: "Gemma3ForCausalLM"
+    }
+  }
 }

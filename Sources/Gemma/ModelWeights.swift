@@ -18,9 +18,7 @@ package struct ModelWeights {
   /// Opens the weights in `folder` and checks names, shapes and dtypes; reads no weight.
   /// - Throws: `Fault` .missing without the folder or a file of it, .badData naming file and tensor.
   package init(contentsOf folder: String, for configuration: ModelConfiguration) throws {
-    guard isDirectory(folder) else {
-      throw Fault(.missing, file: folder, "no such folder; expected a model", hint: fetchHint)
-    }
+    try requireModelFolder(folder)
     let single = folder + "/model.safetensors"
     let index = folder + "/model.safetensors.index.json"
     if FileManager.default.fileExists(atPath: single) {
@@ -96,6 +94,15 @@ package struct ModelWeights {
         first, "not a tensor of a \(configuration.family.rawValue) model\(andMore(unknown.count))")
     }
   }
+}
+
+/// Refuses a model's folder that is not there.
+/// - Throws: `Fault` .missing naming it.
+package func requireModelFolder(_ folder: String) throws {
+  if isDirectory(folder) { return }
+  let problem = FileManager.default.fileExists(atPath: folder) ? "not a folder" : "no such folder"
+  throw Fault(
+    .missing, file: folder, "\(problem); expected a model", hint: homeHint(folder) ?? fetchHint)
 }
 
 private let fetchHint = "scripts/fetch_gemma.sh fetches a model"

@@ -36,6 +36,9 @@ struct SentencePieceModel: Sendable {
   /// Number of pieces.
   var count: Int { kinds.count }
 
+  /// Bytes of the longest piece.
+  private(set) var longestPiece = 1
+
   /// Longest piece that is accepted, in bytes.
   static let pieceLimit = 1024
 
@@ -91,6 +94,7 @@ extension SentencePieceModel {
         piece: count, "type \(type) of \(quoted(bytes[range])) is not supported; expected 1, 2, 3, 4 or 6")
     }
     text += bytes[range]
+    longestPiece = max(longestPiece, range.count)
     offsets.append(text.count)
     // Adding 0 turns -0 into 0, so that equal scores have equal bits.
     scores.append(score + 0)

@@ -83,6 +83,12 @@ extension Tokenizer {
     return merging.ids()
   }
 
+  /// A number of ids that `text` has at least, known without encoding it: no piece stands for more bytes than the longest
+  /// has.
+  package func leastCount(of text: String) -> Int {
+    (text.utf8.count + model.longestPiece - 1) / model.longestPiece
+  }
+
   /// The text of `ids`: control pieces dropped, U+2581 as a blank, byte pieces joined. Each byte that is not
   /// part of well-formed UTF-8, and each id outside the vocabulary, becomes U+FFFD.
   package func decode(_ ids: [Int32]) -> String {

@@ -99,7 +99,8 @@ package protocol Kernels {
   /// See `Operations.linearCrossEntropy`.
   func linearCrossEntropy(_ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions)
     -> CrossEntropyResult
-  /// The id with the largest logit of each row of hidden [M, D], the lowest id on ties.  - Returns: int32 [M].
+  /// The id with the largest logit of each row of hidden [M, D], the lowest id on ties, -1 for a row with a logit that is
+  /// not finite.  - Returns: int32 [M].
   func argmaxLogits(_ hidden: Tensor, _ table: VocabularyTable) -> Tensor
   /// A table for many calls of `argmaxLogits`: with what makes them faster, which takes memory and time to make.
   func vocabularyTable(_ table: Tensor) -> VocabularyTable

@@ -58,6 +58,9 @@ package enum ComputeDevice {
     return (reason.map { ["no GPU is used: \($0)"] } ?? []) + kernels.notes
   }
 
+  /// Whether tensors are in a GPU's memory.
+  var isGPU: Bool { if case .cuda = self { true } else { false } }
+
   /// For a plan: the device, and the libraries that were found with it.
   package var text: String {
     let lines =

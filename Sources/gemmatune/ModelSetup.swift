@@ -2,40 +2,56 @@ import Files
 import Gemma
 import Tensors
 
-/// What every command that computes begins with: the model's sizes and its tokenizer; weights on demand.
+/// What every command that computes begins with: the model's sizes, its tokenizer, and the headers of its
+/// weights, all checked against each other; the weights on demand.
 package struct ModelSetup {
-  /// The base model's sizes.
+  /// The model's sizes.
   package let configuration: ModelConfiguration
-  /// The base model's tokenizer.
+  /// The model's tokenizer.
   package let tokenizer: Tokenizer
   private let run: RunConfiguration
+  /// The opened weights; nil where they are drawn from the run's seed.
+  private let weights: ModelWeights?
 
   /// Reads the headers of a run's base model, not its weights.
   /// - Throws: `Fault`.
   package init(_ run: RunConfiguration) throws {
+    try self.init(run, folder: run.model.path, isStored: run.model.initialize == .pretrained)
+  }
+
+  /// Reads the headers of a run's own finished model.
+  /// - Throws: `Fault`.
+  init(finished run: RunConfiguration) throws {
+    try self.init(run, folder: RunDirectory.finalFolder(in: run.run.directory), isStored: true)
+  }
+
+  private init(_ run: RunConfiguration, folder: String, isStored: Bool) throws {
+    try requireModelFolder(folder)
     self.run = run
-    configuration = try ModelConfiguration(contentsOf: "\(run.model.path)/config.json")
+    configuration = try ModelConfiguration(contentsOf: "\(folder)/config.json")
     tokenizer = try Tokenizer(
-      contentsOf: "\(run.model.path)/tokenizer.model", embeddingRows: configuration.vocabSize)
+      contentsOf: "\(folder)/tokenizer.model", embeddingRows: configuration.vocabSize)
+    weights = isStored ? try ModelWeights(contentsOf: folder, for: configuration) : nil
   }
 
   /// Element type of weights and activations.
   var precision: DType { run.model.precision == .bf16 ? .bfloat16 : .float32 }
 
-  /// The base model where the kernels compute.
+  /// The model in main memory: read from its folder, or drawn from the run's seed.
   /// - Throws: `Fault`.
-  private func baseModel(_ kernels: any Kernels) throws -> GemmaModel {
-    var model = try readModel()
-    model.placeWeights(kernels)
-    return model
+  func readModel() throws -> GemmaModel {
+    if let weights { return try GemmaModel(weights, configuration, precision: precision) }
+    return GemmaModel(random: configuration, precision: precision, key: key(RandomStream.weights))
   }
 
-  /// The base model in main memory: read from its folder, or drawn from the run's seed.
-  private func readModel() throws -> GemmaModel {
-    switch run.model.initialize {
-    case .pretrained: try GemmaModel(contentsOf: run.model.path, configuration, precision: precision)
-    case .random: GemmaModel(random: configuration, precision: precision, key: key(RandomStream.weights))
-    }
+  /// The fingerprint of the stored weights; nil where they are drawn.
+  /// - Throws: `Fault`.
+  func storedFingerprint() throws -> BaseFingerprint? { try weights?.fingerprint(configuration) }
+
+  /// The fingerprint of the weights that `model` was read or drawn with, adapters aside.
+  /// - Throws: `Fault`.
+  func fingerprint(_ model: GemmaModel, _ kernels: any Kernels) throws -> BaseFingerprint {
+    try storedFingerprint() ?? model.baseFingerprint(kernels)
   }
 
   /// The base model made ready for the run's method: with its own copy of the weights, or with an adapter.
@@ -48,51 +64,18 @@ package struct ModelSetup {
       try kernels.check(.weights, run)
       return (model, nil)
     }
-    var model = try baseModel(kernels)
-    var adapter = try adapter()
+    var model = try readModel()
+    var adapter = try adapter(over: model, kernels)
+    model.placeWeights(kernels)
     adapter.place(kernels)
     model.attach(adapter)
     try kernels.check(.weights, run)
     return (model, adapter)
   }
 
-  /// Refuses a run that is not finished, where there is something to train.
-  /// - Throws: `Fault` .missing.
-  func requireFinished(in directory: String) throws {
-    let final = RunDirectory.finalFolder(in: directory)
-    guard run.method != .none, !isDirectory(final) else { return }
-    throw Fault(
-      .missing, file: final, "no finished weights of this run",
-      hint: "train it first: gemmatune train CONFIG")
-  }
-
-  /// The base model with what the run's training made of it; the base alone when its method is none.
-  /// - Throws: `Fault`.
-  func finishedModel(in directory: String, _ kernels: any Kernels) throws -> GemmaModel {
-    let model = try modelOfRun(RunDirectory.finalFolder(in: directory), kernels)
-    try kernels.check(.weights, run)
-    return model
-  }
-
-  private func modelOfRun(_ final: String, _ kernels: any Kernels) throws -> GemmaModel {
-    switch run.method {
-    case .none: return try baseModel(kernels)
-    case .full:
-      var model = try GemmaModel(contentsOf: final, precision: precision)
-      model.placeWeights(kernels)
-      return model
-    case .lora:
-      var model = try baseModel(kernels)
-      var adapter = try AdapterWeights(contentsOf: final, for: configuration)
-      adapter.place(kernels)
-      model.attach(adapter)
-      return model
-    }
-  }
-
   /// The adapter that training starts from: a saved one, or a new one as PEFT draws it.
-  private func adapter() throws -> AdapterWeights {
-    if var adapter = try savedAdapter() {
+  private func adapter(over model: GemmaModel, _ kernels: any Kernels) throws -> AdapterWeights {
+    if var adapter = try savedAdapter(over: { try fingerprint(model, kernels) }) {
       adapter.dropout = run.lora.dropout
       return adapter
     }
@@ -102,9 +85,16 @@ package struct ModelSetup {
   }
 
   /// The adapter that `lora.initialize_from` names; nil without.
-  /// - Throws: `Fault`, also when it is not of the size that the configuration says.
-  func savedAdapter() throws -> AdapterWeights? {
+  /// - Parameter base: the base model's fingerprint; nil where that is not known yet.
+  /// - Throws: `Fault`, also when it is not of the size that the configuration says, or was trained on
+  ///   another base.
+  func savedAdapter(over base: () throws -> BaseFingerprint?) throws -> AdapterWeights? {
     guard let folder = run.lora.initializeFrom else { return nil }
+    let recorded = try AdapterBase(ofAdapterIn: folder)
+    if let base = try base(), recorded.relation(to: base) == .other {
+      throw recorded.refusal(
+        of: run.model.path, hint: "an adapter goes on over the base model that it was begun on")
+    }
     let adapter = try AdapterWeights(contentsOf: folder, for: configuration)
     func names(_ targets: [LinearModule]) -> String {
       LinearModule.allCases.filter(targets.contains).map(\.rawValue).joined(separator: ", ")

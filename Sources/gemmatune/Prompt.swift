@@ -37,6 +37,13 @@ package struct Prompt: Sendable {
     return turns.map { $0.prompt(text) } ?? [tokenizer.bosId] + tokenizer.encode(text)
   }
 
+  /// A number of tokens that the prompt of a question, and an answer behind it, have at least, known without encoding them.
+  package func leastTokenCount(for question: String, _ answer: String = "") -> Int {
+    let text = wording.prompt(for: question)
+    return 1 + tokenizer.leastCount(of: turns == nil ? text : ChatTurns.text(user: text))
+      + tokenizer.leastCount(of: answer)
+  }
+
   /// `answer + [end]`.
   package func encodedTarget(for answer: String) -> [Int32] {
     tokenizer.encode(wording.target(for: answer)) + [endId]

@@ -1,12 +1,15 @@
 import Files
+import Gemma
 import Tensors
 
 /// What a finished run says about itself beside its weights: `final/gemmatune.json`.
 package struct RunFacts: Equatable, Sendable {
   /// `Prompt.hash` of training; evaluation compares its own.
   package var promptHash: String
-  /// The base model's folder.
+  /// The base model's folder, as the configuration named it.
   package var baseModel: String
+  /// What the base model of an adapter was; nil for full weights, and where an older file does not say.
+  package var baseFingerprint: BaseFingerprint?
   /// `full` or `lora`.
   package var method: String
   /// What computed: libraries, vector instructions, threads.
@@ -17,6 +20,8 @@ package struct RunFacts: Equatable, Sendable {
   package var steps: Int
   /// Parameters of the base model, and those that were trained.
   package var baseParameters: Int, trainableParameters: Int
+  /// Rows of the embedding; nil where the file does not say.
+  package var vocabularySize: Int?
 
   /// The file's name in the folder of the weights.
   package static let fileName = "gemmatune.json"
@@ -24,16 +29,19 @@ package struct RunFacts: Equatable, Sendable {
   /// All of it.
   package init(
     promptHash: String, baseModel: String, method: String, kernels: String, place: Place, steps: Int,
-    baseParameters: Int, trainableParameters: Int
+    baseParameters: Int, trainableParameters: Int, vocabularySize: Int? = nil,
+    baseFingerprint: BaseFingerprint? = nil
   ) {
     self.promptHash = promptHash
     self.baseModel = baseModel
+    self.baseFingerprint = baseFingerprint
     self.method = method
     self.kernels = kernels
     self.place = place
     self.steps = steps
     self.baseParameters = baseParameters
     self.trainableParameters = trainableParameters
+    self.vocabularySize = vocabularySize
   }
 
   /// Reads the facts in a folder of finished weights.
@@ -52,6 +60,12 @@ package struct RunFacts: Equatable, Sendable {
       guard let value = object?[key]?.intValue else { throw fail(key) }
       return value
     }
+    func fingerprint() throws -> BaseFingerprint? {
+      let key = "base_fingerprint"
+      guard object?[key] != nil else { return nil }
+      guard let fingerprint = BaseFingerprint(try text(key)) else { throw fail(key) }
+      return fingerprint
+    }
     func place() throws -> Place {
       // Older files do not say it: they were written where there was but the CPU.
       switch object?["device"] {
@@ -64,15 +78,27 @@ package struct RunFacts: Equatable, Sendable {
       promptHash: try text("prompt_hash"), baseModel: try text("base_model"), method: try text("method"),
       kernels: try text("kernels"), place: try place(),
       steps: try number("steps"), baseParameters: try number("base_parameters"),
-      trainableParameters: try number("trainable_parameters"))
+      trainableParameters: try number("trainable_parameters"),
+      vocabularySize: try object?["vocabulary_size"].map { _ in try number("vocabulary_size") },
+      baseFingerprint: try fingerprint())
+  }
+
+  /// Reads the facts in a folder of finished weights; nil where the file is not there, as in an adapter of
+  /// PEFT's.
+  /// - Throws: `Fault` .badData.
+  package static func found(in folder: String) throws -> RunFacts? {
+    RunDirectory.exists("\(folder)/\(fileName)") ? try RunFacts(contentsOf: folder) : nil
   }
 
   /// The file's content.
   package var json: JSONValue {
-    .object([
+    var object: JSONObject = [
       "prompt_hash": .string(promptHash), "base_model": .string(baseModel), "method": .string(method),
       "kernels": .string(kernels), "device": .string(place == .device ? "cuda" : "cpu"), "steps": .int(steps),
       "base_parameters": .int(baseParameters), "trainable_parameters": .int(trainableParameters),
-    ])
+    ]
+    object["vocabulary_size"] = vocabularySize.map { .int($0) }
+    if let baseFingerprint { object["base_fingerprint"] = .string(baseFingerprint.text) }
+    return .object(object)
   }
 }

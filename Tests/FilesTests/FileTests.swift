@@ -31,6 +31,42 @@ private func names(in folder: String) throws -> [String] {
     }
   }
 
+  @Test func filesWrittenTogetherAreAllThere() throws {
+    try withFolder { folder in
+      try writeAtomically("old", to: folder + "/b")
+      try writeAtomically("gone", to: folder + "/c")
+      try writeTogether([(folder + "/a", "1"), (folder + "/b", "2")], removed: [folder + "/c"])
+      #expect(try readFile(folder + "/a") == Array("1".utf8) && readFile(folder + "/b") == Array("2".utf8))
+      #expect(try names(in: folder) == ["a", "b"])
+    }
+  }
+
+  @Test func filesWrittenTogetherStayAsTheyWereWhereOneCannotBeWritten() throws {
+    try withFolder { folder in
+      try writeAtomically("old", to: folder + "/a")
+      try writeAtomically("gone", to: folder + "/c")
+      let last = folder + "/none/b"
+      #expect(throws: Fault(.cannotCreate, "\(last): cannot be created: No such file or directory")) {
+        try writeTogether([(folder + "/a", "1"), (last, "2")], removed: [folder + "/c"])
+      }
+      #expect(try readFile(folder + "/a") == Array("old".utf8))
+      #expect(try names(in: folder) == ["a", "c"])
+    }
+  }
+
+  @Test func theLastOfTheFilesIsPutBackWhereTheFirstCannotTakeItsName() throws {
+    try withFolder { folder in
+      // No file takes the name of a folder.
+      try makeDirectory(folder + "/a")
+      try writeAtomically("old", to: folder + "/b")
+      #expect(throws: Fault(.cannotWrite, "\(folder)/a: cannot be written: Is a directory")) {
+        try writeTogether([(folder + "/a", "1"), (folder + "/b", "2")])
+      }
+      #expect(try readFile(folder + "/b") == Array("old".utf8))
+      #expect(try names(in: folder) == ["a", "b"])
+    }
+  }
+
   @Test func missingFileIsNamed() {
     #expect(throws: Fault(.missing, "/nowhere/a.json: no such file")) { try readFile("/nowhere/a.json") }
   }

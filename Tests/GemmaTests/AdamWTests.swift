@@ -186,13 +186,20 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
   }
 
   @Test func clippingFollowsTorch() {
-    func clip(_ gradient: [Float]) -> Float {
-      kernels.gradientNorms([Tensor(gradient, [2])], maxNorm: 1).clip.floats[0]
+    func clip(_ gradient: [Float], to maxNorm: Double = 1) -> Float {
+      kernels.gradientNorms([Tensor(gradient, [2])], maxNorm: maxNorm).clip.floats[0]
     }
     #expect(clip([0.3, 0.4]) == 1)
     #expect(clip([0, 4]) == Float(1 / (4 + 1e-6)))
     #expect(clip([0, 0]) == 1)
     #expect(clip([0, .infinity]).isNaN)
+  }
+
+  @Test(arguments: [[0, 0], [3e-20, 0], [0, 4], [3e38, 3e38]] as [[Float]])
+  func infiniteLargestNormClipsNothing(gradient: [Float]) {
+    let norms = kernels.gradientNorms([Tensor(gradient, [2])], maxNorm: .infinity)
+    #expect(norms.clip.floats == [1])
+    #expect(kernels.gradientNorms([Tensor([0, .nan], [2])], maxNorm: .infinity).clip.floats[0].isNaN)
   }
 
   @Test func globalNormIsThatOfAllGradientsTogether() {

@@ -22,8 +22,8 @@ import Testing
       isFinished: isFinished)
   }
 
-  private func oneByOne(_ decoder: GreedyDecoder, _ prompts: [[Int32]]) -> [Generation] {
-    prompts.flatMap { decoder.generate([$0]) }
+  private func oneByOne(_ decoder: GreedyDecoder, _ prompts: [[Int32]]) throws -> [Generation] {
+    try prompts.flatMap { try decoder.generate([$0]) }
   }
 
   /// Ends answers after 1 to 9 tokens, by what the tokens are: a function of the answer alone.
@@ -33,31 +33,31 @@ import Testing
   func questionsThatWaitForARowGetTheirOwnAnswers(family: String, rows: Int) throws {
     let model = try ModelFixture(family).model
     let decoder = decoder(model, DecodingLimits(rows: rows), isFinished: endsUnevenly)
-    let expected = oneByOne(decoder, prompts)
+    let expected = try oneByOne(decoder, prompts)
     #expect(Set(expected.map(\.tokens.count)).count > 3, "rows must end at different times")
-    #expect(decoder.generate(prompts) == expected)
+    #expect(try decoder.generate(prompts) == expected)
   }
 
   @Test func rowsThatEndAtOnceAreAllRefilled() throws {
     let model = try ModelFixture("gemma3").model
     let decoder = decoder(model, DecodingLimits(rows: 3))
-    let answers = decoder.generate(prompts)
+    let answers = try decoder.generate(prompts)
     #expect(answers.allSatisfy { $0.tokens.count == 12 && $0.stop == .length })
-    #expect(answers == oneByOne(decoder, prompts))
+    #expect(try answers == oneByOne(decoder, prompts))
   }
 
   @Test func oneNewTokenEachIsTheFirstOfTheAnswer() throws {
     let model = try ModelFixture("gemma2").model
-    let answers = decoder(model, DecodingLimits(rows: 2), new: 1).generate(prompts)
-    #expect(answers.map(\.tokens) == oneByOne(decoder(model), prompts).map { [$0.tokens[0]] })
+    let answers = try decoder(model, DecodingLimits(rows: 2), new: 1).generate(prompts)
+    #expect(try answers.map(\.tokens) == oneByOne(decoder(model), prompts).map { [$0.tokens[0]] })
   }
 
   @Test(arguments: families, [1, 4, 7, 30])
   func promptsReadInPartsGetTheSameAnswers(family: String, tokensPerPass: Int) throws {
     let model = try ModelFixture(family).model
     let limits = DecodingLimits(rows: 4, tokensPerPass: tokensPerPass)
-    let expected = oneByOne(decoder(model, isFinished: endsUnevenly), prompts)
-    #expect(decoder(model, limits, isFinished: endsUnevenly).generate(prompts) == expected)
+    let expected = try oneByOne(decoder(model, isFinished: endsUnevenly), prompts)
+    #expect(try decoder(model, limits, isFinished: endsUnevenly).generate(prompts) == expected)
   }
 
   @Test(arguments: families, [1, 7, 40])
@@ -69,9 +69,9 @@ import Testing
     for tokensPerPass in [5, 2048] {
       let sharing = DecodingLimits(rows: 3, tokensPerPass: tokensPerPass, shortestSharedPrefix: 1)
       let apart = DecodingLimits(rows: 3, tokensPerPass: tokensPerPass, shortestSharedPrefix: .max)
-      let answers = decoder(model, sharing, isFinished: endsUnevenly).generate(prompts)
-      #expect(answers == decoder(model, apart, isFinished: endsUnevenly).generate(prompts))
-      #expect(answers == oneByOne(decoder(model, isFinished: endsUnevenly), prompts))
+      let answers = try decoder(model, sharing, isFinished: endsUnevenly).generate(prompts)
+      #expect(try answers == decoder(model, apart, isFinished: endsUnevenly).generate(prompts))
+      #expect(try answers == oneByOne(decoder(model, isFinished: endsUnevenly), prompts))
     }
   }
 
@@ -79,14 +79,14 @@ import Testing
     let model = try ModelFixture("gemma3").model
     let prompts = [prompts[3], prompts[3] + [7], prompts[3]]
     let sharing = decoder(model, DecodingLimits(shortestSharedPrefix: 1))
-    #expect(sharing.generate(prompts) == oneByOne(sharing, prompts))
+    #expect(try sharing.generate(prompts) == oneByOne(sharing, prompts))
   }
 
   @Test(arguments: [DType.float32, .bfloat16])
   func anyNumberOfThreadsGivesTheSameAnswers(precision: DType) throws {
     let model = try ModelFixture("gemma2", precision: precision).model
     let limits = DecodingLimits(rows: 4, tokensPerPass: 16)
-    let answers = (1...3).map { decoder(model, limits, new: 30, threads: $0).generate(prompts) }
+    let answers = try (1...3).map { try decoder(model, limits, new: 30, threads: $0).generate(prompts) }
     #expect(answers[1] == answers[0] && answers[2] == answers[0])
   }
 
@@ -94,23 +94,23 @@ import Testing
     let model = try ModelFixture("gemma").model
     var reports: [Int] = []
     let decoder = decoder(model, DecodingLimits(rows: 4), isFinished: endsUnevenly)
-    _ = decoder.generate(prompts) { reports.append($0) }
+    _ = try decoder.generate(prompts) { reports.append($0) }
     #expect(reports == Array(1...9))
   }
 
   @Test func anAnswerThatEndsWithItsFirstTokenIsEmpty() throws {
     let model = try ModelFixture("gemma").model
-    let first = try #require(decoder(model).generate([prompts[0]])[0].tokens.first)
+    let first = try #require(try decoder(model).generate([prompts[0]])[0].tokens.first)
     let stopping = decoder(model, DecodingLimits(rows: 2), stopIds: [first])
-    let answers = stopping.generate([prompts[0], prompts[2], prompts[0], prompts[0]])
+    let answers = try stopping.generate([prompts[0], prompts[2], prompts[0], prompts[0]])
     let empty = Generation(stop: .token(first))
     #expect([answers[0], answers[2], answers[3]] == [empty, empty, empty])
-    #expect(answers[1] == stopping.generate([prompts[2]])[0])
+    #expect(try answers[1] == stopping.generate([prompts[2]])[0])
   }
 
   @Test func noPromptsAndNoNewTokensAreNoWork() throws {
     let model = try ModelFixture("gemma").model
-    #expect(decoder(model).generate([]) == [])
-    #expect(decoder(model, new: 0).generate(prompts) == prompts.map { _ in Generation() })
+    #expect(try decoder(model).generate([]) == [])
+    #expect(try decoder(model, new: 0).generate(prompts) == prompts.map { _ in Generation() })
   }
 }

@@ -11,12 +11,14 @@ private struct Published: CustomTestStringConvertible, Sendable {
   var testDescription: String { name }
 
   var text: String {
-    let caps = type == "gemma" ? "" : #""attn_logit_softcapping": null, "final_logit_softcapping": null,"#
+    let caps =
+      type == "gemma"
+      ? "" : #""attn_logit_softcapping": null, "final_logit_softcapping": null, "sliding_window": 512,"#
     return """
       {"model_type": "\(type)", "hidden_size": \(sizes[0]), "intermediate_size": \(sizes[1]), \(caps)
        "num_hidden_layers": \(sizes[2]), "num_attention_heads": \(sizes[3]),
        "num_key_value_heads": \(sizes[4]),
-       "head_dim": \(sizes[5]), "vocab_size": \(sizes[6]), "sliding_window": 512}
+       "head_dim": \(sizes[5]), "vocab_size": \(sizes[6])}
       """
   }
 
@@ -55,9 +57,10 @@ private func small(_ type: String, _ members: String = "") throws -> ModelConfig
   var base = try object(
     """
     {"model_type": "\(type)", "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 7,
-     "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "vocab_size": 300,
-     "sliding_window": 16, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}
+     "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "vocab_size": 300}
     """)
+  let later = #"{"sliding_window": 16, "attn_logit_softcapping": 50.0, "final_logit_softcapping": 30.0}"#
+  if type != "gemma" { for (key, value) in try object(later).members { base[key] = value } }
   for (key, value) in try object("{\(members)}").members { base[key] = value }
   return try ModelConfiguration(json: .object(base), file: "m/config.json")
 }
@@ -83,7 +86,7 @@ private func message(_ type: String = "gemma3_text", _ members: String) throws -
   }
 
   @Test func gemma1HasNoCapsNoWindowAndOnlyFullLayers() throws {
-    let model = try small("gemma", #""query_pre_attn_scalar": 100"#)
+    let model = try small("gemma")
     #expect(model.layerKinds == Array(repeating: .full, count: 7))
     #expect(
       model.attnLogitSoftcapping == nil && model.finalLogitSoftcapping == nil && model.slidingWindow == nil)
@@ -157,14 +160,16 @@ private func message(_ type: String = "gemma3_text", _ members: String) throws -
 
   @Test func attentionScaleComesFromQueryPreAttnScalar() throws {
     #expect(try small("gemma2", #""query_pre_attn_scalar": 144"#).attentionScale == 1.0 / 12)
-    #expect(try small("gemma3_text").queryPreAttnScalar == 8)
+    #expect(try small("gemma3_text").queryPreAttnScalar == 256)
   }
 
   @Test func endOfSequenceIsOneIdOrAList() throws {
     #expect(try small("gemma3_text", #""eos_token_id": [1, 106]"#).eosTokenIds == [1, 106])
     #expect(try small("gemma3_text", #""eos_token_id": 107"#).eosTokenIds == [107])
     let model = try small("gemma3_text")
-    #expect(model.eosTokenIds == [1] && model.bosTokenId == 2 && model.padTokenId == 0)
+    #expect(model.eosTokenIds == [1] && model.padTokenId == 0)
+    let none = try small("gemma3_text", #""eos_token_id": null, "pad_token_id": null"#)
+    #expect(none.eosTokenIds.isEmpty && none.padTokenId == nil)
   }
 
   @Test func gemma1sGeluIsTheTanhForm() throws {
@@ -203,14 +208,43 @@ private func message(_ type: String = "gemma3_text", _ members: String) throws -
     ),
     (#""hidden_activation": 5"#, "hidden_activation: not text, got 5; expected text"),
     (
-      #""rope_scaling": {"type": "yarn", "factor": 2}"#,
-      #"rope_scaling.type: not supported, got "yarn"; expected default or linear"#
+      #""rope_scaling": {"rope_type": "yarn", "factor": 2}"#,
+      #"rope_scaling.rope_type: not supported, got "yarn"; expected default or linear"#
     ),
+    (
+      #""rope_scaling": {"type": "linear", "factor": 2}"#,
+      #"rope_scaling.type: not read in gemma3_text, got "linear"; expected rope_type"#
+    ),
+    (
+      #""rope_scaling": {"rope_type": "linear", "type": "default", "factor": 2}"#,
+      #"rope_scaling.type: got "default", but rope_type is "linear"; expected rope_type alone"#
+    ),
+    (
+      #""rope_scaling": {"rope_type": "default", "factor": 2}"#,
+      #"rope_scaling.factor: not read with rope_type default, got 2; expected rope_type linear, or no factor"#
+    ),
+    (#""rope_scaling": {"rope_type": null}"#, "rope_scaling.rope_type: not text, got null; expected text"),
+    (
+      #""rope_scaling": {"rope_type": "linear", "factor": 2, "beta_fast": 32}"#,
+      "rope_scaling.beta_fast: not supported, got 32; expected false, null or empty"
+    ),
+    (
+      #""rope_parameters": {"sliding_attention": {}}, "rope_scaling": {"rope_type": "linear", "factor": 2}"#,
+      "rope_scaling: rope_parameters has no full_attention that it could change; expected one of the two"
+    ),
+    (#""partial_rotary_factor": 0.5"#, "partial_rotary_factor: not supported, got 0.5; expected 1"),
+    (
+      #""architectures": ["Gemma3TextModel"]"#,
+      #"architectures: not supported, got ["Gemma3TextModel"]; expected ["Gemma3ForCausalLM"]"#
+    ),
+    (#""sliding_windw": 5"#, "sliding_windw: not supported, got 5; expected false, null or empty"),
+    (#""tie_word_embeddings": null"#, "tie_word_embeddings: not supported, got null; expected true"),
     (#""rope_scaling": {"rope_type": "linear"}"#, "rope_scaling.factor: missing; expected a number above 0"),
     (#""rope_scaling": 8"#, "rope_scaling: not an object, got 8; expected an object or null"),
     (
       #""rope_parameters": {"rope_theta": 1e4}"#,
-      "rope_parameters.full_attention: missing; expected an object with rope_theta and rope_type"
+      "rope_parameters.rope_theta: not supported, got 1e4; "
+        + "expected only full_attention and sliding_attention in gemma3_text"
     ),
     (
       #""rope_parameters": {"full_attention": {"rope_theta": 0}}"#,
@@ -225,7 +259,10 @@ private func message(_ type: String = "gemma3_text", _ members: String) throws -
   }
 
   @Test(arguments: [
-    (#""hidden_size": null"#, "hidden_size: missing; expected a whole number from 1 to 65536"),
+    (
+      #""hidden_size": null"#,
+      "hidden_size: not a whole number, got null; expected a whole number from 1 to 65536"
+    ),
     (
       #""hidden_size": "640""#,
       #"hidden_size: not a whole number, got "640"; expected a whole number from 1 to 65536"#
@@ -254,7 +291,10 @@ private func message(_ type: String = "gemma3_text", _ members: String) throws -
       #""query_pre_attn_scalar": -256"#,
       "query_pre_attn_scalar: out of range, got -256; expected a number above 0"
     ),
-    (#""sliding_window": null"#, "sliding_window: missing; expected a whole number from 1 to 16777216"),
+    (
+      #""sliding_window": null"#,
+      "sliding_window: not a whole number, got null; expected a whole number from 1 to 16777216"
+    ),
     (
       #""layer_types": ["full_attention"]"#,
       "layer_types: got 1 entries; expected one per layer, num_hidden_layers is 7"
@@ -278,6 +318,31 @@ private func message(_ type: String = "gemma3_text", _ members: String) throws -
     ),
   ]) func badValuesAreNamed(_ members: String, _ expected: String) throws {
     #expect(try message("gemma3_text", members) == "m/config.json: " + expected)
+  }
+
+  @Test(arguments: ["sliding_window", "query_pre_attn_scalar", "final_logit_softcapping"])
+  func keysOfLaterFamiliesAreRefusedInGemma1(_ key: String) throws {
+    #expect(
+      try message("gemma", "\"\(key)\": 16")
+        == "m/config.json: \(key): not supported, got 16; expected false, null or empty")
+    #expect(try small("gemma", "\"\(key)\": null") == small("gemma"))
+  }
+
+  @Test func gemma2sPatternIsTwo() throws {
+    #expect(try small("gemma2", #""sliding_window_pattern": 2"#) == small("gemma2"))
+    #expect(
+      try message("gemma2", #""sliding_window_pattern": 3"#)
+        == "m/config.json: sliding_window_pattern: not supported in gemma2, got 3; expected 2")
+  }
+
+  @Test func rotaryBasesBesideTheFifthGenerationsCountWhereItNamesNone() throws {
+    let parameters = #""full_attention": {"rope_type": "default"}, "sliding_attention": {"rope_theta": 9.0}"#
+    let model = try small(
+      "gemma3_text",
+      #""rope_theta": 100.0, "rope_local_base_freq": 50.0, "rope_parameters": {\#(parameters)}"#)
+    #expect(model.rotary(of: .full) == .init(theta: 100) && model.rotary(of: .sliding) == .init(theta: 9))
+    let gemma = try small("gemma", #""rope_theta": 100.0, "rope_parameters": {"rope_type": "default"}"#)
+    #expect(gemma.rotary(of: .full) == .init(theta: 100))
   }
 
   @Test func gemma2MustNameItsCaps() throws {

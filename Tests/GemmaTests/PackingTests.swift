@@ -33,8 +33,21 @@ import Testing
     let whole = gradients(model, .all, batches(of: 16))
     for size in [8, 1] {
       for (one, other) in zip(whole, gradients(model, .all, batches(of: size))) {
-        #expect(relativeError(other.tensor.floats, one.tensor.floats) < 1e-5, "\(one.name), \(size) a pass")
+        // Sums in another order: up to 1.04e-5 over OpenBLAS's kernels for five processors. The mildest broken rule moves
+        // a gradient a thousand times as far (meanOfThePassesMeansIsAnotherGradient).
+        #expect(relativeError(other.tensor.floats, one.tensor.floats) < 5e-5, "\(one.name), \(size) a pass")
       }
+    }
+  }
+
+  /// What a tolerance of 5e-5 would notice: passes that count alike whatever their targets.
+  @Test(arguments: families) func meanOfThePassesMeansIsAnotherGradient(family: String) throws {
+    let model = try ModelFixture(family).model
+    let whole = gradients(model, .all, batches(of: 16))
+    let means = batches(of: 8).map { gradients(model, .all, [$0]) }
+    for (index, gradient) in whole.enumerated() {
+      let mean = zip(means[0][index].tensor.floats, means[1][index].tensor.floats).map { ($0 + $1) / 2 }
+      #expect(relativeError(mean, gradient.tensor.floats) > 1e-2, "\(gradient.name)")
     }
   }
 
@@ -74,17 +87,18 @@ import Testing
     let model = try ModelFixture(family).model
     let decoder = GreedyDecoder(model, CPUKernels(threads: 2), maxNewTokens: 9, stopIds: [])
     let prompts = Array(sequences.prefix(5))
-    #expect(decoder.generate(prompts) == prompts.flatMap { decoder.generate([$0]) })
+    #expect(try decoder.generate(prompts) == prompts.flatMap { try decoder.generate([$0]) })
   }
 
   @Test func decodingStopsAtAStopTokenAndLeavesItOut() throws {
     let model = try ModelFixture("gemma3").model
     let kernels = CPUKernels(threads: 2)
-    let free = GreedyDecoder(model, kernels, maxNewTokens: 9, stopIds: []).generate([sequences[0]])[0]
+    let free = try GreedyDecoder(model, kernels, maxNewTokens: 9, stopIds: []).generate([sequences[0]])[0]
     #expect(free.stop == .length && free.tokens.count == 9)
     let stop = free.tokens[4]
     let first = try #require(free.tokens.firstIndex(of: stop))
-    let stopped = GreedyDecoder(model, kernels, maxNewTokens: 9, stopIds: [stop]).generate([sequences[0]])[0]
+    let stopping = GreedyDecoder(model, kernels, maxNewTokens: 9, stopIds: [stop])
+    let stopped = try stopping.generate([sequences[0]])[0]
     #expect(stopped == Generation(tokens: Array(free.tokens[..<first]), stop: .token(stop)))
   }
 
@@ -92,7 +106,7 @@ import Testing
     let model = try ModelFixture("gemma3").model
     let decoder = GreedyDecoder(
       model, CPUKernels(threads: 2), maxNewTokens: 9, stopIds: [], isFinished: { $0.count == 3 })
-    let generation = decoder.generate([sequences[0]])[0]
+    let generation = try decoder.generate([sequences[0]])[0]
     #expect(generation.tokens.count == 3 && generation.stop == .text)
   }
 

@@ -34,7 +34,7 @@ struct RealModelTests {
       let expected = try #require(row["loss\(suffix)"]?.doubleValue)
       #expect(abs(loss - expected) / expected < tolerance)
 
-      let tokens = decoder.generate([prompt])[0].tokens
+      let tokens = try decoder.generate([prompt])[0].tokens
       let theirs = ids(row["greedy\(suffix)"])
       let margins = (row["greedy_margins\(suffix)"]?.arrayValue ?? []).compactMap(\.doubleValue)
       let same = zip(tokens, theirs).prefix { $0 == $1 }.count

@@ -42,6 +42,22 @@ enum TokenizerFixture {
     }
   }
 
+  @Test func noTextHasFewerIdsThanItsLengthTells() throws {
+    let lines = try TokenizerFixture.lines(in: TokenizerFixture.folder)
+    #expect(lines.count == 193)
+    for line in lines {
+      #expect(tokenizer.leastCount(of: line.text) <= line.ids.count, "\(quoted(line.text))")
+    }
+    #expect(tokenizer.leastCount(of: "") == 0)
+    // The longest piece of the file alone is one id: nothing larger can be said.
+    let longest = try #require(
+      (0..<tokenizer.vocabularySize).map { tokenizer.decode([Int32($0)]) }.max {
+        $0.utf8.count < $1.utf8.count
+      })
+    #expect(tokenizer.leastCount(of: longest) == 1)
+    #expect(tokenizer.leastCount(of: String(repeating: "x", count: 1 << 20)) > 1 << 10)
+  }
+
   @Test func chosenStringsDecodeAsSentencePieceDoes() throws {
     let lines = try TokenizerFixture.lines(in: TokenizerFixture.folder)
     #expect(lines.count == 193)

@@ -109,6 +109,51 @@ struct ArgmaxTests {
     #expect(!CPUKernels(threads: 2, products: .openBLAS).vocabularyTable(table).isCoded)
     #expect(!CPUKernels(threads: 2).vocabularyTable(randomTensor([4100, 128], seed: 10)).isCoded)
   }
+
+  /// Rows of hidden that hold a number as `element`, and a table that holds one: what becomes of the row's id.
+  @Test(arguments: [1, 3, 300], [DType.float32, .bfloat16])
+  func aLogitThatIsNotFiniteLeavesNoId(rows: Int, dtype: DType) {
+    // Tables of 1 MiB are coded where the processor can.
+    let (count, width) = (dtype == .bfloat16 ? 4100 : 2000, 128)
+    for kernels in [CPUKernels(threads: 2), CPUKernels(threads: 2, products: .openBLAS)] {
+      for element in [Float.nan, .infinity, -.infinity] {
+        let hidden = randomTensor([rows, width], dtype, seed: 3)
+        let table = randomTensor([count, width], dtype, seed: 4)
+        let clean = kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints
+        #expect(clean.allSatisfy { $0 >= 0 })
+        hidden.set((rows - 1) * width + 77, element)
+        let ids = kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints
+        #expect(ids == clean.dropLast() + [-1])
+      }
+    }
+  }
+
+  @Test(arguments: [DType.float32, .bfloat16], [Float.nan, .infinity, 3e38])
+  func oneLogitOfTheVocabularyThatIsNotFiniteLeavesNoId(dtype: DType, element: Float) {
+    let hidden = randomTensor([2, 64], dtype, seed: 3)
+    let table = randomTensor([9001, 64], dtype, seed: 4)
+    for row in 0..<2 { for k in 0..<64 { hidden.set(row * 64 + k, 4) } }
+    // One row in the last of several tiles; 64 · 4 · 3e38 is more than a float32 holds.
+    for k in 0..<64 { table.set(9000 * 64 + k, -element) }
+    for kernels in [CPUKernels(threads: 2), CPUKernels(threads: 2, products: .openBLAS)] {
+      #expect(kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints == [-1, -1])
+    }
+  }
+
+  @Test func theLargestFiniteLogitsHaveAnId() {
+    let hidden = Tensor([Float](repeating: 1, count: 1), [1, 1])
+    let table = Tensor([-3e38, 3.4e38, 3.4e38, 0] as [Float], [4, 1])
+    #expect(CPUKernels(threads: 1).argmaxLogits(hidden, VocabularyTable(table)).ints == [1])
+    let low = Tensor([Float](repeating: -3.4e38, count: 4), [4, 1])
+    #expect(CPUKernels(threads: 1).argmaxLogits(hidden, VocabularyTable(low)).ints == [0])
+  }
+}
+
+extension Tensor {
+  /// Writes one element.
+  fileprivate func set(_ index: Int, _ value: Float) {
+    if dtype == .float32 { float32[index] = value } else { bfloat16[index] = UInt16(value.bitPattern >> 16) }
+  }
 }
 
 /// Whether this processor compares codes.

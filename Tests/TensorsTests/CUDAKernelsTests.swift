@@ -269,6 +269,20 @@ import Testing
     }
   }
 
+  @Test(arguments: types) func aLogitThatIsNotFiniteLeavesNoId(dtype: DType) throws {
+    let hidden = randomTensor([5, 32], dtype, seed: 1, scale: 1)
+    let table = randomTensor([301, 32], dtype, seed: 2, scale: 1)
+    for (row, element) in [(1, Float.nan), (2, .infinity), (4, -.infinity)] {
+      if dtype == .float32 { hidden.float32[row * 32 + 9] = element }
+      if dtype == .bfloat16 { hidden.bfloat16[row * 32 + 9] = UInt16(element.bitPattern >> 16) }
+    }
+    let gpu = simulated.kernels
+    let ids = gpu.onHost(gpu.argmaxLogits(gpu.placed(hidden), VocabularyTable(gpu.placed(table)))).ints
+    try gpu.check()
+    #expect(ids == cpu.argmaxLogits(hidden, VocabularyTable(table)).ints)
+    #expect(ids.map { $0 < 0 } == [false, true, true, false, true])
+  }
+
   /// cuBLASLt takes the gradient where it lies: the memory that a second copy would take is never asked for.
   @Test func gradientOfTheLogitsNeedsNoMemoryOfItsOwn() throws {
     let gpu = simulated.kernels
@@ -305,7 +319,7 @@ import Testing
     let gradients = [1, 16_384, 50_001].enumerated().map { index, count in
       randomTensor([count], seed: UInt64(index), scale: 1)
     }
-    for maxNorm in [0.5, 1e9] {
+    for maxNorm in [0.5, 1e9, .infinity] {
       try expectAgreement(gradients, tolerance: 1e-7) { kernels, x in
         let norms = kernels.gradientNorms(x, maxNorm: maxNorm)
         return [norms.norms, norms.clip]
@@ -314,6 +328,14 @@ import Testing
     let infinite = simulated.kernels.placed(Tensor([1, .infinity], [2]))
     let norms = simulated.kernels.gradientNorms([infinite], maxNorm: 1)
     #expect(simulated.kernels.onHost(norms.clip).floats[0].isNaN)
+  }
+
+  @Test(arguments: [[0, 0], [0, 4], [3e38, 3e38], [0, .infinity]] as [[Float]])
+  func infiniteLargestNormClipsNothing(gradient: [Float]) {
+    let placed = simulated.kernels.placed(Tensor(gradient, [2]))
+    let norms = simulated.kernels.gradientNorms([placed], maxNorm: .infinity)
+    let clip = simulated.kernels.onHost(norms.clip).floats[0]
+    #expect(gradient[1].isFinite ? clip == 1 : clip.isNaN)
   }
 
   @Test func adamWHasTheBytesOfTheCPU() throws {

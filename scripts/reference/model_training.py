@@ -3,7 +3,7 @@
 13 examples, 2 in a micro-batch and 2 micro-batches in a step give 4 steps an epoch, the last of them with one
 micro-batch of a single example; 5 epochs make 20 steps. File order, right padding, float32, torch's AdamW. The weight
 decay is large so that it shows: `runs` fails unless each broken rule moves a loss by 10 times the tolerance of 1e-4, and
-a gradient norm by 10 times that of 1e-3.
+a gradient norm by 5 times that of 1e-3.
 """
 
 import tempfile
@@ -20,7 +20,7 @@ SETTINGS = dict(
     adam_beta1=0.9, adam_beta2=0.999, adam_epsilon=1e-8, optim="adamw_torch", logging_steps=1, seed=42,
 )
 LEARNING_RATES = {"full": 1e-3, "lora": 5e-3}
-FLOORS = {"loss": 1e-3, "gradient_norm": 1e-2}
+FLOORS = {"loss": 1e-3, "gradient_norm": 5e-3}
 Trainer = transformers.Trainer
 
 

@@ -5,6 +5,8 @@
 
 constexpr int ENTROPY_THREADS = 512, LANES = 4;
 
+constexpr float LARGEST_FLOAT = 3.40282347e+38f;
+
 GPU float negative_infinity() { return __uint_as_float(0xFF800000u); }
 
 /* cap · tanh(x / cap), or x where cap is 0. */
@@ -164,12 +166,20 @@ extern "C" __global__ void __launch_bounds__(256) soft_cap(float *logits, float 
     for (i64 i = thread_number(); i < n; i += thread_count()) logits[i] = capped(logits[i], cap);
 }
 
-/* The better of two logits: the larger, of equal ones that with the lower id. NaN is no better than any. */
+/* The best of some logits: the largest, of equal ones that with the lowest id; infinity where one is not finite. */
 struct Choice {
     float logit;
     i32 id;
 
-    GPU void consider(float other, i32 other_id) {
+    /* A logit behind all that were seen: of equal ones the earlier stays. */
+    GPU void consider_next(float other, i32 other_id, bool &is_finite) {
+        is_finite &= fabsf(other) <= LARGEST_FLOAT;
+        if (other > logit) {
+            logit = other;
+            id = other_id;
+        }
+    }
+    GPU void join(float other, i32 other_id) {
         if (other > logit || (other == logit && other_id < id)) {
             logit = other;
             id = other_id;
@@ -180,14 +190,14 @@ struct Choice {
         for (int lanes = 16; lanes; lanes >>= 1) {
             float other = __shfl_xor_sync(0xFFFFFFFFu, logit, lanes);
             i32 other_id = __shfl_xor_sync(0xFFFFFFFFu, id, lanes);
-            consider(other, other_id);
+            join(other, other_id);
         }
     }
 };
 
 /*
- * ids[M] = the id of the largest of each row's V logits, the lowest of equal ones; 0 for a row of nothing but NaN.
- * grid: M; block: any multiple of 32 up to 1,024.
+ * ids[M] = the id of the largest of each row's V logits, the lowest of equal ones; -1 for a row with one that is NaN or
+ * infinite. grid: M; block: any multiple of 32 up to 1,024.
  */
 extern "C" __global__ void __launch_bounds__(1024) argmax(const float *logits, i32 *ids, i32 M, i32 V) {
     __shared__ float warp_logits[32];
@@ -196,12 +206,14 @@ extern "C" __global__ void __launch_bounds__(1024) argmax(const float *logits, i
     const bool is_vector = V % LANES == 0 && is_aligned(logits);
     const i32 vectors = is_vector ? V / LANES : 0;
     Choice best{negative_infinity(), 0x7FFFFFFF};
+    bool is_finite = true;
 #pragma unroll 4
     for (i32 i = threadIdx.x; i < vectors; i += blockDim.x) {
         Vector<float> four = load_vector(row + i64(i) * LANES);
-        for (int k = 0; k < LANES; k++) best.consider(four.at[k], i * LANES + k);
+        for (int k = 0; k < LANES; k++) best.consider_next(four.at[k], i * LANES + k, is_finite);
     }
-    for (i32 i = vectors * LANES + threadIdx.x; i < V; i += blockDim.x) best.consider(row[i], i);
+    for (i32 i = vectors * LANES + threadIdx.x; i < V; i += blockDim.x) best.consider_next(row[i], i, is_finite);
+    if (!is_finite) best.logit = -negative_infinity();
     best.join_warp();
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warps = blockDim.x / 32;
     if (lane == 0) {
@@ -212,5 +224,5 @@ extern "C" __global__ void __launch_bounds__(1024) argmax(const float *logits, i
     if (warp != 0) return;
     best = lane < warps ? Choice{warp_logits[lane], warp_ids[lane]} : Choice{negative_infinity(), 0x7FFFFFFF};
     best.join_warp();
-    if (lane == 0) ids[blockIdx.x] = best.id == 0x7FFFFFFF ? 0 : best.id;
+    if (lane == 0) ids[blockIdx.x] = best.logit <= LARGEST_FLOAT ? best.id : -1;
 }

@@ -10,10 +10,12 @@ extension CPUKernels {
     return VocabularyTable(table, codes: isScreened ? VocabularyCodes(table, self) : nil)
   }
 
-  /// The id with the largest logit of each row of hidden [M, D], the lowest id on ties.  - Returns: int32 [M].
+  /// The id with the largest logit of each row of hidden [M, D], the lowest id on ties, -1 for a row with a logit that is
+  /// not finite.  - Returns: int32 [M].
   ///
   /// A soft cap does not change the order, so none is applied. With codes, bounds of all logits are computed from them, and
-  /// logits of those rows of the table that may have the largest: the same ids from half the memory traffic.
+  /// logits of those rows of the table that may have the largest: the same ids from half the memory traffic. What has
+  /// codes has elements of 10¹⁵ at the most, and so has no logit that is not finite.
   package func argmaxLogits(_ hidden: Tensor, _ table: VocabularyTable) -> Tensor {
     let rows = table.rows
     precondition(
@@ -60,12 +62,17 @@ extension CPUKernels {
         largest.float32 + tile * rows)
     }
     for row in 0..<rows {
-      var most = largest.float32[row]
-      ids[row] = best.int32[row]
-      for tile in 1..<max(1, tiles) where largest.float32[tile * rows + row] > most {
-        most = largest.float32[tile * rows + row]
-        ids[row] = Int32(tile * step) + best.int32[tile * rows + row]
+      var (most, id) = (-Float.infinity, Int32(-1))
+      for tile in 0..<tiles {
+        let place = tile * rows + row
+        if best.int32[place] < 0 {
+          id = -1
+          break
+        }
+        if id >= 0, largest.float32[place] <= most { continue }
+        (most, id) = (largest.float32[place], Int32(tile * step) + best.int32[place])
       }
+      ids[row] = id
     }
   }
 
@@ -74,6 +81,6 @@ extension CPUKernels {
     _ hidden: Tensor, among candidates: [Int32], of table: Tensor, into ids: UnsafeMutablePointer<Int32>
   ) {
     argmax(hidden, gathered(table, rows: Tensor(candidates)), into: ids)
-    for row in 0..<hidden.shape[0] { ids[row] = candidates[Int(ids[row])] }
+    for row in 0..<hidden.shape[0] where ids[row] >= 0 { ids[row] = candidates[Int(ids[row])] }
   }
 }

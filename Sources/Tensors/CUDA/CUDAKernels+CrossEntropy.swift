@@ -89,7 +89,8 @@ extension CUDAKernels {
     max(64, deviceMemory / 16 / (4 * max(1, vocabulary)))
   }
 
-  /// The id with the largest logit of each row, the lowest id on ties. A soft cap does not change the order.
+  /// The id with the largest logit of each row, the lowest id on ties, -1 for a row with a logit that is not finite. A
+  /// soft cap does not change the order.
   package func argmaxLogits(_ hidden: Tensor, _ table: VocabularyTable) -> Tensor {
     let table = table.rows
     precondition(

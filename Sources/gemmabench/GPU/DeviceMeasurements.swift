@@ -123,14 +123,16 @@ struct DeviceMeasurements {
     let prompts = workload.prompts.prefix(rows).enumerated().map { index, count in
       workload.ids(count, stream: UInt64(1 << 20 | index), vocabulary: sizes.vocabSize)
     }
-    func generate(_ count: Int) -> Int {
-      GreedyDecoder(model, kernels, maxNewTokens: count, stopIds: []).generate(prompts)
+    func generate(_ count: Int) throws -> Int {
+      try GreedyDecoder(model, kernels, maxNewTokens: count, stopIds: []).generate(prompts)
         .reduce(0) { $0 + $1.tokens.count }
     }
-    _ = generate(min(8, workload.newTokens))
+    _ = try generate(min(8, workload.newTokens))
     kernels.memory.resetPeak()
     var tokens = 0
-    let times = (0..<(isQuick ? 1 : 3)).map { _ in seconds { tokens = generate(workload.newTokens) } }
+    let times = try (0..<(isQuick ? 1 : 3)).map { _ in
+      try seconds { tokens = try generate(workload.newTokens) }
+    }
     try kernels.check()
     return [
       "seconds": .array(times.map { .double($0) }),

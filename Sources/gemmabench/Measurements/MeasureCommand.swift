@@ -49,9 +49,9 @@ struct MeasureCommand: ParsableCommand {
     let prompts = try EncodedText(model: model).prompts(data: data, count: batch)
     let opened = try GemmaModel(contentsOf: model, precision: .bfloat16)
     let decoder = GreedyDecoder(opened, kernels, maxNewTokens: newTokens, stopIds: [])
-    _ = GreedyDecoder(opened, kernels, maxNewTokens: 2, stopIds: []).generate(prompts)
+    _ = try GreedyDecoder(opened, kernels, maxNewTokens: 2, stopIds: []).generate(prompts)
     var tokens = 0
-    let time = seconds { tokens = decoder.generate(prompts).reduce(0) { $0 + $1.tokens.count } }
+    let time = try seconds { tokens = try decoder.generate(prompts).reduce(0) { $0 + $1.tokens.count } }
     return ["tokens_per_second": .double(Double(tokens) / time)]
   }
 
@@ -89,7 +89,7 @@ struct MeasureCommand: ParsableCommand {
     let training = ModelTraining(opened, .adapters, kernels)
     let stepTime = seconds { _ = training.step([batch], checkpointing: true) }
     let decoder = GreedyDecoder(opened, kernels, maxNewTokens: 10, stopIds: [])
-    let decodeTime = seconds { _ = decoder.generate(prompt) }
+    let decodeTime = try seconds { _ = try decoder.generate(prompt) }
     return [
       "open_seconds": .double(openTime), "step_seconds": .double(stepTime),
       "decode_seconds": .double(decodeTime),

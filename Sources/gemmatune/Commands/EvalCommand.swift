@@ -31,12 +31,18 @@ struct EvalCommand: ParsableCommand {
   @Flag(help: "Show no progress.")
   var quiet = false
 
+  @Flag(help: "Evaluate an adapter also over another base model than it was trained on, with a note.")
+  var allowOtherBase = false
+
   func validate() throws {
     guard (predictions == nil) == (references == nil) else {
       throw ValidationError("--predictions and --references go together")
     }
     guard (target == nil) == (predictions != nil) else {
       throw ValidationError("expected either a configuration or run, or --predictions with --references")
+    }
+    guard !allowOtherBase || predictions == nil else {
+      throw ValidationError("--allow-other-base: saved answers have no base model")
     }
   }
 
@@ -45,11 +51,18 @@ struct EvalCommand: ParsableCommand {
       return try scoreSaved(predictions, references)
     }
     guard let target else { return }
-    let file = isDirectory(target) ? "\(target)/config.yaml" : target
-    var configuration = try RunConfiguration.load(path: file, overrides: overrides)
-    // A run directory may have been moved since its configuration was saved.
-    if isDirectory(target) { configuration.run.directory = target }
-    let summary = try EvaluationSession(configuration, quiet: quiet).run()
+    let configuration =
+      isDirectory(target)
+      ? try RunConfiguration.load(savedIn: target, overrides: overrides)
+      : try RunConfiguration.load(path: target, overrides: overrides)
+    if allowOtherBase, configuration.method != .lora {
+      throw Fault(
+        .usage, file: "command line", place: "--allow-other-base",
+        "nothing to allow, the method is \(configuration.method.rawValue); expected a run of method lora")
+    }
+    let summary = try EvaluationSession(
+      configuration, quiet: quiet, otherBase: allowOtherBase ? .allowed : .refused
+    ).run()
     try Console.result(json ? summary.json.text() : summary.score.text)
   }
 

@@ -32,16 +32,19 @@ struct TrainCommand: ParsableCommand {
     let plan = try session.plan(on: device)
     if let refusal = plan.fit.refusal { throw refusal }
     configuration = session.decided(by: plan)
+    WorkUnderWay.begin(.weights, configuration)
     let (model, adapter) = try session.openModel(kernels)
     let directory = try RunDirectory(locking: configuration.run.directory)
     // Once more: another process may have come in between.
     try directory.requireUnused()
     let log = try TrainingLog(
-      directory, configuration, plan, computedBy: ["training on \(kernels.summary)"] + device.notes,
+      directory, configuration, plan,
+      computedBy: ["training on \(kernels.summary)"] + device.notes + session.notes,
       quiet: quiet)
     let trainer = try Trainer(
       model, session.data.examples, configuration, kernels, mergedPasses: plan.fit.mergedPasses)
     try trainer.run { try log.record($0) }
+    WorkUnderWay.begin(.saving, configuration)
     try session.save(model, adapter, plan, kernels, to: directory)
     try log.finish(kernels)
     try Console.result(directory.finalFolder)

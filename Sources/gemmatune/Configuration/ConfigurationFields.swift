@@ -15,11 +15,14 @@ extension ConfigurationFormat where Value == RunConfiguration {
       .init("evaluation", \.evaluation, .section),
       .init("device", \.device, .choice()),
       .init("cuda", \.cuda, .section),
-      .init("threads", \.threads, .integerOrNull(atLeast: 1)),
+      .init("threads", \.threads, .integerOrNull(atLeast: 1, atMost: maximumThreads)),
       .init("logging", \.logging, .section),
     ])
   }
 }
+
+/// The thread that starts the work, and the most workers that a pool has (CKernels/team.c).
+private let maximumThreads = 256
 
 extension ConfigurationFormat where Value == RunConfiguration.RunSection {
   static var section: Self {
@@ -44,9 +47,9 @@ extension ConfigurationFormat where Value == RunConfiguration.ModelSection {
 extension ConfigurationFormat where Value == RunConfiguration.LoRASection {
   static var section: Self {
     map([
-      .init("rank", \.rank, .integer(atLeast: 1)),
-      .init("alpha", \.alpha, .positive),
-      .init("dropout", \.dropout, .shareBelowOne),
+      .init("rank", \.rank, .integer(atLeast: 1, atMost: AdapterWeights.maximumRank)),
+      .init("alpha", \.alpha, .positiveFloat),
+      .init("dropout", \.dropout, .floatShareBelowOne),
       .init("targets", \.targets, .list(of: .choice(), placeholder: .query, check: targetsProblem)),
       .init("initialize_from", \.initializeFrom, .stringOrNull),
     ])
@@ -88,16 +91,16 @@ extension ConfigurationFormat where Value == RunConfiguration.TrainSection {
   static var section: Self {
     map(
       [
-        .init("epochs", \.epochs, .integer(atLeast: 1)),
+        .init("epochs", \.epochs, .epochs),
         .init("max_steps", \.maxSteps, .integerOrNull(atLeast: 1)),
         .init("per_device_batch_size", \.perDeviceBatchSize, .integer(atLeast: 1)),
         .init("gradient_accumulation_steps", \.gradientAccumulationSteps, .integer(atLeast: 1)),
         .init("max_length", \.maxLength, .integer(atLeast: 1)),
-        .init("learning_rate", \.learningRate, .positive),
-        .init("min_learning_rate", \.minLearningRate, .notNegative),
+        .init("learning_rate", \.learningRate, .positiveFloat),
+        .init("min_learning_rate", \.minLearningRate, .notNegativeFloat),
         .init("warmup_ratio", \.warmupRatio, .share),
         .init("schedule", \.schedule, .choice()),
-        .init("max_gradient_norm", \.maxGradientNorm, .positive),
+        .init("max_gradient_norm", \.maxGradientNorm, .normOrNull),
         .init("gradient_checkpointing", \.gradientCheckpointing, .gradientCheckpointing),
       ], later: ["save_steps", "keep_checkpoints"])
   }
@@ -107,9 +110,9 @@ extension ConfigurationFormat where Value == RunConfiguration.OptimizerSection {
   static var section: Self {
     map([
       .init("name", \.name, .choice()),
-      .init("betas", \.betas.pair, .list(of: .shareBelowOne, placeholder: 0, check: betasProblem)),
-      .init("epsilon", \.epsilon, .positive),
-      .init("weight_decay", \.weightDecay, .notNegative),
+      .init("betas", \.betas.pair, .list(of: .floatShareBelowOne, placeholder: 0, check: betasProblem)),
+      .init("epsilon", \.epsilon, .positiveFloat),
+      .init("weight_decay", \.weightDecay, .notNegativeFloat),
       .init("low_precision_update", \.lowPrecisionUpdate, .choice()),
     ])
   }
@@ -138,7 +141,7 @@ extension ConfigurationFormat where Value == RunConfiguration.EvaluationSection 
       .init("shots", \.shots, .shots),
       .init("instruction", \.instruction, .stringOrNull),
       .init("example", \.example, .example),
-      .init("stop", \.stop, .list(of: .string, placeholder: "")),
+      .init("stop", \.stop, .list(of: .string, placeholder: "").uncut),
       .init("probes", \.probes, .stringOrNull),
     ])
   }
@@ -148,7 +151,7 @@ extension ConfigurationFormat where Value == Int {
   fileprivate static var shots: Self {
     scalar(
       expecting: "0 or 1",
-      { if case .integer(let value) = $0, (0...1).contains(value) { value } else { nil } },
+      { scalar in scalar.wholeNumber.flatMap { (0...1).contains($0) ? $0 : nil } },
       write: { .plain(String($0)) })
   }
 }
@@ -169,7 +172,7 @@ extension ConfigurationFormat where Value == RunConfiguration.EvaluationSection.
         }
       },
       write: fields.write)
-    return optional(complete, placeholder: Example(question: "", answer: ""))
+    return optional(complete, placeholder: Example(question: "", answer: "")).uncut
   }
 }
 

@@ -7,7 +7,7 @@ extension RunConfiguration {
   ///
   /// Throws `ConfigurationFaults` with every problem, or the `Fault` of a file that cannot be read.
   package static func load(path: String, overrides: [String] = []) throws -> RunConfiguration {
-    try parse(try readFile(path, limit: YAMLLimits.bytes), file: path, overrides: overrides)
+    try parse(readFile(path, limit: YAMLLimits.bytes), file: path, overrides: overrides)
   }
 
   /// The configuration in the text `bytes`, called `file` in messages; what it extends is read from disk
@@ -17,31 +17,53 @@ extension RunConfiguration {
   package static func parse(
     _ bytes: [UInt8], file: String, overrides: [String] = []
   ) throws -> RunConfiguration {
-    var source = ConfigurationSource(mainFile: file)
-    let written = try source.tree(of: bytes, file: file).merged(with: source.tree(of: overrides))
+    try parse(bytes, file: file, overrides: overrides, keptBy: nil)
+  }
+
+  /// - run: the folder of the run whose saved configuration it is known to be; its directory then.
+  static func parse(
+    _ bytes: [UInt8], file: String, overrides: [String], keptBy run: String?
+  ) throws -> RunConfiguration {
+    var source = ConfigurationSource(mainFile: file, run: run)
+    let (read, given) = (try source.tree(of: bytes, file: file), try source.tree(of: overrides))
+    let written = read.merged(with: given)
     let defaults = defaultTree(name: defaultName(file))
     let tree = Interpolator.resolve(defaults.merged(with: written), known: keyPaths, &source.problems)
     var configuration = RunConfiguration(named: "")
     ConfigurationFormat<RunConfiguration>.configuration.read(tree, "", &configuration, &source.problems)
     if source.problems.isEmpty {
       configuration.checkRules(tree, written: written, &source.problems)
+      if given.value(at: ["run", "directory"]) == nil {
+        configuration.settleDirectory(run, file: file, tree, &source.problems)
+      }
     }
     guard source.problems.isEmpty else { throw source.problems.faults(files: source.files) }
     return configuration
   }
 
-  /// Every value, in a fixed order: the text of a run's config.yaml, which `parse` takes back as an equal
-  /// configuration.
-  package func resolvedYAML() -> String {
-    YAMLWriter.text(ConfigurationFormat<RunConfiguration>.configuration.write(self))
+  /// Makes the directory that of a saved configuration's run, wherever the run was made.
+  private mutating func settleDirectory(
+    _ known: String?, file: String, _ tree: YAMLNode, _ problems: inout ConfigurationProblems
+  ) {
+    if let known {
+      run.directory = known
+    } else if let folder = Self.runFolder(ofConfiguration: file) {
+      checkDirectory(folder, tree.value(at: ["run", "directory"])?.origin ?? .defaults, &problems)
+    }
   }
+
+  /// Every value, in a fixed order: text that `parse` takes back as an equal configuration.
+  package func resolvedYAML() -> String { YAMLWriter.text(tree) }
+
+  /// Every value, in a fixed order.
+  var tree: YAMLNode { ConfigurationFormat<RunConfiguration>.configuration.write(self) }
 
   /// The dotted path of every key and section.
   package static let keyPaths = defaultTree(name: "run").keyPaths
 
   /// Every key with its default, where the directory follows the name even if that is set later.
   private static func defaultTree(name: String) -> YAMLNode {
-    let tree = ConfigurationFormat<RunConfiguration>.configuration.write(RunConfiguration(named: name))
+    let tree = RunConfiguration(named: name).tree
     let directory = RunSection(name: "${run.name}").directory
     let node = YAMLNode(.scalar(directory, isPlain: false))
     let section = YAMLNode(.mapping([.init(key: "directory", value: node)]))
@@ -61,10 +83,13 @@ private struct ConfigurationSource {
   var problems: ConfigurationProblems
   /// The main file, what it extends, and so on.
   private(set) var files: [String] = []
+  /// The folder of the run whose saved configuration the main file is known to be.
+  private let run: String?
   private static let maximumFiles = 8
 
-  init(mainFile: String) {
+  init(mainFile: String, run: String?) {
     problems = ConfigurationProblems(mainFile: mainFile)
+    self.run = run
   }
 
   /// The tree of a file's text over the trees of what it extends.
@@ -87,14 +112,21 @@ private struct ConfigurationSource {
       problems.add(root.origin, text: "expected a map of sections, got \(root.shown)")
       return YAMLNode(.mapping([]))
     }
+    let isSaved = (files.count == 1 && run != nil) || RunConfiguration.runFolder(ofConfiguration: file) != nil
+    if isSaved { RunConfiguration.checkSaved(root, &problems) }
     guard let place = entries.firstIndex(where: { $0.key == "extends" }) else { return root }
     let parent = entries.remove(at: place).value
     let own = YAMLNode(.mapping(entries), origin: root.origin)
+    if isSaved { return own }
     return try extended(parent, by: file).merged(with: own)
   }
 
   /// The tree of the file that `file` names in `extends:`.
   private mutating func extended(_ parent: YAMLNode, by file: String) throws -> YAMLNode {
+    if let comment = parent.comment {
+      problems.add(comment.origin, "extends", parent.content.text(of: comment.text))
+      return YAMLNode(.mapping([]))
+    }
     guard case .string(let name) = parent.scalar, !name.isEmpty else {
       problems.add(parent.origin, "extends", "expected a path, got \(parent.shown)")
       return YAMLNode(.mapping([]))
@@ -147,7 +179,7 @@ private struct ConfigurationSource {
       return nil
     }
     do {
-      let document = try YAMLParser.parse(Array(halves[1].utf8)) { _, _ in .commandLine }
+      let document = try YAMLParser.parse(argument: halves[1])
       for problem in document.problems { problems.add(.commandLine, key: path, text: problem.text) }
       let value = document.root ?? YAMLNode(.scalar("", isPlain: true), origin: .commandLine)
       return keys.reversed().reduce(value) { node, key in

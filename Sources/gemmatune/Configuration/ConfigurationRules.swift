@@ -10,6 +10,7 @@ extension RunConfiguration {
       tree.value(at: parts(of: path, at: "."))?.origin ?? .defaults
     }
     checkLearningRates(place, &problems)
+    checkScale(place, &problems)
     checkShots(place, &problems)
     if method != .lora, lora.initializeFrom != nil {
       problems.add(
@@ -34,6 +35,15 @@ extension RunConfiguration {
         floor, "train.min_learning_rate",
         "expected at most train.learning_rate (\(train.learningRate)), got \(train.minLearningRate)")
     }
+  }
+
+  /// The adapter's product is multiplied by alpha / rank as a 32-bit float.
+  private func checkScale(_ place: (String) -> YAMLOrigin, _ problems: inout ConfigurationProblems) {
+    guard method == .lora, !Float(lora.alpha / Double(lora.rank)).isNormal else { return }
+    problems.add(
+      place("lora.alpha"), "lora.alpha",
+      "alpha / rank is too small for a 32-bit float, got \(lora.alpha) / \(lora.rank); "
+        + "expected at least \(Float.leastNormalMagnitude)")
   }
 
   private func checkShots(_ place: (String) -> YAMLOrigin, _ problems: inout ConfigurationProblems) {

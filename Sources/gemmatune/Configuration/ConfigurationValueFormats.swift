@@ -1,10 +1,32 @@
+extension YAMLScalar {
+  /// The integer that it is, also where it is written `3.0` or `1e2`; one too large for any key as the nearest
+  /// `Int`.
+  var wholeNumber: Int? {
+    switch self {
+    case .integer(let value): value
+    case .unsigned: .max
+    case .float(let value) where value.rounded() == value: Int(exactly: value) ?? (value < 0 ? .min : .max)
+    default: nil
+    }
+  }
+
+  /// The number that it is.
+  var number: Double? {
+    switch self {
+    case .integer(let value): Double(value)
+    case .unsigned(let value): Double(value)
+    case .float(let value): value
+    default: nil
+    }
+  }
+}
+
 extension ConfigurationFormat where Value == Int {
-  /// An integer of at least `minimum`; the bound above keeps products of two of them in range.
-  static func integer(atLeast minimum: Int) -> Self {
-    let maximum = Int(Int32.max)
+  /// An integer from `minimum` to `maximum`; the usual bound keeps products of two of them in range.
+  static func integer(atLeast minimum: Int, atMost maximum: Int = Int(Int32.max)) -> Self {
     return scalar(
       expecting: "an integer",
-      { if case .integer(let value) = $0 { value } else { nil } },
+      \.wholeNumber,
       check: { value in
         value < minimum
           ? "an integer of at least \(minimum)" : value > maximum ? "an integer of at most \(maximum)" : nil
@@ -14,18 +36,26 @@ extension ConfigurationFormat where Value == Int {
 }
 
 extension ConfigurationFormat where Value == Int? {
-  /// An integer of at least `minimum`, or null.
-  static func integerOrNull(atLeast minimum: Int) -> Self {
-    optional(.integer(atLeast: minimum), placeholder: minimum)
+  /// An integer from `minimum` to `maximum`, or null.
+  static func integerOrNull(atLeast minimum: Int, atMost maximum: Int = Int(Int32.max)) -> Self {
+    optional(.integer(atLeast: minimum, atMost: maximum), placeholder: minimum)
   }
 }
 
 extension ConfigurationFormat where Value == UInt64 {
-  /// An integer from 0 to the largest that YAML readers agree on, 2^63 - 1.
+  /// An integer of 64 bits without a sign.
   static var seed: Self {
     scalar(
-      expecting: "an integer of at least 0",
-      { if case .integer(let value) = $0 { UInt64(exactly: value) } else { nil } },
+      expecting: "an integer from 0 to \(UInt64.max)",
+      {
+        switch $0 {
+        case .integer(let value): UInt64(exactly: value)
+        case .unsigned(let value): value
+        // Beyond 2^53 a number with a point may have been rounded to another one.
+        case .float(let value) where value < 0x1p53: UInt64(exactly: value)
+        default: nil
+        }
+      },
       write: { .plain(String($0)) })
   }
 }
@@ -33,28 +63,63 @@ extension ConfigurationFormat where Value == UInt64 {
 extension ConfigurationFormat where Value == Double {
   /// A finite number for which `contains` holds; `range` says which those are.
   static func number(_ range: String, _ contains: @escaping (Double) -> Bool) -> Self {
-    scalar(
-      expecting: "a number",
-      {
-        switch $0 {
-        case .integer(let value): Double(value)
-        case .float(let value): value
-        default: nil
-        }
-      },
-      check: { contains($0) ? nil : "a number \(range)" },
-      write: { .plain(decimalText($0)) })
+    number { contains($0) ? nil : "a number \(range)" }
+  }
+
+  /// A number above 0 that gradients can be scaled down to: their common factor has 32 bits.
+  static var norm: Self {
+    number { value in
+      if value <= 0 { return "a number above 0" }
+      return value < Double(Float.leastNormalMagnitude) ? smallestFloat : nil
+    }
+  }
+
+  private static var smallestFloat: String {
+    "a number of at least \(Float.leastNormalMagnitude), the smallest 32-bit float of full precision"
+  }
+
+  /// A number that is computed with in 32 bits, for which `contains` holds in these too.
+  static func float(_ range: String, _ contains: @escaping (Double) -> Bool) -> Self {
+    number { value in
+      let float = Float(value)
+      if !contains(value) { return "a number \(range)" }
+      if !float.isFinite {
+        return "a number of at most \(Float.greatestFiniteMagnitude), the largest 32-bit float"
+      }
+      if value != 0, !float.isNormal {
+        return contains(0) ? "0 or \(smallestFloat)" : smallestFloat
+      }
+      return contains(Double(float)) ? nil : "a number \(range), also as a 32-bit float"
+    }
+  }
+
+  private static func number(check: @escaping (Double) -> String?) -> Self {
+    scalar(expecting: "a number", \.number, check: check, write: { .plain(decimalText($0)) })
   }
 
   static var positive: Self { number("above 0") { $0 > 0 } }
-  static var notNegative: Self { number("of at least 0") { $0 >= 0 } }
   static var share: Self { number("from 0 to 1") { (0...1).contains($0) } }
-  static var shareBelowOne: Self { number("from 0 to below 1") { (0..<1).contains($0) } }
+  static var positiveFloat: Self { float("above 0") { $0 > 0 } }
+  static var notNegativeFloat: Self { float("of at least 0") { $0 >= 0 } }
+  static var floatShareBelowOne: Self { float("from 0 to below 1") { (0..<1).contains($0) } }
+
+  /// A number above 0 of epochs, a whole one written as such; the bound above is that of integers.
+  static var epochs: Self {
+    scalar(
+      expecting: "a number", \.number,
+      check: { value in
+        value <= 0
+          ? "a number above 0" : value > Double(Int32.max) ? "a number of at most \(Int32.max)" : nil
+      },
+      write: { .plain(Int(exactly: $0).map { String($0) } ?? decimalText($0)) })
+  }
 }
 
 extension ConfigurationFormat where Value == Double? {
   /// A number above 0, or null.
   static var positiveOrNull: Self { optional(.positive, placeholder: 1) }
+  /// A norm to scale gradients down to, or null.
+  static var normOrNull: Self { optional(.norm, placeholder: 1) }
 }
 
 /// The shortest text that reads back as `value`, with a point, without which some readers take `1e-05` for a
@@ -106,13 +171,14 @@ extension ConfigurationFormat where Value == String {
     scalar(
       expecting: "a string",
       { if case .string(let value) = $0 { value } else { nil } },
-      check: check, write: { .string($0) })
+      check: check, write: { .string($0) }
+    ).uncut
   }
 }
 
 extension ConfigurationFormat where Value == String? {
   /// A string that is not empty, or null.
-  static var stringOrNull: Self { optional(.string, placeholder: "") }
+  static var stringOrNull: Self { optional(.string, placeholder: "").uncut }
 }
 
 extension ConfigurationFormat

@@ -44,13 +44,13 @@ package struct Interpolator {
       return InterpolationPiece.mayRefer(text) ? resolvedScalar(text, node, at: path) : node
     case .sequence(let elements):
       let resolved = elements.enumerated().map { self.resolved($1, at: "\(path)[\($0)]") }
-      return YAMLNode(.sequence(resolved), origin: node.origin)
+      return YAMLNode(.sequence(resolved), origin: node.origin, comment: node.comment)
     case .mapping(var entries):
       for place in entries.indices {
         let key = entries[place].key
         entries[place].value = resolved(entries[place].value, at: path.isEmpty ? key : "\(path).\(key)")
       }
-      return YAMLNode(.mapping(entries), origin: node.origin)
+      return YAMLNode(.mapping(entries), origin: node.origin, comment: node.comment)
     }
   }
 
@@ -79,6 +79,7 @@ package struct Interpolator {
         return YAMLNode(.unresolved, origin: node.origin)
       }
       value.origin = node.origin
+      value.comment = node.comment
       return value
     }
     var joined = ""
@@ -103,7 +104,7 @@ package struct Interpolator {
     guard bytes <= YAMLLimits.bytes else {
       return failed(node, path, "references make more than \(YAMLLimits.bytes) bytes of text")
     }
-    return YAMLNode(.scalar(joined, isPlain: false), origin: node.origin)
+    return YAMLNode(.scalar(joined, isPlain: false), origin: node.origin, comment: node.comment)
   }
 
   private mutating func referenced(_ target: String, from node: YAMLNode, at path: String) -> YAMLNode? {

@@ -134,7 +134,8 @@ extension RunConfiguration {
       package init(booleanLiteral value: Bool) { self = value ? .always : .never }
     }
 
-    package var epochs = 1
+    /// How often each example comes; the last epoch may be a part of one.
+    package var epochs = 1.0
     /// A bound on the optimizer steps; nil means none.
     package var maxSteps: Int?
     package var perDeviceBatchSize = 8
@@ -147,8 +148,8 @@ extension RunConfiguration {
     package var warmupRatio = 0.03
     /// The rate after warm-up, down to `minLearningRate` for `cosine` and `linear`.
     package var schedule = LearningRateSchedule.Shape.cosine
-    /// Gradients are scaled down to this norm.
-    package var maxGradientNorm = 1.0
+    /// Gradients are scaled down to this norm; nil leaves them as they are.
+    package var maxGradientNorm: Double? = 1.0
     package var gradientCheckpointing = GradientCheckpointing.always
     package init() {}
   }

@@ -30,21 +30,35 @@ package final class YAMLEvents {
       case other
     }
     package var kind: Kind
-    package var line: Int
-    package var column: Int
+    /// Where its text begins and ends.
+    var start: YAMLMark, end: YAMLMark
+    /// Whether it is a list in [ ] or a map in { }.
+    var isFlow = false
+    /// Whether it is a `---` or `...` that is written out.
+    var isDocumentMark = false
     package var anchor: String?
     package var tag: String?
+
+    /// Counted from 1.
+    package var line: Int { start.line + 1 }
+    package var column: Int { start.column + 1 }
   }
 
+  /// The comments between the events.
+  let comments: YAMLComments
   // Both stay at one address: libyaml keeps pointers to the parser and to the text.
   private let parser = UnsafeMutablePointer<yaml_parser_t>.allocate(capacity: 1)
   private let text: UnsafeMutableBufferPointer<UInt8>
   private let isInitialized: Bool
 
+  /// A byte order mark at the start is skipped: libyaml would take the first line to be indented by it.
+  ///
   /// Throws on more than `YAMLLimits.bytes` and on bytes that are not UTF-8.
   package init(_ bytes: [UInt8]) throws(YAMLProblem) {
-    text = .allocate(capacity: bytes.count)
-    _ = text.initialize(from: bytes)
+    let read = bytes.starts(with: "\u{FEFF}".utf8) ? bytes.dropFirst(3) : bytes[...]
+    comments = YAMLComments(read.count <= YAMLLimits.bytes ? read : [])
+    text = .allocate(capacity: read.count)
+    _ = text.initialize(from: read)
     parser.initialize(to: yaml_parser_t())
     isInitialized = yaml_parser_initialize(parser) == 1
     guard isInitialized else { throw YAMLProblem(line: 1, column: 1, "no memory left to parse it") }
@@ -71,20 +85,24 @@ package final class YAMLEvents {
     var event = yaml_event_t()
     guard yaml_parser_parse(parser, &event) == 1 else { throw problem() }
     defer { yaml_event_delete(&event) }
-    var copy = Event(
-      kind: .other, line: Int(event.start_mark.line) + 1, column: Int(event.start_mark.column) + 1)
+    var copy = Event(kind: .other, start: YAMLMark(event.start_mark), end: YAMLMark(event.end_mark))
     switch event.type {
     case YAML_STREAM_END_EVENT: copy.kind = .streamEnd
-    case YAML_DOCUMENT_START_EVENT: copy.kind = .documentStart
+    case YAML_DOCUMENT_START_EVENT:
+      copy.kind = .documentStart
+      copy.isDocumentMark = event.data.document_start.implicit == 0
+    case YAML_DOCUMENT_END_EVENT: copy.isDocumentMark = event.data.document_end.implicit == 0
     case YAML_SEQUENCE_END_EVENT: copy.kind = .sequenceEnd
     case YAML_MAPPING_END_EVENT: copy.kind = .mappingEnd
     case YAML_ALIAS_EVENT: copy.kind = .alias(string(event.data.alias.anchor) ?? "")
     case YAML_SEQUENCE_START_EVENT:
       copy.kind = .sequenceStart
+      copy.isFlow = event.data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE
       copy.anchor = string(event.data.sequence_start.anchor)
       copy.tag = string(event.data.sequence_start.tag)
     case YAML_MAPPING_START_EVENT:
       copy.kind = .mappingStart
+      copy.isFlow = event.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
       copy.anchor = string(event.data.mapping_start.anchor)
       copy.tag = string(event.data.mapping_start.tag)
     case YAML_SCALAR_EVENT:
@@ -103,6 +121,12 @@ package final class YAMLEvents {
 
   private func string(_ pointer: UnsafeMutablePointer<yaml_char_t>?) -> String? {
     pointer.map { String(cString: $0) }
+  }
+}
+
+extension YAMLMark {
+  fileprivate init(_ mark: yaml_mark_t) {
+    self.init(index: mark.index, line: mark.line, column: mark.column)
   }
 }
 

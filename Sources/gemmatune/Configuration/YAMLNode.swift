@@ -38,10 +38,13 @@ package struct YAMLNode: Equatable, Sendable {
 
   package var content: Content
   package var origin: YAMLOrigin
+  /// A comment that cuts the value short, if it is a text.
+  package var comment: YAMLComment?
 
-  package init(_ content: Content, origin: YAMLOrigin = .defaults) {
+  package init(_ content: Content, origin: YAMLOrigin = .defaults, comment: YAMLComment? = nil) {
     self.content = content
     self.origin = origin
+    self.comment = comment
   }
 
   /// What YAML 1.1 readers make of the scalar; nil for a list, a map or an unresolved value.
@@ -76,7 +79,7 @@ package struct YAMLNode: Equatable, Sendable {
         entries.append(entry)
       }
     }
-    return YAMLNode(.mapping(entries), origin: other.origin)
+    return YAMLNode(.mapping(entries), origin: other.origin, comment: other.comment ?? comment)
   }
 
   /// The dotted paths of every value that is not itself a map, and of the maps too.
@@ -91,7 +94,7 @@ package struct YAMLNode: Equatable, Sendable {
     case .scalar(let text, let isPlain):
       switch scalar {
       case .null: "null"
-      case .boolean, .integer, .float: text
+      case .boolean, .integer, .unsigned, .float: text
       default: isPlain ? quotedForMessage(text) : "the string \(quotedForMessage(text))"
       }
     case .sequence: "a list"

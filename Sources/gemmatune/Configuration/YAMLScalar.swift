@@ -7,6 +7,8 @@ package enum YAMLScalar: Equatable, Sendable {
   case null
   case boolean(Bool)
   case integer(Int)
+  /// An integer above `Int.max`.
+  case unsigned(UInt64)
   case float(Double)
   case string(String)
   case ambiguous(String)
@@ -39,7 +41,8 @@ package enum YAMLScalar: Equatable, Sendable {
     let isNumeric = digits.allSatisfy { isDigit($0) }
     if isNumeric {
       guard digits.count == 1 || first != UInt8(ascii: "0") else { return .ambiguous(text) }
-      return Int(text).map(YAMLScalar.integer) ?? .ambiguous(text)
+      return Int(text).map(YAMLScalar.integer) ?? UInt64(text).map(YAMLScalar.unsigned)
+        ?? Double(text).flatMap { $0.isFinite ? .float($0) : nil } ?? .ambiguous(text)
     }
     if isDecimal(digits) {
       guard let value = Double(text), value.isFinite else { return .ambiguous(text) }

@@ -41,6 +41,10 @@ struct EvaluationSummary: Sendable {
   var batchSize: Int
   /// What computed.
   var kernels: String
+  /// What the configuration and the command line asked for.
+  var settings: EvaluationSettings
+  /// Whether the adapter was trained on another base model than it was evaluated over.
+  var otherBase: Bool
 
   /// The summary as JSON.
   var json: JSONValue {
@@ -55,6 +59,8 @@ struct EvaluationSummary: Sendable {
     object["references"] = .string(references)
     object["batch_size"] = .int(batchSize)
     object["kernels"] = .string(kernels)
+    object["settings"] = settings.json
+    if otherBase { object["other_base"] = .bool(true) }
     return .object(object)
   }
 }

@@ -8,50 +8,126 @@ import Tensors
 struct EvaluationSession {
   private let configuration: RunConfiguration
   private let quiet: Bool
+  private let otherBase: OtherBase
 
-  init(_ configuration: RunConfiguration, quiet: Bool) {
+  init(_ configuration: RunConfiguration, quiet: Bool, otherBase: OtherBase = .refused) {
     self.configuration = configuration
     self.quiet = quiet
+    self.otherBase = otherBase
   }
 
   /// Answers the split's questions, scores them and writes `evaluation/` in the run's directory.
   /// - Throws: `Fault`; no file is written unless all questions were answered.
   func run() throws -> EvaluationSummary {
-    let setup = try ModelSetup(configuration)
+    let finished = try FinishedRun(configuration, otherBase: otherBase)
+    let setup = finished.setup
     let evaluation = configuration.evaluation
     let variant = evaluation.variant
+    let references = try problemFile(
+      folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant)
     let problems = try loadProblems(
       folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant,
       limit: evaluation.limit)
     let probes = try evaluation.probes.map(Probe.load) ?? []
     let prompt = try Prompt(PromptWording(evaluation: configuration), setup.tokenizer, setup.configuration)
-    try setup.requireFinished(in: configuration.run.directory)
+    let questions = try encoded(problems, probes, references, prompt, setup)
     let (device, kernels) = try ComputeDevice.opened(configuration)
-    let model = try setup.finishedModel(in: configuration.run.directory, kernels)
+    try requireRoom(for: questions, on: device, setup)
+    WorkUnderWay.begin(.weights, configuration)
+    let (model, base) = try finished.model(kernels)
     // Before the work: what cannot be written should not be waited for.
+    let folders = absentFolders()
     let directory = try lockedDirectory()
     if !quiet { (["evaluating on \(kernels.summary)"] + device.notes).forEach(Console.note) }
-    notePromptMismatch(prompt)
+    // Another base model is said also to those who want no progress: the score is not the run's.
+    if !quiet || base == .other { finished.notes(base).forEach(Console.note) }
+    notePromptMismatch(prompt, finished.facts)
+    notePositions(questions, setup)
 
     let evaluator = Evaluator(model: model, prompt: prompt, kernels: kernels, configuration: evaluation)
-    let progress = Progress("evaluated", total: problems.count + probes.count, quiet: quiet)
     let watch = Stopwatch()
-    let answers = evaluator.answers(to: problems.map(\.question) + probes.map(\.question)) {
-      progress.report(
-        $0, "\(watch.seconds.formatted(decimals: 1)) s", isDue: $0.isMultiple(of: evaluation.batchSize))
-    }
-    try kernels.check(.answering, configuration)
+    WorkUnderWay.begin(.answering, configuration)
+    let answers = try answers(to: questions, evaluator, watch, otherwiseRemoving: folders)
     let predictions = zip(problems, answers).map(Prediction.init)
     let summary = EvaluationSummary(
       score: Score(of: predictions.map(\.score)), tokenCount: answers.reduce(0) { $0 + $1.tokenCount },
       seconds: watch.seconds, promptHash: prompt.hash, model: configuration.model.path,
       run: configuration.run.name, method: configuration.method.rawValue,
-      references: try problemFile(
-        folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant),
-      batchSize: evaluation.batchSize, kernels: kernels.summary)
+      references: references, batchSize: evaluation.batchSize, kernels: kernels.summary,
+      settings: EvaluationSettings(configuration, place: kernels.place), otherBase: base == .other)
     let probeLines = zip(probes, answers.dropFirst(problems.count)).map { $0.json($1) }
     try write(summary, predictions, probeLines, to: directory)
     return summary
+  }
+
+  /// Questions and probes as the model reads them.
+  /// - Throws: `Fault` naming the line of one that the model has no positions for.
+  private func encoded(
+    _ problems: [Problem], _ probes: [Probe], _ references: String, _ prompt: Prompt, _ setup: ModelSetup
+  ) throws -> [EncodedQuestion] {
+    let positions = setup.configuration.maxPositionEmbeddings
+    return try problems.map {
+      try EncodedQuestion($0.question, file: references, line: $0.id + 1, prompt, positions: positions)
+    }
+      + probes.map {
+        try EncodedQuestion(
+          $0.question, file: configuration.evaluation.probes ?? "", line: $0.line, prompt,
+          positions: positions)
+      }
+  }
+
+  /// Refuses an evaluation that does not fit into the memory that there is.
+  /// - Throws: `Fault` .unavailable with the settings that would fit.
+  private func requireRoom(
+    for questions: [EncodedQuestion], on device: ComputeDevice, _ setup: ModelSetup
+  ) throws {
+    let memory = EvaluationMemory(
+      configuration, setup.configuration, promptLengths: questions.map(\.tokens.count),
+      isOnDevice: device.isGPU)
+    if let refusal = memory.refusal(try device.memory(configuration)) { throw refusal }
+  }
+
+  /// The answers to all questions.
+  /// - folders: what is removed again when there are none, as far as it is empty.
+  /// - Throws: `Fault` when the device failed, or the model computes numbers that are not finite.
+  private func answers(
+    to questions: [EncodedQuestion], _ evaluator: Evaluator, _ watch: Stopwatch,
+    otherwiseRemoving folders: [String]
+  ) throws -> [ModelAnswer] {
+    var isDone = false
+    defer { if !isDone { folders.forEach { rmdir($0) } } }
+    let progress = Progress("evaluated", total: questions.count, quiet: quiet)
+    let batchSize = configuration.evaluation.batchSize
+    do {
+      let answers = try evaluator.answers(to: questions.map(\.tokens)) {
+        progress.report(
+          $0, "\(watch.seconds.formatted(decimals: 1)) s", isDue: $0.isMultiple(of: batchSize))
+      }
+      try evaluator.kernels.check(.answering, configuration)
+      isDone = true
+      return answers
+    } catch let output as NonFiniteOutput {
+      // A device that failed computes nothing, finite or not.
+      try evaluator.kernels.check(.answering, configuration)
+      throw questions[output.prompt].fault(output)
+    }
+  }
+
+  /// Says so when answers may go on past the model's positions.
+  private func notePositions(_ questions: [EncodedQuestion], _ setup: ModelSetup) {
+    let note = EncodedQuestion.positionsNote(
+      questions, maxNewTokens: configuration.evaluation.maxNewTokens,
+      positions: setup.configuration.maxPositionEmbeddings)
+    if let note, !quiet { Console.note(note) }
+  }
+
+  /// The folders that the evaluation's will be made in, itself first, as far as they are not there.
+  private func absentFolders() -> [String] {
+    var folders = ["\(configuration.run.directory)/evaluation", configuration.run.directory]
+    while let last = folders.last, let slash = last.lastIndex(of: "/"), slash > last.startIndex {
+      folders.append(String(last[..<slash]))
+    }
+    return folders.filter { !isDirectory($0) }
   }
 
   /// The run's directory, with a folder for the evaluation.
@@ -69,24 +145,21 @@ struct EvaluationSession {
     to directory: RunDirectory
   ) throws {
     let folder = directory.evaluationFolder
-    // The summary comes last: where it is, the other files are of the same evaluation.
-    for name in ["summary.json", "probes.jsonl"] { unlink("\(folder)/\(name)") }
+    func lines(_ rows: [JSONValue]) -> String { rows.map { $0.text() + "\n" }.joined() }
+    var files = [("\(folder)/predictions.jsonl", lines(predictions.map(\.json)))]
+    if !probes.isEmpty { files.append(("\(folder)/probes.jsonl", lines(probes))) }
     // A base run has no training that would have written its configuration.
     if configuration.method == .none {
-      try writeAtomically(configuration.resolvedYAML(), to: directory.configurationFile)
+      files.append((directory.configurationFile, configuration.savedYAML()))
     }
-    func lines(_ rows: [JSONValue]) -> String { rows.map { $0.text() + "\n" }.joined() }
-    try writeAtomically(lines(predictions.map(\.json)), to: "\(folder)/predictions.jsonl")
-    if !probes.isEmpty { try writeAtomically(lines(probes), to: "\(folder)/probes.jsonl") }
-    try writeAtomically(summary.json.text(indent: 2) + "\n", to: "\(folder)/summary.json")
+    // The summary comes last: where it is, the other files are of the same evaluation.
+    files.append(("\(folder)/summary.json", summary.json.text(indent: 2) + "\n"))
+    try writeTogether(files, removed: probes.isEmpty ? ["\(folder)/probes.jsonl"] : [])
   }
 
   /// Says so when the weights were trained with another prompt than they are evaluated with.
-  private func notePromptMismatch(_ prompt: Prompt) {
-    guard !quiet, configuration.method != .none,
-      let facts = try? RunFacts(contentsOf: RunDirectory.finalFolder(in: configuration.run.directory)),
-      facts.promptHash != prompt.hash
-    else { return }
+  private func notePromptMismatch(_ prompt: Prompt, _ facts: RunFacts?) {
+    guard !quiet, let facts, facts.promptHash != prompt.hash else { return }
     Console.note(
       "note: the prompt differs from the one that these weights were trained with "
         + "(\(prompt.hash), trained with \(facts.promptHash))")

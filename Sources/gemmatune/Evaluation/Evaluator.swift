@@ -22,13 +22,14 @@ struct Evaluator {
   let kernels: any Kernels
   let configuration: RunConfiguration.EvaluationSection
 
-  /// The answers to `questions`, in order.
+  /// The answers to `prompts`, in order.
   /// - Parameter onProgress: called after each answer with the number of answers so far.
-  func answers(to questions: [String], onProgress: (Int) -> Void) -> [ModelAnswer] {
+  /// - Throws: `NonFiniteOutput` as soon as the model's logits are not finite.
+  func answers(to prompts: [[Int32]], onProgress: (Int) -> Void) throws -> [ModelAnswer] {
     let decoder = GreedyDecoder(
       model, kernels, maxNewTokens: configuration.maxNewTokens, stopIds: prompt.stopIds,
       limits: DecodingLimits(rows: configuration.batchSize), isFinished: isFinished)
-    return decoder.generate(questions.map(prompt.encodedPrompt), onAnswer: onProgress).map(answer)
+    return try decoder.generate(prompts, onAnswer: onProgress).map(answer)
   }
 
   /// Whether an answer holds a stop string, when it held none without its last token.

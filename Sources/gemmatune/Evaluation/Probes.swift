@@ -4,6 +4,8 @@ import Files
 struct Probe: Equatable, Sendable {
   /// The question.
   var question: String
+  /// Where it stands in the file, from 1.
+  var line: Int
 
   /// The probes of a JSONL file: an object with `question` on each line.
   /// - Throws: `Fault` naming `path:line`.
@@ -14,7 +16,7 @@ struct Probe: Equatable, Sendable {
         throw Fault(
           .badData, file: path, line: line.number, "not a probe; expected an object with a text 'question'")
       }
-      return Probe(question: question)
+      return Probe(question: question, line: line.number)
     }
     guard !probes.isEmpty else { throw Fault(.badData, file: path, "holds no probe") }
     return probes

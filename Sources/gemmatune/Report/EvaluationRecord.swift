@@ -28,13 +28,17 @@ package struct EvaluationRecord: Equatable, Sendable {
   /// In the file's order.
   package var answers: [AnswerRecord]
   package var probes: [ProbeRecord]
-  /// The file that the questions came from.
-  package var references: String
+  /// The file that the questions came from; nil where the summary does not say.
+  package var references: String?
   package var promptHash: String?
   /// Generated tokens a second.
   package var tokensPerSecond: Double?
   /// What computed; nil where the summary does not say.
   package var kernels: String?
+  /// What it was made with; nil where the summary does not say: the run's configuration need not be what was in force.
+  package var settings: EvaluationSettings?
+  /// The base model's folder, where it was another than the adapter was trained on.
+  package var otherBase: String?
 
   /// Number of answers, and of the right ones by each definition.
   package var count: Int { answers.count }
@@ -50,9 +54,8 @@ package struct EvaluationRecord: Equatable, Sendable {
   package var meanTokens: Double { answers.reduce(0.0) { $0 + Double($1.tokens) } / Double(max(1, count)) }
 
   /// Reads an evaluation folder; nil when it holds no answers yet.
-  /// - references: the file of questions, for a summary that does not name it.
   /// - Throws: `Fault` .badData naming the file and line.
-  package init?(contentsOf folder: String, references: String) throws {
+  package init?(contentsOf folder: String) throws {
     let predictions = "\(folder)/predictions.jsonl"
     guard RunDirectory.exists(predictions) else { return nil }
     answers = try objects(in: predictions).map(AnswerRecord.init)
@@ -70,10 +73,12 @@ package struct EvaluationRecord: Equatable, Sendable {
     let summary =
       RunDirectory.exists(summaryFile)
       ? try JSONValue(parsing: try readFile(summaryFile, limit: 1 << 24), file: summaryFile).objectValue : nil
-    self.references = summary?["references"]?.stringValue ?? references
+    references = summary?["references"]?.stringValue
     promptHash = summary?["prompt_hash"]?.stringValue
     tokensPerSecond = summary?["tokens_per_second"]?.doubleValue
     kernels = summary?["kernels"]?.stringValue
+    settings = try summary.flatMap { try EvaluationSettings(summary: $0, file: summaryFile) }
+    otherBase = summary?["other_base"]?.boolValue == true ? summary?["model"]?.stringValue ?? "" : nil
   }
 }
 

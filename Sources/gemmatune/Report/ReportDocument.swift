@@ -91,6 +91,9 @@ enum ReportWording {
   static let choice =
     "Chosen, not drawn at random: questions where the runs disagree come first, the most evenly split at the top."
 
+  /// What the files of an evaluation do not say.
+  static let notRecorded = "not recorded"
+
   static let probes = "Questions of the user's own, answered and not scored."
 
   static func comparison(count: Int) -> String {

@@ -50,7 +50,8 @@ extension RunConfiguration {
   /// What training depends on, with the configuration's own keys.
   fileprivate var trainingSettings: JSONValue {
     var object: JSONObject = [
-      "epochs": .int(train.epochs), "per_device_batch_size": .int(train.perDeviceBatchSize),
+      "epochs": Int(exactly: train.epochs).map { .int($0) } ?? .double(train.epochs),
+      "per_device_batch_size": .int(train.perDeviceBatchSize),
       "gradient_accumulation_steps": .int(train.gradientAccumulationSteps),
       "max_length": .int(train.maxLength),
       "learning_rate": .double(train.learningRate), "min_learning_rate": .double(train.minLearningRate),
@@ -97,7 +98,8 @@ extension EvaluationRecord {
       "correct_openai": correctOpenAI.map { .int($0) } ?? .null,
       "exact_match_openai": correctOpenAI.map(share) ?? .null,
       "mean_tokens": .double(meanTokens), "tokens_per_second": real(tokensPerSecond),
-      "references": .string(references), "prompt_hash": promptHash.map { .string($0) } ?? .null,
+      "references": references.map { .string($0) } ?? .null,
+      "prompt_hash": promptHash.map { .string($0) } ?? .null, "settings": settings?.json ?? .null,
       "misses": misses ?? .null,
       "definitions_disagree": .array(answers.filter(\.definitionsDisagree).map { .int($0.id) }),
     ])

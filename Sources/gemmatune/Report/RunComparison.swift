@@ -52,7 +52,7 @@ package func compared(
   for (first, second) in orderedPairs(runs.filter { $0.evaluation != nil }, base: base) {
     guard let left = first.evaluation, let right = second.evaluation else { continue }
     if let kind = mismatch(left, right) {
-      let files = [left.references, right.references]
+      let files = [left, right].map { $0.references ?? "a file that is \(ReportWording.notRecorded)" }
       mismatches.append(RunMismatch(first: first.name, second: second.name, kind: kind, files: files))
     } else {
       let outcome = PairedOutcome(left.correctByID, right.correctByID)
@@ -70,9 +70,10 @@ private func orderedPairs(_ runs: [RunRecord], base: RunRecord?) -> [(RunRecord,
   }
 }
 
-/// Why the answers of two evaluations are not about the same questions; nil when they are.
+/// Why the answers of two evaluations are not about the same questions; nil when they are. Where an evaluation does not
+/// say which file it took, its questions tell.
 private func mismatch(_ left: EvaluationRecord, _ right: EvaluationRecord) -> RunMismatch.Kind? {
-  guard left.references == right.references else { return .otherFile }
+  if let first = left.references, let second = right.references, first != second { return .otherFile }
   let questions = Dictionary(left.answers.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
   let shared = right.answers.compactMap { answer in questions[answer.id].map { ($0, answer) } }
   if shared.isEmpty { return .nothingShared }

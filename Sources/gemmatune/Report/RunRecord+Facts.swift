@@ -1,9 +1,10 @@
 import Files
 
 extension RunRecord {
-  /// The method with what tells runs of one method apart: "LoRA r=16", "none, 1-shot".
+  /// The method with what tells runs of one method apart: "LoRA r=16", "none, 1-shot" where the evaluation says so.
   var methodName: String {
-    let shots = configuration.evaluation.shots > 0 ? ", \(configuration.evaluation.shots)-shot" : ""
+    let count = evaluation?.settings?.evaluation.shots ?? 0
+    let shots = count > 0 ? ", \(count)-shot" : ""
     switch configuration.method {
     case .none: return "none" + shots
     case .full: return "full" + shots
@@ -68,13 +69,28 @@ extension RunRecord {
 
   private var evaluationFacts: [(name: String, value: String)] {
     [
-      ("Prompt form", configuration.prompt.template.rawValue),
+      ("Prompt form", setting { $0.template.rawValue }),
       ("Prompt of evaluation", (evaluation?.promptHash).shown { $0 }),
-      ("Evaluated on", evaluation.shown { "\($0.references), \(grouped($0.count)) questions" }),
-      ("Longest answer", "\(grouped(configuration.evaluation.maxNewTokens)) tokens"),
+      ("Evaluated on", evaluation.shown(evaluatedFact)),
+      ("Limit of questions", setting { $0.evaluation.shownLimit }),
+      ("Worked examples", setting { "\($0.evaluation.shots)" }),
+      ("Instruction", setting { $0.evaluation.shownInstruction }),
+      ("Strings that end an answer", setting { $0.evaluation.shownStop }),
+      ("Questions side by side", setting { grouped($0.evaluation.batchSize) }),
+      ("Longest answer", setting { "\(grouped($0.evaluation.maxNewTokens)) tokens" }),
+      ("Model of evaluation", setting { "\($0.modelPath), \($0.precision.rawValue)" }),
       ("Answered by", (evaluation?.kernels).shown { $0 }),
       ("Decoding", (evaluation?.tokensPerSecond).shown { "\($0.formatted(decimals: 1)) tokens/s" }),
     ]
+  }
+
+  private func evaluatedFact(_ evaluation: EvaluationRecord) -> String {
+    "\(evaluation.references ?? ReportWording.notRecorded), \(grouped(evaluation.count)) questions"
+  }
+
+  /// A setting of the evaluation that is shown: what the configuration says of it may have been another.
+  private func setting(_ text: (EvaluationSettings) -> String) -> String {
+    evaluation.shown { $0.settings.map(text) ?? ReportWording.notRecorded }
   }
 }
 

@@ -1,6 +1,5 @@
 import Files
 import FoundationEssentials
-import GSM8K
 
 /// What a run's folder says about the run, as far as it has come.
 package struct RunRecord: Sendable {
@@ -28,17 +27,13 @@ package struct RunRecord: Sendable {
       throw Fault(.missing, file: directory, "holds no config.yaml; expected the folder of a run")
     }
     self.directory = directory
-    configuration = try RunConfiguration.load(path: file)
+    configuration = try RunConfiguration.load(savedIn: directory)
     name = configuration.run.name
     let metrics = "\(directory)/metrics.jsonl"
     training = RunDirectory.exists(metrics) ? try TrainingCurve(contentsOf: metrics) : nil
     let final = RunDirectory.finalFolder(in: directory)
     facts = RunDirectory.exists("\(final)/\(RunFacts.fileName)") ? try RunFacts(contentsOf: final) : nil
-    let evaluated = configuration.evaluation
-    evaluation = try EvaluationRecord(
-      contentsOf: "\(directory)/evaluation",
-      references: problemFile(
-        folder: configuration.data.path, split: evaluated.split.rawValue, variant: evaluated.variant))
+    evaluation = try EvaluationRecord(contentsOf: "\(directory)/evaluation")
   }
 
   /// Reads run folders in this order; runs of the same name get their folders added.

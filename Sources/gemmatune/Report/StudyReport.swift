@@ -34,11 +34,15 @@ package struct StudyReport: Sendable {
   package var mixesVariants: Bool { Set(trained.map(\.run.configuration.data.variant)).count > 1 }
 
   /// Why runs and numbers may not be what they seem, one sentence each.
-  package var notes: [String] { runs.flatMap(notes) + mismatchNotes }
+  package var notes: [String] {
+    runs.flatMap(notes) + mismatchNotes + [settingsNote(runs)].compactMap { $0 }
+  }
 
   /// One sentence for all runs with different files, and one for each other pair.
   private var mismatchNotes: [String] {
-    let evaluated = runs.compactMap { run in run.evaluation.map { (file: $0.references, run: run.name) } }
+    let evaluated = runs.compactMap { run in
+      run.evaluation?.references.map { (file: $0, run: run.name) }
+    }
     var files: [String] = []
     for file in evaluated.map(\.file) where !files.contains(file) { files.append(file) }
     let groups = files.map { file in
@@ -61,9 +65,25 @@ package struct StudyReport: Sendable {
     if let curve = run.training, curve.finalLoss == nil {
       notes.append("\(run.name) has losses among its last steps that are not finite.")
     }
+    if run.state == .finished {
+      let verdicts = run.training?.verdicts(vocabularySize: run.facts?.vocabularySize) ?? []
+      notes += verdicts.map { $0.note(run.name) }
+    }
+    if let base = run.evaluation?.settings?.modelPath, run.configuration.method == .lora,
+      base != run.configuration.model.path
+    {
+      notes.append(
+        "\(run.name) was evaluated on another base model (\(base)) than it was trained on "
+          + "(\(run.configuration.model.path)).")
+    }
     if let trained = run.facts?.promptHash, let asked = run.evaluation?.promptHash, trained != asked {
       notes.append(
         "\(run.name) was evaluated with another prompt (\(asked)) than it was trained with (\(trained)).")
+    }
+    if let base = run.evaluation?.otherBase {
+      notes.append(
+        "\(run.name) was evaluated over \(base), another base model than it was trained on "
+          + "(\(run.facts?.baseModel ?? "not recorded")).")
     }
     return notes
   }

@@ -89,6 +89,14 @@ package struct TrainingCurve: Equatable, Sendable {
 }
 
 extension LoggedStep {
+  /// The step as its line will say it.
+  init(_ metrics: StepMetrics) {
+    self.init(
+      step: metrics.step, loss: metrics.loss, samples: metrics.samples, tokens: metrics.tokens,
+      targetTokens: metrics.targetTokens, seconds: metrics.stepSeconds, changedShare: metrics.changedShare,
+      peakMemoryBytes: metrics.peakMemoryBytes)
+  }
+
   /// Reads a line of `metrics.jsonl`.
   init(_ bytes: ArraySlice<UInt8>, file: String, line: Int) throws {
     let value = try JSONValue(parsing: Array(bytes), file: file, line: line)

@@ -37,9 +37,11 @@ package struct Trainer {
     steps = TrainingPlan.steps(configuration.train, batcher)
     schedule = LearningRateSchedule(configuration.train, steps: steps)
     parameters = model.parameters(trained)
+    WorkUnderWay.begin(.gradients, configuration)
     gradients = Gradients(
       parameters, passes: (batcher.passesPerStep + mergedPasses - 1) / mergedPasses, kernels)
     try kernels.check(.gradients, configuration)
+    WorkUnderWay.begin(.optimizer, configuration)
     optimizer = AdamW(AdamW.Settings(configuration), parameters, kernels)
     try kernels.check(.optimizer, configuration)
   }
@@ -52,9 +54,10 @@ package struct Trainer {
     var begun: BegunStep?
     var sinceLast = Stopwatch()
     var step = 0
-    for epoch in 0..<configuration.train.epochs {
+    var epoch = 0
+    while step < steps {
       var samples = 0
-      for passes in batcher.steps(epoch: epoch) where step < steps {
+      for passes in batcher.steps(epoch: epoch).prefix(steps - step) {
         step += 1
         var next = try begin(step, merged(passes).map(batch))
         samples += next.samples
@@ -63,6 +66,7 @@ package struct Trainer {
         begun = next
         if kernels.place == .host, let done = begun.take() { try onStep(finished(done, &sinceLast)) }
       }
+      epoch += 1
     }
     if let begun { try onStep(finished(begun, &sinceLast)) }
   }
@@ -99,11 +103,12 @@ package struct Trainer {
   /// - Throws: `Fault` when the device has no memory for it.
   private func begin(_ step: Int, _ batches: [TokenBatch]) throws -> BegunStep {
     let watch = Stopwatch()
+    WorkUnderWay.begin(.activations(step: step), configuration)
     let targetCount = batches.reduce(0) { $0 + $1.targetCount }
     let losses = accumulateGradients(step, batches, gradientScale: 1 / Float(targetCount))
     try kernels.checkMemory(.activations(step: step), configuration)
     let norms = kernels.gradientNorms(
-      gradients.tensors, maxNorm: configuration.train.maxGradientNorm)
+      gradients.tensors, maxNorm: configuration.train.maxGradientNorm ?? .infinity)
     let rate = schedule.learningRate(step: step)
     let changed = optimizer.apply(gradients.tensors, learningRate: rate, clip: norms.clip)
     try kernels.checkMemory(.optimizer, configuration)

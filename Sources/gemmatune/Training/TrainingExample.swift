@@ -35,41 +35,77 @@ package struct TrainingData: Equatable, Sendable {
   /// Encodes the problems of a configuration.
   ///
   /// `loss_on: all` makes every token but the first a target. Throws a `Fault` naming file and line for an example over
-  /// `train.max_length` (unless it is to be dropped or cut) and for one without targets.
+  /// `train.max_length` or the model's `positions` (unless it is to be dropped or cut) and for one without targets.
   package init(
-    _ problems: [Problem], _ prompt: Prompt, _ configuration: RunConfiguration, file: String
+    _ problems: [Problem], _ prompt: Prompt, _ configuration: RunConfiguration, file: String, positions: Int
   ) throws {
-    let limit = configuration.train.maxLength
+    let limit = LengthLimit(configuration.train.maxLength, positions: positions, file: file)
+    let overlong = configuration.data.overlong
     for problem in problems {
-      let question = prompt.encodedPrompt(for: problem.question)
-      var example = TrainingExample(
-        tokens: question + prompt.encodedTarget(for: problem.answer),
-        promptLength: configuration.prompt.lossOn == .all ? 1 : question.count)
-      if example.tokens.count > limit {
-        switch configuration.data.overlong {
+      // A text of megabytes takes long to encode: where its length alone tells enough, it is not.
+      let least = prompt.leastTokenCount(for: problem.question, problem.answer)
+      if least > limit.tokens, overlong != .truncate {
+        guard overlong == .drop else { throw limit.exceeded(by: problem, "at least \(least)") }
+        droppedCount += 1
+        continue
+      }
+      var example = TrainingExample(problem, prompt, configuration.prompt.lossOn)
+      if example.tokens.count > limit.tokens {
+        switch overlong {
         case .drop:
           droppedCount += 1
           continue
         case .truncate:
           truncatedCount += 1
-          example.tokens.removeLast(example.tokens.count - limit)
-        case .error:
-          throw Fault(
-            .badData, file: file, line: problem.id + 1,
-            "the example has \(example.tokens.count) tokens; expected at most train.max_length = \(limit)",
-            hint: "set data.overlong=drop or data.overlong=truncate, or raise train.max_length")
+          example.tokens.removeLast(example.tokens.count - limit.tokens)
+        case .error: throw limit.exceeded(by: problem, "\(example.tokens.count)")
         }
       }
-      guard example.targetCount > 0 else {
-        throw Fault(
-          .badData, file: file, line: problem.id + 1,
-          "the example has no target tokens within train.max_length = \(limit)",
-          hint: "raise train.max_length, or set data.overlong=drop")
-      }
+      guard example.targetCount > 0 else { throw limit.leavesNoTarget(of: problem) }
       examples.append(example)
     }
     guard !examples.isEmpty else {
       throw Fault(.badData, file: file, "no example is left to train on; all \(droppedCount) were dropped")
     }
+  }
+}
+
+extension TrainingExample {
+  /// A problem as the model sees it.
+  fileprivate init(_ problem: Problem, _ prompt: Prompt, _ lossOn: RunConfiguration.PromptSection.LossOn) {
+    let question = prompt.encodedPrompt(for: problem.question)
+    self.init(
+      tokens: question + prompt.encodedTarget(for: problem.answer),
+      promptLength: lossOn == .all ? 1 : question.count)
+  }
+}
+
+/// The most tokens of an example: what the configuration says, or the model's positions where they are fewer.
+private struct LengthLimit {
+  let tokens: Int
+  private let key: String
+  private let canBeRaised: Bool
+  private let file: String
+
+  init(_ maxLength: Int, positions: Int, file: String) {
+    tokens = min(maxLength, positions)
+    key = positions < maxLength ? "max_position_embeddings" : "train.max_length"
+    canBeRaised = maxLength < positions
+    self.file = file
+  }
+
+  func exceeded(by problem: Problem, _ count: String) -> Fault {
+    Fault(
+      .badData, file: file, line: problem.id + 1,
+      "the example has \(count) tokens; expected at most \(key) = \(tokens)",
+      hint: "set data.overlong=drop or data.overlong=truncate"
+        + (canBeRaised ? ", or raise train.max_length" : ""))
+  }
+
+  func leavesNoTarget(of problem: Problem) -> Fault {
+    Fault(
+      .badData, file: file, line: problem.id + 1,
+      "the example has no target tokens within \(key) = \(tokens)",
+      hint: (canBeRaised ? "raise train.max_length, or " : "") + "set data.overlong=drop")
   }
 }

@@ -10,6 +10,7 @@ final class TrainingLog {
   private let progress: Progress
   private let interval: Int
   private let quiet: Bool
+  private let vocabularySize: Int
   private var table: [StepMetrics] = []
 
   /// Starts the files of a run; `directory` must hold none yet. The log begins with the lines `computedBy`.
@@ -21,7 +22,8 @@ final class TrainingLog {
     self.directory = directory
     self.quiet = quiet
     interval = configuration.logging.steps
-    try writeAtomically(configuration.resolvedYAML(), to: directory.configurationFile)
+    vocabularySize = plan.vocabularySize
+    try writeAtomically(configuration.savedYAML(), to: directory.configurationFile)
     logFile = try LineFile(creating: directory.logFile)
     metricsFile = try LineFile(creating: directory.metricsFile)
     progress = Progress("step", total: plan.steps, quiet: quiet)
@@ -59,5 +61,14 @@ final class TrainingLog {
         + "\((Double(tokens) / max(seconds, 1e-9)).formatted(decimals: 1)) tokens/s, "
         + "peak \(kernels.place == .device ? "device memory" : "memory") "
         + MemoryPlan.shown(kernels.peakMemoryBytes))
+    for verdict in TrainingCurve(table.map(LoggedStep.init))?.verdicts(vocabularySize: vocabularySize) ?? [] {
+      warn(verdict.warning)
+    }
+  }
+
+  /// A line for the log and the person, who is told of it also when quiet.
+  private func warn(_ line: String) {
+    try? logFile.append(line)
+    Console.note(line)
   }
 }

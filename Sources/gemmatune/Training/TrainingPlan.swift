@@ -12,6 +12,10 @@ package struct TrainingPlan: Sendable {
   package var droppedCount: Int, truncatedCount: Int
   /// Parameters of the base model, and those that are trained.
   package var baseParameters: Int, trainableParameters: Int
+  /// Rows of the embedding.
+  package var vocabularySize: Int
+  /// Words about a length limit that the model's positions undercut; nil where they do not.
+  private let lengthNote: String?
   /// Parameters that an adapter adds to the base model's; 0 without.
   private let adapterParameters: Int
   /// How the run fits into the memory that there is.
@@ -34,6 +38,12 @@ package struct TrainingPlan: Sendable {
     droppedCount = data.droppedCount
     truncatedCount = data.truncatedCount
     baseParameters = model.parameterCount()
+    vocabularySize = model.vocabSize
+    let (length, positions) = (configuration.train.maxLength, model.maxPositionEmbeddings)
+    lengthNote =
+      length > positions
+      ? "length      train.max_length = \(length) is more than max_position_embeddings = \(positions), which bounds it"
+      : nil
     adapterParameters =
       configuration.method == .lora
       ? GemmaModel.adapterParameterCount(
@@ -44,9 +54,13 @@ package struct TrainingPlan: Sendable {
     keepsPassesApart = demand.keepsPassesApart(room)
   }
 
-  /// Optimizer steps of a configuration over so many examples.
+  /// Optimizer steps of a configuration over so many examples: those of all epochs, the last one perhaps a part, as
+  /// transformers counts them (5.23 trainer.py, set_initial_training_values), but no more than `max_steps`.
   package static func steps(_ train: RunConfiguration.TrainSection, _ batcher: Batcher) -> Int {
-    min(train.maxSteps ?? .max, batcher.stepsPerEpoch * train.epochs)
+    let epochs = Int(exactly: train.epochs)?.multipliedReportingOverflow(by: batcher.stepsPerEpoch)
+    let parts = (train.epochs * Double(batcher.stepsPerEpoch)).rounded(.up)
+    let all = epochs.flatMap { $0.overflow ? nil : $0.partialValue } ?? Int(exactly: parts) ?? .max
+    return min(train.maxSteps ?? .max, all)
   }
 
   /// The plan as lines of text.
@@ -59,7 +73,7 @@ package struct TrainingPlan: Sendable {
       steps       \(steps), the first \(warmupSteps) warming up
       parameters  \(all), trainable \(trainableParameters) (\(share.formatted(decimals: 4)) %)
       memory      \(fit.memory.text)
-      """ + passesText
+      """ + (lengthNote.map { "\n\($0)" } ?? "") + passesText
   }
 
   /// What becomes of the passes of a step, where they could be merged.

@@ -3,13 +3,18 @@ import GSM8K
 import Gemma
 import Tensors
 
-/// One training run from configuration to finished weights: what `gemmatune train` prepares, and what it saves.
+/// One training run from configuration to finished weights: what `gemmatune train` prepares, and what it
+/// saves.
 struct TrainingSession {
   /// The encoded examples.
   let data: TrainingData
+  /// What a person should know before the first step.
+  let notes: [String]
   private let configuration: RunConfiguration
   private let setup: ModelSetup
   private let prompt: Prompt
+  /// The base model's folder, as it is found from anywhere.
+  private let baseFolder: String
 
   /// Reads the data and the model's headers, never the weights.
   /// - Throws: `Fault`; nothing has been written.
@@ -20,15 +25,33 @@ struct TrainingSession {
         hint: "gemmatune eval evaluates the untouched base model")
     }
     setup = try ModelSetup(configuration)
-    _ = try setup.savedAdapter()
+    baseFolder = absolutePath(configuration.model.path)
+    _ = try setup.savedAdapter(over: setup.storedFingerprint)
+    let begun = try configuration.lora.initializeFrom.map { try AdapterBase(ofAdapterIn: $0) }
+    notes = begun.flatMap { $0.isRecorded ? nil : [$0.notRecordedNote] } ?? []
     prompt = try Prompt(PromptWording(training: configuration), setup.tokenizer, setup.configuration)
     let variant = configuration.data.variant
     let (folder, split) = (configuration.data.path, configuration.data.split.rawValue)
     let problems = try loadProblems(
       folder: folder, split: split, variant: variant, limit: configuration.data.limit)
     data = try TrainingData(
-      problems, prompt, configuration, file: try problemFile(folder: folder, split: split, variant: variant))
+      problems, prompt, configuration, file: try problemFile(folder: folder, split: split, variant: variant),
+      positions: setup.configuration.maxPositionEmbeddings)
+    let steps = TrainingPlan.steps(
+      configuration.train, Batcher(configuration, exampleCount: data.examples.count))
+    try LearningRateSchedule(configuration.train, steps: steps).requireChange(file: file)
     self.configuration = configuration
+    if configuration.method == .full { try refusePadding() }
+  }
+
+  /// Refuses examples that hold the padding token before their end: transformers keeps its embedding from
+  /// learning there.
+  private func refusePadding() throws {
+    guard let padding = setup.configuration.padTokenId else { return }
+    guard data.examples.contains(where: { $0.tokens.dropLast().contains(Int32(padding)) }) else { return }
+    throw Fault(
+      .badData, file: "\(configuration.model.path)/config.json", place: "pad_token_id",
+      "got \(padding), which the training examples hold; expected a token that no text becomes")
   }
 
   /// What will be done and needed on a device.
@@ -60,12 +83,13 @@ struct TrainingSession {
     let facts = RunFacts(
       promptHash: prompt.hash, baseModel: configuration.model.path, method: configuration.method.rawValue,
       kernels: kernels.summary, place: kernels.place, steps: plan.steps, baseParameters: plan.baseParameters,
-      trainableParameters: plan.trainableParameters)
+      trainableParameters: plan.trainableParameters, vocabularySize: plan.vocabularySize,
+      baseFingerprint: adapter == nil ? nil : try setup.fingerprint(model, kernels))
     let extra = [(name: RunFacts.fileName, text: facts.json.text(indent: 2) + "\n")]
     if let adapter {
       let weights = adapter.onHost(kernels)
       try kernels.check(.saving, configuration)
-      try weights.write(to: directory.finalFolder, baseModel: configuration.model.path, extra: extra)
+      try weights.write(to: directory.finalFolder, baseModel: baseFolder, extra: extra)
     } else {
       let weights = model.parameters(.all).map { ($0.name, kernels.onHost($0.tensor)) }
       try kernels.check(.saving, configuration)

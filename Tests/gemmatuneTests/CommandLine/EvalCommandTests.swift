@@ -44,7 +44,7 @@ import Testing
       summary.members.map(\.key) == [
         "exact_match", "exact_match_flexible", "exact_match_openai", "count", "correct", "correct_flexible",
         "correct_openai", "confidence_interval_95", "mean_tokens", "tokens_per_second", "seconds",
-        "prompt_hash", "model", "run", "method", "references", "batch_size", "kernels",
+        "prompt_hash", "model", "run", "method", "references", "batch_size", "kernels", "settings",
       ])
     #expect(summary["count"]?.intValue == 2)
     #expect(summary["run"]?.stringValue == "run")
@@ -101,7 +101,30 @@ import Testing
   @Test func pathsOfARunAreThoseOfTheWorkingDirectory() throws {
     let workspace = try trained()
     #expect(
-      try workspace.run(["eval", "."], in: "runs/run") == .refusal(66, "model/config.json: no such file"))
+      try workspace.run(["eval", "."], in: "runs/run")
+        == .refusal(
+          66, "data/test.jsonl: no such file", hint: "scripts/fetch_gsm8k.sh fetches GSM8K into data/gsm8k."))
+  }
+
+  @Test(arguments: ["runs/run", "run.yaml"]) func fullRunNeedsNoBaseModel(_ target: String) throws {
+    let workspace = try trained()
+    #expect(try workspace.run("eval", target, "--quiet").status == 0)
+    let predictions = try workspace.bytes("runs/run/evaluation/predictions.jsonl")
+    try FileManager.default.removeItem(atPath: "\(workspace.path)/model")
+    #expect(try workspace.run("eval", target, "--quiet").status == 0)
+    #expect(try workspace.bytes("runs/run/evaluation/predictions.jsonl") == predictions)
+    #expect(try workspace.run("report", "runs/run", "--output", "report").status == 0)
+  }
+
+  @Test func weightsThatSayNothingOfTheirRunAreEvaluatedWithANote() throws {
+    let workspace = try trained()
+    try FileManager.default.removeItem(atPath: "\(workspace.path)/runs/run/final/gemmatune.json")
+    let result = try workspace.run("eval", "run.yaml")
+    #expect(result.status == 0)
+    #expect(
+      result.errors.contains(
+        "note: runs/run/final has no gemmatune.json: the prompt of its training is not known\n"
+      ))
   }
 
   @Test func fullWeightsAreThoseThatWereTrained() throws {

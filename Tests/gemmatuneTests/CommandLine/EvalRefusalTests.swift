@@ -23,6 +23,40 @@ import Testing
           hint: "train it first: gemmatune train CONFIG"))
   }
 
+  @Test(arguments: [
+    ("config.json", "runs/run/final/config.json: no such file"),
+    ("tokenizer.model", "runs/run/final/tokenizer.model: no such file"),
+  ])
+  func fullRunThatLacksAFile(_ file: String, _ message: String) throws {
+    let result = try refusal("run.yaml") {
+      #expect(try $0.run("train", "run.yaml", "--quiet").status == 0)
+      try FileManager.default.removeItem(atPath: "\($0.path)/runs/run/final/\(file)")
+    }
+    #expect(result == .refusal(66, message, hint: "put the file back, or train the run again"))
+  }
+
+  @Test func fullRunThatLacksItsWeights() throws {
+    let result = try refusal("run.yaml") {
+      #expect(try $0.run("train", "run.yaml", "--quiet").status == 0)
+      try FileManager.default.removeItem(atPath: "\($0.path)/runs/run/final/model.safetensors")
+    }
+    #expect(
+      result
+        == .refusal(
+          66, "runs/run/final: no weights; expected model.safetensors or model.safetensors.index.json",
+          hint: "put the file back, or train the run again"))
+  }
+
+  @Test func finishedRunWithBadFacts() throws {
+    let result = try refusal("run.yaml") {
+      #expect(try $0.run("train", "run.yaml", "--quiet").status == 0)
+      try $0.write("runs/run/final/gemmatune.json", "{}")
+    }
+    #expect(
+      result
+        == .refusal(65, "runs/run/final/gemmatune.json: key 'prompt_hash' is missing or of another type"))
+  }
+
   @Test func folderThatIsNoRun() throws {
     #expect(try refusal("data") == .refusal(66, "data/config.yaml: no such file"))
   }

@@ -2,9 +2,11 @@ import Files
 import Foundation
 import Testing
 
-/// Bad input of `gemmatune train`: one error line that names file and place, the right status, and nothing written.
+/// Bad input of `gemmatune train`: one error line that names file and place, the right status, and nothing
+/// written.
 @Suite struct RefusedInputTests {
-  /// Runs `train run.yaml` with `overrides` after `prepare`; files must be as before.
+  /// Runs `train run.yaml` with `overrides` after `prepare`, and again as a dry run, which must say the same;
+  /// files must be as before.
   private func refusal(
     _ overrides: [String] = [], _ prepare: (Workspace) throws -> Void = { _ in }
   ) throws -> CommandResult {
@@ -12,6 +14,7 @@ import Testing
     try prepare(workspace)
     let before = workspace.contents
     let result = try workspace.run(["train", "run.yaml"] + overrides)
+    #expect(try workspace.run(["train", "run.yaml"] + overrides + ["--dry-run"]) == result)
     #expect(workspace.contents == before)
     return result
   }
@@ -28,7 +31,7 @@ import Testing
 
   @Test func wrongType() throws {
     let result = try refusal { try $0.write("run.yaml", "method: full\ntrain:\n  epochs: two\n") }
-    #expect(result == .refusal(78, "run.yaml:3:11: train.epochs: expected an integer, got 'two'"))
+    #expect(result == .refusal(78, "run.yaml:3:11: train.epochs: expected a number, got 'two'"))
   }
 
   @Test func severalProblemsAtOnce() throws {
@@ -39,7 +42,7 @@ import Testing
           status: 78, output: "",
           errors: """
             error: run.yaml:1:1: unknown key 'methd'; did you mean 'method'?
-            error: run.yaml:3:11: train.epochs: expected an integer of at least 1, got 0
+            error: run.yaml:3:11: train.epochs: expected a number above 0, got 0
 
             """))
   }
@@ -82,7 +85,28 @@ import Testing
   }
 
   @Test func missingModel() throws {
-    #expect(try refusal(["model.path=nowhere"]) == .refusal(66, "nowhere/config.json: no such file"))
+    #expect(
+      try refusal(["model.path=nowhere"])
+        == .refusal(
+          66, "nowhere: no such folder; expected a model", hint: "scripts/fetch_gemma.sh fetches a model"))
+  }
+
+  @Test func modelThatIsAFile() throws {
+    #expect(
+      try refusal(["model.path=run.yaml"])
+        == .refusal(
+          66, "run.yaml: not a folder; expected a model", hint: "scripts/fetch_gemma.sh fetches a model"))
+  }
+
+  @Test(arguments: [
+    ("model.path=~/gemma", "~/gemma: no such folder; expected a model"),
+    ("data.path=~/gsm8k", "~/gsm8k/train.jsonl: no such file"),
+    ("lora.initialize_from=~/run/final", "~/run/final: no such folder; expected an adapter"),
+  ])
+  func pathThatNoShellExpanded(_ override: String, _ message: String) throws {
+    #expect(
+      try refusal(["method=lora", override])
+        == .refusal(66, message, hint: "only the shell expands ~; write the whole path"))
   }
 
   @Test func missingTokenizer() throws {
@@ -143,6 +167,55 @@ import Testing
       result
         == .refusal(
           65, "model/model.safetensors: model.norm.weight: shape [2, 8]; config.json demands [16]"))
+  }
+
+  @Test func weightsThatAreCutShort() throws {
+    let result = try refusal(["model.initialize=pretrained"]) {
+      try Safetensors.written(in: $0)
+      let bytes = try $0.bytes("model/model.safetensors")
+      try writeAtomically(bytes.dropLast(100), to: "\($0.path)/model/model.safetensors")
+    }
+    #expect(result.status == 65)
+    #expect(result.errors.hasPrefix("error: model/model.safetensors: "))
+    #expect(result.errors.hasSuffix("; the file is cut short\n"))
+  }
+
+  @Test func pickledWeights() throws {
+    let result = try refusal(["model.initialize=pretrained"]) { try $0.write("model/pytorch_model.bin", "") }
+    #expect(
+      result
+        == .refusal(
+          66, "model: no weights; expected model.safetensors or model.safetensors.index.json",
+          hint: "pickled weights are not read; load the folder in transformers and write it again with "
+            + "save_pretrained"))
+  }
+
+  @Test func indexThatLeadsOutOfTheFolder() throws {
+    let result = try refusal(["model.initialize=pretrained"]) {
+      try $0.write(
+        "model/model.safetensors.index.json",
+        #"{"weight_map": {"model.norm.weight": "../other.safetensors"}}"#)
+    }
+    #expect(
+      result
+        == .refusal(
+          65,
+          "model/model.safetensors.index.json: model.norm.weight: got \"../other.safetensors\"; "
+            + "expected the plain name of a .safetensors file in the same folder"))
+  }
+
+  @Test func paddingThatTheExamplesHold() throws {
+    let result = try refusal {
+      let text = try $0.text("model/config.json")
+      let changed = text.replacingOccurrences(of: "\"pad_token_id\": 0", with: "\"pad_token_id\": 2")
+      try $0.write("model/config.json", changed)
+    }
+    #expect(
+      result
+        == .refusal(
+          65,
+          "model/config.json: pad_token_id: got 2, which the training examples hold; "
+            + "expected a token that no text becomes"))
   }
 
   @Test func missingData() throws {
@@ -257,7 +330,17 @@ import Testing
 
 /// Weights for the workspace's model.
 enum Safetensors {
-  /// Writes `model/model.safetensors`, of which the header entry of one tensor has another shape, or is missing.
+  /// Writes `model/model.safetensors`, whole.
+  static func written(in workspace: Workspace) throws {
+    #expect(try workspace.run("train", "run.yaml", "run.directory=base", "--quiet").status == 0)
+    let weights = "model.safetensors"
+    try FileManager.default.moveItem(
+      atPath: "\(workspace.path)/base/final/\(weights)", toPath: "\(workspace.path)/model/\(weights)")
+    try FileManager.default.removeItem(atPath: "\(workspace.path)/base")
+  }
+
+  /// Writes `model/model.safetensors`, of which the header entry of one tensor has another shape, or is
+  /// missing.
   static func changed(_ tensor: String, to shape: String?, in workspace: Workspace) throws {
     #expect(try workspace.run("train", "run.yaml", "run.directory=base", "--quiet").status == 0)
     let bytes = try workspace.bytes("base/final/model.safetensors")

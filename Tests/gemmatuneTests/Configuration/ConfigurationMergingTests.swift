@@ -109,7 +109,7 @@ struct ConfigurationMergingTests {
       #expect(
         faultMessages { _ = try RunConfiguration.load(path: "\(folder)/a.yaml") } == [
           "\(folder)/a.yaml:2:14: lora.rank: expected an integer, got 'x'",
-          "\(folder)/b.yaml:1:17: train.epochs: expected an integer, got 'y'",
+          "\(folder)/b.yaml:1:17: train.epochs: expected a number, got 'y'",
         ])
     }
   }

@@ -40,16 +40,23 @@ struct ConfigurationMessageTests {
     ("train: {learning_rate: 1e999}", "1:24: train.learning_rate: expected a number, got '1e999'"),
     ("train: {learning_rate: null}", "1:24: train.learning_rate: expected a number, got null"),
     ("train: {learning_rate: [1]}", "1:24: train.learning_rate: expected a number, got a list"),
-    ("train: {epochs: 1.5}", "1:17: train.epochs: expected an integer, got 1.5"),
-    ("train: {epochs: 017}", "1:17: train.epochs: expected an integer, got '017'"),
-    ("train: {epochs: 1_0}", "1:17: train.epochs: expected an integer, got '1_0'"),
-    ("train: {epochs: 0x1F}", "1:17: train.epochs: expected an integer, got '0x1F'"),
-    ("train: {epochs: {a: 1}}", "1:17: train.epochs: expected an integer, got a map"),
+    ("train: {epochs: x}", "1:17: train.epochs: expected a number, got 'x'"),
+    ("lora: {rank: 1.5}", "1:14: lora.rank: expected an integer, got 1.5"),
+    ("lora: {rank: 017}", "1:14: lora.rank: expected an integer, got '017'"),
+    ("lora: {rank: 1_0}", "1:14: lora.rank: expected an integer, got '1_0'"),
+    ("lora: {rank: 0x1F}", "1:14: lora.rank: expected an integer, got '0x1F'"),
+    ("lora: {rank: {a: 1}}", "1:14: lora.rank: expected an integer, got a map"),
     ("train: {max_steps: abc}", "1:20: train.max_steps: expected an integer, got 'abc'"),
-    ("run: {seed: -1}", "1:13: run.seed: expected an integer of at least 0, got -1"),
     (
-      "run: {seed: 99999999999999999999}",
-      "1:13: run.seed: expected an integer of at least 0, got '99999999999999999999'"
+      "run: {seed: -1}", "1:13: run.seed: expected an integer from 0 to 18446744073709551615, got -1"
+    ),
+    (
+      "run: {seed: 18446744073709551616}",
+      "1:13: run.seed: expected an integer from 0 to 18446744073709551615, got 18446744073709551616"
+    ),
+    (
+      "run: {seed: 9007199254740993.0}",
+      "1:13: run.seed: expected an integer from 0 to 18446744073709551615, got 9007199254740993.0"
     ),
     ("run: {name: 12}", "1:13: run.name: expected a string, got 12"),
     ("run: {name: on}", "1:13: run.name: expected a string, got 'on'"),
@@ -65,9 +72,15 @@ struct ConfigurationMessageTests {
   }
 
   @Test(arguments: [
-    ("train.epochs=0", "expected an integer of at least 1, got 0"),
-    ("train.epochs=3000000000", "expected an integer of at most 2147483647, got 3000000000"),
+    ("train.epochs=0", "expected a number above 0, got 0"),
+    ("train.epochs=3000000000", "expected a number of at most 2147483647, got 3000000000"),
     ("train.max_steps=0", "expected an integer of at least 1, got 0"),
+    ("train.max_steps=3000000000", "expected an integer of at most 2147483647, got 3000000000"),
+    ("train.max_steps=1e30", "expected an integer of at most 2147483647, got 1e30"),
+    (
+      "train.max_steps=9999999999999999999",
+      "expected an integer of at most 2147483647, got 9999999999999999999"
+    ),
     ("train.per_device_batch_size=-1", "expected an integer of at least 1, got -1"),
     ("train.gradient_accumulation_steps=0", "expected an integer of at least 1, got 0"),
     ("train.max_length=0", "expected an integer of at least 1, got 0"),
@@ -76,6 +89,7 @@ struct ConfigurationMessageTests {
     ("train.warmup_ratio=1.01", "expected a number from 0 to 1, got 1.01"),
     ("train.max_gradient_norm=0", "expected a number above 0, got 0"),
     ("lora.rank=0", "expected an integer of at least 1, got 0"),
+    ("lora.rank=65537", "expected an integer of at most 65536, got 65537"),
     ("lora.alpha=0.0", "expected a number above 0, got 0.0"),
     ("lora.dropout=1", "expected a number from 0 to below 1, got 1"),
     ("lora.targets=[]", targetsMessage),
@@ -92,6 +106,7 @@ struct ConfigurationMessageTests {
     ("model.path=''", "expected a string that is not empty, got the string ''"),
     ("logging.steps=0", "expected an integer of at least 1, got 0"),
     ("threads=0", "expected an integer of at least 1, got 0"),
+    ("threads=257", "expected an integer of at most 256, got 257"),
     ("run.name=a/b", "expected a name without '/', got 'a/b'"),
     ("run.name=..", "expected a name without '/', got '..'"),
   ])
@@ -187,7 +202,7 @@ struct ConfigurationMessageTests {
       """
     #expect(
       configurationFaults(yaml, "lora.rank=a") == [
-        "configs/a.yaml:2:11: train.epochs: expected an integer, got 'none'",
+        "configs/a.yaml:2:11: train.epochs: expected a number, got 'none'",
         "configs/a.yaml:3:3: unknown key 'lr' in train; expected epochs, max_steps, per_device_batch_size, "
           + "gradient_accumulation_steps, max_length, learning_rate, min_learning_rate, "
           + "warmup_ratio, schedule, "

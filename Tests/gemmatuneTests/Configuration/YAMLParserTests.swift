@@ -108,6 +108,34 @@ struct YAMLParserTests {
 
   @Test func byteOrderMarkIsSkipped() throws {
     #expect(try configuration("\u{FEFF}run: {seed: 3}").run.seed == 3)
+    let found = try configuration("\u{FEFF}run:\n  seed: 3\nmethod: full\n")
+    #expect(found.run.seed == 3 && found.method == .full)
+  }
+
+  @Test func placesAfterAByteOrderMarkAreThoseWithout() {
+    #expect(
+      configurationFaults("\u{FEFF}rnu: {}\nlora:\n  rank: x\n") == [
+        "configs/a.yaml:1:1: unknown key 'rnu'; did you mean 'run'?",
+        "configs/a.yaml:3:9: lora.rank: expected an integer, got 'x'",
+      ])
+    #expect(
+      configurationFaults("\u{FEFF}a: @x") == [
+        "configs/a.yaml:1:4: not YAML: a value cannot begin with '@'; quote it"
+      ])
+  }
+
+  @Test func byteOrderMarkOfAnExtendedFileIsSkipped() throws {
+    let files = [
+      "a.yaml": "\u{FEFF}extends: b.yaml\nrun:\n  seed: 3\n", "b.yaml": "\u{FEFF}lora:\n  rank: 4\n",
+    ]
+    let found = try withConfigurationFolder(files) { try RunConfiguration.load(path: "\($0)/a.yaml") }
+    #expect(found.run.seed == 3 && found.lora.rank == 4)
+  }
+
+  @Test func byteOrderMarkElsewhereIsText() throws {
+    let inFile = try configuration("evaluation: {instruction: \"\u{FEFF}a\"}")
+    let argument = try configuration("method: lora", "evaluation.instruction=\u{FEFF}a")
+    #expect(inFile.evaluation.instruction == "\u{FEFF}a" && argument.evaluation.instruction == "\u{FEFF}a")
   }
 }
 
@@ -127,7 +155,9 @@ struct YAMLScalarTests {
     ("inf", .string("inf")), ("1e999", .ambiguous("1e999")), ("1e", .string("1e")), (".", .string(".")),
     ("..", .string("..")), ("-", .string("-")), ("e5", .string("e5")), ("1.2.3", .string("1.2.3")),
     ("2024-01-02", .string("2024-01-02")), ("9223372036854775807", .integer(.max)),
-    ("9223372036854775808", .ambiguous("9223372036854775808")), ("٣", .string("٣")),
+    ("9223372036854775808", .unsigned(9_223_372_036_854_775_808)),
+    ("18446744073709551615", .unsigned(.max)), ("18446744073709551616", .float(0x1p64)),
+    ("-9223372036854775809", .float(-0x1p63)), ("٣", .string("٣")),
     ("1e5x", .string("1e5x")),
   ])
   func plainScalarMeansWhatYAMLSays(text: String, meaning: YAMLScalar) {

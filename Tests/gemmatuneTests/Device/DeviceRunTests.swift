@@ -101,7 +101,7 @@ import gemmatune
       "data/train.jsonl", (0..<16).map { _ in TinyInputs.problem("Ann has 20 figs.", "#### 20") }.joined())
     let result = try trainOnGPU(
       "method=\(method)", "train.gradient_checkpointing=\(checkpointing)", "train.per_device_batch_size=16",
-      "train.gradient_accumulation_steps=1", "train.max_steps=1")
+      "train.gradient_accumulation_steps=1", "train.max_steps=1", "train.warmup_ratio=0.0")
     #expect(result.status == 0)
     let line = try wanted(workspace.objects("runs/run/metrics.jsonl").first)
     let used = Double(try wanted(line["peak_memory_bytes"]?.intValue)) - 33_554_432
@@ -158,8 +158,7 @@ import gemmatune
       ["eval", "run.yaml", "--quiet"] + gpu.overrides, environment: ["GPU_WAITS": "3"])
     let lost = Self.lost.replacing("cuEventSynchronize", with: "cuStreamSynchronize")
     #expect(result == .refusal(69, "answering: \(lost)", hint: Self.hint))
-    #expect(
-      workspace.contents.filter { $0.hasPrefix("runs/run/evaluation") } == ["runs/run/evaluation"])
+    #expect(!workspace.contents.contains { $0.hasPrefix("runs/run/evaluation") })
   }
 
   @Test func missingMemoryNamesThePartAndASetting() throws {

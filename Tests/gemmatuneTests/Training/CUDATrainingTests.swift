@@ -61,9 +61,14 @@ import gemmatune
     reference.configuration.optimizer.name = .adamw8bit
     let onCPU = try trained(family, reference.examples, reference.configuration)
     let onGPU = try trained(family, reference.examples, reference.configuration, gpu)
-    // Sums of another order round the other way now and then, by a 256th.
+    // Sums of another order round the other way now and then, by a 256th: up to 5.3e-3 over OpenBLAS's kernels for five
+    // processors. Without updates the losses are elsewhere.
     let losses = largestRelativeDifference(onGPU.steps.map(\.loss), onCPU.steps.map(\.loss))
-    #expect(losses < 5e-3)
+    #expect(losses < 8e-3)
+    reference.configuration.train.learningRate = 1e-30
+    reference.configuration.train.minLearningRate = 0
+    let idle = try trained(family, reference.examples, reference.configuration).steps.map(\.loss)
+    #expect(largestRelativeDifference(idle, onCPU.steps.map(\.loss)) > 1.6e-2)
     #expect(onGPU.parameters.map(\.name) == onCPU.parameters.map(\.name))
     #expect(onGPU.parameters.allSatisfy { $0.tensor.place == .host })
   }
@@ -102,11 +107,11 @@ import gemmatune
     let prompts = (0..<12).map { row in
       [2] + (0...row).map { Int32(3 + key.below(200, at: UInt64(20 * row + $0))) }
     }
-    func answers(_ model: GemmaModel, _ kernels: any Kernels) -> [[Int32]] {
-      GreedyDecoder(model, kernels, maxNewTokens: 6, stopIds: [], limits: DecodingLimits(rows: rows))
+    func answers(_ model: GemmaModel, _ kernels: any Kernels) throws -> [[Int32]] {
+      try GreedyDecoder(model, kernels, maxNewTokens: 6, stopIds: [], limits: DecodingLimits(rows: rows))
         .generate(Array(prompts.prefix(rows + 2))).map(\.tokens)
     }
-    #expect(answers(placed, gpu) == answers(model, CPUKernels(threads: 1)))
+    #expect(try answers(placed, gpu) == answers(model, CPUKernels(threads: 1)))
     try gpu.check()
   }
 

@@ -48,7 +48,7 @@ import gemmatune
 @Suite struct RunFactsTests {
   private let facts = RunFacts(
     promptHash: "0123456789abcdef", baseModel: "models/a", method: "lora", kernels: "OpenBLAS",
-    place: .device, steps: 7, baseParameters: 100, trainableParameters: 3)
+    place: .device, steps: 7, baseParameters: 100, trainableParameters: 3, vocabularySize: 512)
 
   @Test func factsReadBack() throws {
     let read = try withConfigurationFolder([RunFacts.fileName: facts.json.text()]) {
@@ -69,6 +69,18 @@ import gemmatune
         faultMessages { _ = try RunFacts(contentsOf: folder) }
           == ["\(file): key '\(key)' is missing or of another type"])
     }
+  }
+
+  @Test func olderFactsDoNotSayTheVocabulary() throws {
+    var object = try wanted(facts.json.objectValue)
+    object["vocabulary_size"] = nil
+    var older = facts
+    older.vocabularySize = nil
+    #expect(older.json == .object(object))
+    let read = try withConfigurationFolder([RunFacts.fileName: older.json.text()]) {
+      try RunFacts(contentsOf: $0)
+    }
+    #expect(read == older)
   }
 
   /// The facts with another `device`; nil for none.

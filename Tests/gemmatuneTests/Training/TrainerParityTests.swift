@@ -22,8 +22,10 @@ import gemmatune
   func gradientNormOfEveryStepMatchesTheTrainer(_ family: String, _ method: RunConfiguration.Method) throws {
     let reference = try TrainingReference(family, method)
     let steps = try trained(family, reference.examples, reference.configuration).steps
-    // Norms before clipping, of 1 to 10; they amplify the differences of the losses a little.
-    #expect(largestRelativeDifference(steps.map(\.gradientNorm), reference.gradientNorms) < 2e-4)
+    // Norms before clipping, of 1 to 10. Rounding alone moves them by up to 3e-4: 2.97e-4 with OpenBLAS's kernels without
+    // fused multiply-add, 1.2e-4 when PyTorch itself runs on another processor, 8e-5 when the weights change by 1e-7
+    // (norm_rounding_spread). The mildest broken rule moves one by 5.1e-3 (norm_sensitivities).
+    #expect(largestRelativeDifference(steps.map(\.gradientNorm), reference.gradientNorms) < 1e-3)
   }
 
   @Test(arguments: runs)

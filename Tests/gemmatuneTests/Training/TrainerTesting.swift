@@ -47,7 +47,7 @@ struct TrainingReference {
     configuration.method = method
     configuration.model.precision = .float32
     configuration.data.shuffle = false
-    configuration.train.epochs = try wanted(settings["num_train_epochs"]?.intValue)
+    configuration.train.epochs = try number("num_train_epochs", in: settings)
     configuration.train.perDeviceBatchSize = try wanted(settings["per_device_train_batch_size"]?.intValue)
     configuration.train.gradientAccumulationSteps = try wanted(
       settings["gradient_accumulation_steps"]?.intValue)

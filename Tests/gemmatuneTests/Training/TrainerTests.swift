@@ -141,6 +141,19 @@ import gemmatune
     #expect(merged.losses[9] < 0.9 * merged.losses[0])
   }
 
+  @Test func withoutALargestNormNothingIsClipped() throws {
+    func steps(_ norm: Double?) throws -> [StepMetrics] {
+      try memorising {
+        $0.train.epochs = 1
+        $0.train.maxGradientNorm = norm
+      }
+    }
+    let (free, loose, clipped) = (try steps(nil), try steps(1e30), try steps(1e-3))
+    #expect(free.allSatisfy { $0.gradientNorm > 0.01 })
+    #expect(free.map(\.loss) == loose.map(\.loss) && free.map(\.gradientNorm) == loose.map(\.gradientNorm))
+    #expect(free.map(\.loss) != clipped.map(\.loss))
+  }
+
   @Test func parameterWithoutAGradientIsAFailure() throws {
     let configuration = try TrainingReference("gemma3", .full).configuration
     var model = try largerModel(configuration)

@@ -14,12 +14,12 @@ import gemmatune
   init() throws { prompt = try TinyPrompt.prompt(.init(template: .plain)) }
 
   private func data(
-    maximum: Int = 100, _ change: (inout RunConfiguration) -> Void = { _ in }
+    maximum: Int = 100, positions: Int = 1000, _ change: (inout RunConfiguration) -> Void = { _ in }
   ) throws -> TrainingData {
     var configuration = RunConfiguration(named: "a")
     configuration.train.maxLength = maximum
     change(&configuration)
-    return try TrainingData(problems, prompt, configuration, file: "d/train.jsonl")
+    return try TrainingData(problems, prompt, configuration, file: "d/train.jsonl", positions: positions)
   }
 
   /// Tokens of the two examples.
@@ -59,6 +59,22 @@ import gemmatune
     #expect(
       faultMessages { _ = try data(maximum: limit) } == [
         "d/train.jsonl:2: the example has \(limit + 1) tokens; expected at most train.max_length = \(limit)"
+      ])
+  }
+
+  @Test func modelsPositionsBoundTheLengthToo() throws {
+    let limit = lengths[1] - 1
+    #expect(
+      faultMessages { _ = try data(positions: limit) } == [
+        "d/train.jsonl:2: the example has \(limit + 1) tokens; expected at most max_position_embeddings = \(limit)"
+      ])
+    #expect(try data(positions: limit) { $0.data.overlong = .drop }.droppedCount == 1)
+    let cut = try data(positions: limit) { $0.data.overlong = .truncate }
+    #expect(cut.truncatedCount == 1 && cut.longest == limit)
+    let prompt = try data().examples[1].promptLength
+    #expect(
+      faultMessages { _ = try data(positions: prompt) { $0.data.overlong = .truncate } } == [
+        "d/train.jsonl:2: the example has no target tokens within max_position_embeddings = \(prompt)"
       ])
   }
 

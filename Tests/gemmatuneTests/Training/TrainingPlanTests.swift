@@ -14,11 +14,13 @@ func studyPlan(
   try workspace.write("model/config.json", gemma2b)
   let file = "\(fixtures)/../../configs/study/\(name).yaml"
   let configuration = try RunConfiguration.load(
-    path: file, overrides: ["model.path=\(workspace.path)/model"] + overrides)
+    path: file, overrides: ["model.path=\(workspace.path)/model", "model.initialize=random"] + overrides)
   let setup = try ModelSetup(configuration)
   let prompt = try Prompt(.init(training: configuration), setup.tokenizer, setup.configuration)
-  let data = try TrainingData(problems, prompt, configuration, file: "train.jsonl")
-  return TrainingPlan(configuration, setup.configuration, data, room)
+  let model = setup.configuration
+  let data = try TrainingData(
+    problems, prompt, configuration, file: "train.jsonl", positions: model.maxPositionEmbeddings)
+  return TrainingPlan(configuration, model, data, room)
 }
 
 private let gemma2b = """
@@ -91,5 +93,34 @@ private let gemma2b = """
     #expect(TrainingPlan.steps(train, batcher) == 4)
     train.maxSteps = 100
     #expect(TrainingPlan.steps(train, batcher) == 9)
+  }
+
+  /// Made by transformers 5.23, Trainer.set_initial_training_values, from epochs, batches and accumulation.
+  @Test(arguments: [
+    (0.5, 935, 2, 234), (1.5, 935, 2, 702), (1, 935, 2, 468), (2, 3, 2, 4), (0.1, 30, 1, 3), (0.3, 10, 1, 3),
+    (2.5, 5, 2, 8), (1e-9, 7, 2, 1), (0.7, 10, 1, 7), (1.1, 10, 1, 11), (0.07, 100, 1, 8),
+  ])
+  func stepsOfPartsOfEpochsAreTheTrainers(epochs: Double, batches: Int, accumulation: Int, steps: Int) {
+    var train = RunConfiguration(named: "a").train
+    train.epochs = epochs
+    let batcher = Batcher(
+      exampleCount: batches, perDeviceBatchSize: 1, gradientAccumulationSteps: accumulation, shuffle: nil)
+    #expect(TrainingPlan.steps(train, batcher) == steps)
+  }
+
+  @Test func manyEpochsOfManyExamplesDoNotOverflow() {
+    var train = RunConfiguration(named: "a").train
+    let batcher = Batcher(
+      exampleCount: .max / 4, perDeviceBatchSize: 1, gradientAccumulationSteps: 1, shuffle: nil)
+    for epochs in [2_147_483_647, 2_147_483_646.5] {
+      train.epochs = epochs
+      train.maxSteps = nil
+      #expect(TrainingPlan.steps(train, batcher) == .max)
+      let schedule = LearningRateSchedule(
+        shape: .cosine, learningRate: 1, minLearningRate: 0, warmupRatio: 1, steps: .max)
+      #expect(schedule.warmupSteps == .max)
+      train.maxSteps = 7
+      #expect(TrainingPlan.steps(train, batcher) == 7)
+    }
   }
 }

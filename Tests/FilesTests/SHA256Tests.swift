@@ -1,4 +1,4 @@
-import Tensors
+import Files
 import Testing
 
 @Suite struct SHA256Tests {
@@ -28,5 +28,21 @@ import Testing
     (64, "f5a5fd42d16a20302798ef6ed309979b43003d2320d9f0e8ea9831a92759fb4b"),
   ]) func paddingIsRightAtItsEdges(count: Int, digest: String) {
     #expect(SHA256.text([UInt8](repeating: 0, count: count)) == digest)
+  }
+
+  /// Every cut of 200 bytes in two, and in pieces of one and of a prime number of bytes.
+  @Test func piecesGiveTheDigestOfTheWhole() {
+    let bytes = (0..<200).map { UInt8($0) }
+    func digest(cutAt cuts: [Int]) -> String {
+      var hash = SHA256()
+      for (start, end) in zip([0] + cuts, cuts + [bytes.count]) {
+        bytes[start..<end].withUnsafeBytes { hash.update($0) }
+      }
+      return hash.finishedText()
+    }
+    let whole = SHA256.text(bytes)
+    let cuts = (0...200).map { [$0] } + [Array(0...200), Array(stride(from: 0, through: 200, by: 37))]
+    #expect(cuts.count == 203)
+    for cut in cuts { #expect(digest(cutAt: cut) == whole, "\(cut)") }
   }
 }

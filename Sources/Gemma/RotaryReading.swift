@@ -1,0 +1,106 @@
+import Files
+
+/// The rotary embeddings of a `config.json`.
+///
+/// transformers 5 keeps all in `rope_parameters`, for Gemma 3 in one object a kind of layer. transformers 4
+/// has `rope_theta`, `rope_local_base_freq` and `rope_scaling` at the top, the last for the full layers only
+/// in Gemma 3. Where both stand, transformers 5 decides what counts.
+/// Source: transformers 5.23 modeling_rope_utils.py, RotaryEmbeddingConfigMixin; configuration_gemma3.py,
+/// Gemma3TextConfig.convert_rope_params_to_dict.
+extension ConfigurationKeys {
+  func rotary(_ family: ModelConfiguration.Family) throws -> (
+    full: ModelConfiguration.RotaryEmbedding, sliding: ModelConfiguration.RotaryEmbedding
+  ) {
+    try checkUnscaled()
+    if family == .gemma3 { return try rotaryOfEachKind() }
+    // `rope_scaling` replaces `rope_parameters`, unless it is empty.
+    let scaling = try nested("rope_scaling").flatMap { $0.object.members.isEmpty ? nil : $0 }
+    let parameters = try scaling ?? nested("rope_parameters") ?? empty("rope_parameters")
+    let embedding = try parameters.embedding { try positive("rope_theta", missing: 10_000) }
+    return (embedding, embedding)
+  }
+
+  private func rotaryOfEachKind() throws -> (
+    full: ModelConfiguration.RotaryEmbedding, sliding: ModelConfiguration.RotaryEmbedding
+  ) {
+    let parameters = try nested("rope_parameters") ?? empty("rope_parameters")
+    let kinds = ModelConfiguration.LayerKind.allCases.map(\.rawValue)
+    for (key, value) in parameters.object.members where !kinds.contains(key) && value != .null {
+      throw parameters.fault(
+        key, "not supported", got: value, expected: "only \(kinds.joined(separator: " and ")) in gemma3_text")
+    }
+    let full = try scaled(parameters)
+    let sliding = try parameters.nested(ModelConfiguration.LayerKind.sliding.rawValue)
+    return (
+      try full.embedding { try positive("rope_theta", missing: 1_000_000) },
+      try (sliding ?? empty("rope_parameters")).embedding {
+        try positive("rope_local_base_freq", missing: 10_000)
+      }
+    )
+  }
+
+  /// Gemma 3's parameters of full layers, with the members of `rope_scaling` over them.
+  private func scaled(_ parameters: ConfigurationKeys) throws -> ConfigurationKeys {
+    let key = ModelConfiguration.LayerKind.full.rawValue
+    let full = try parameters.nested(key)
+    guard var scaling = try nested("rope_scaling") else { return full ?? empty("rope_parameters") }
+    guard value("rope_parameters") == nil || full != nil else {
+      throw fault(
+        "rope_scaling", "rope_parameters has no \(key) that it could change; expected one of the two")
+    }
+    var members = full?.object ?? ["rope_type": .string("default")]
+    if let type = scaling.value("type"), scaling.value("rope_type") == nil, type != members["rope_type"] {
+      // transformers 4 reads it, transformers 5 does not: the file means two models.
+      throw scaling.fault("type", "not read in gemma3_text, got \(excerpt(of: type)); expected rope_type")
+    }
+    for (key, value) in scaling.object.members { members[key] = value }
+    scaling.object = members
+    return scaling
+  }
+
+  private func empty(_ key: String) -> ConfigurationKeys {
+    ConfigurationKeys(object: JSONObject(), file: file, prefix: key + ".")
+  }
+
+  private func checkUnscaled() throws {
+    if let value = value("partial_rotary_factor"), value.doubleValue != 1 {
+      throw fault("partial_rotary_factor", "not supported", got: value, expected: "1")
+    }
+  }
+
+  /// The rotary embedding that this object says; `theta` where it does not say its own.
+  private func embedding(theta: () throws -> Double) throws -> ModelConfiguration.RotaryEmbedding {
+    try checkUnscaled()
+    try refuseOtherThan([
+      "rope_type", "type", "rope_theta", "factor", "partial_rotary_factor",
+      // Read by types of scaling that are not implemented.
+      "original_max_position_embeddings",
+    ])
+    let (type, key) = try ropeType()
+    let base = object["rope_theta"] == nil ? try theta() : try positive("rope_theta")
+    switch type {
+    case "default":
+      if let factor = value("factor"), factor.doubleValue != 1 {
+        throw fault(
+          "factor", "not read with \(key) default", got: factor, expected: "\(key) linear, or no factor")
+      }
+      return .init(theta: base)
+    case "linear": return .init(theta: base, linearScale: try positive("factor"))
+    default: throw fault(key, "not supported, got \"\(type)\"; expected default or linear")
+    }
+  }
+
+  /// `rope_type`, which transformers 4 called `type` at first; without either it is `default`.
+  private func ropeType() throws -> (type: String, key: String) {
+    func type(_ key: String) throws -> String? {
+      guard let value = object[key] else { return nil }
+      guard let type = value.stringValue else { throw fault(key, "not text", got: value, expected: "text") }
+      return type
+    }
+    let (new, old) = (try type("rope_type"), try type("type"))
+    if let new, let old, new != old {
+      throw fault("type", "got \"\(old)\", but rope_type is \"\(new)\"; expected rope_type alone")
+    }
+    return (new ?? old ?? "default", new == nil && old != nil ? "type" : "rope_type")
+  }
+}

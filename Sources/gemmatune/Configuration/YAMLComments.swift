@@ -1,0 +1,136 @@
+/// A place in a YAML text, counted from 0 in characters and lines as libyaml counts them.
+struct YAMLMark: Equatable {
+  var index = 0
+  var line = 0
+  var column = 0
+}
+
+/// A comment that cuts a text without quotes, or stands where a text was perhaps meant.
+package struct YAMLComment: Equatable, Sendable {
+  /// Where its `#` stands.
+  package var origin: YAMLOrigin
+  /// From the `#` to the end of the line.
+  package var text: String
+}
+
+/// Finds comments, which libyaml passes over, in the text between its events.
+struct YAMLComments {
+  private let characters: [Unicode.Scalar]
+
+  init(_ text: some Sequence<UInt8>) {
+    characters = Array(String(decoding: Array(text), as: UTF8.self).unicodeScalars)
+  }
+
+  /// A comment between two events.
+  struct Found {
+    var mark: YAMLMark
+    /// Whether nothing stands before it on its line.
+    var isAlone: Bool
+    /// Whether a blank or the start of a line comes before its `#`.
+    var isApart: Bool
+    /// From the `#` to the end of the line.
+    var text: String
+
+    /// Whether it can be nothing but a comment: `####` at the place of a text is this job's own mark.
+    var isPlainlyAComment: Bool { isApart && !text.hasPrefix("##") }
+    /// Whether it hides the end of a list or a map.
+    var hidesAnEnd: Bool { text.utf8.contains { "]}".utf8.contains($0) } }
+  }
+
+  /// The comment that ends the unquoted text before `end`: on its line, or on one of the next lines where these are
+  /// deeper than `indent`, so that they would go on with the text.
+  func following(_ end: YAMLMark, deeperThan indent: Int) -> Found? {
+    var mark = end
+    while mark.index < characters.count {
+      let character = characters[mark.index]
+      if character == "#" {
+        return mark.line == end.line || mark.column > indent
+          ? found(at: mark, isAlone: mark.line > end.line) : nil
+      }
+      guard Self.isBlank(character) || Self.isBreak(character) else { return nil }
+      advance(&mark)
+    }
+    return nil
+  }
+
+  /// The comment on the line of `mark`, with nothing but indicators between the two.
+  func onTheLine(of mark: YAMLMark) -> Found? {
+    let rest = characters[mark.index...].prefix { ",:[]{}?-".unicodeScalars.contains($0) || Self.isBlank($0) }
+    return between(mark, rest.endIndex + 1).first
+  }
+
+  /// The comments from `start` to `end` that come after the last indicator (`-`, `:`, `,`, `[` ...) between the two.
+  func between(_ start: YAMLMark, _ end: Int) -> [Found] {
+    var comments: [Found] = []
+    var mark = start
+    var isAlone = start.column == 0
+    while mark.index < min(end, characters.count) {
+      let character = characters[mark.index]
+      if character == "#" {
+        let comment = found(at: mark, isAlone: isAlone)
+        comments.append(comment)
+        mark.index += comment.text.unicodeScalars.count
+        continue
+      }
+      if Self.isBreak(character) {
+        isAlone = true
+      } else if !Self.isBlank(character) {
+        comments = []
+        isAlone = false
+      }
+      advance(&mark)
+    }
+    return comments
+  }
+
+  private func found(at mark: YAMLMark, isAlone: Bool) -> Found {
+    let line = characters[mark.index...].prefix { !Self.isBreak($0) }
+    let before = mark.index > 0 ? characters[mark.index - 1] : "\n"
+    return Found(
+      mark: mark, isAlone: isAlone, isApart: Self.isBlank(before) || Self.isBreak(before),
+      text: line.reduce(into: "") { $0.unicodeScalars.append($1) })
+  }
+
+  private func advance(_ mark: inout YAMLMark) {
+    let character = characters[mark.index]
+    mark.index += 1
+    mark.column += 1
+    guard Self.isBreak(character) else { return }
+    if character == "\r", mark.index < characters.count, characters[mark.index] == "\n" { mark.index += 1 }
+    mark.line += 1
+    mark.column = 0
+  }
+
+  private static func isBlank(_ character: Unicode.Scalar) -> Bool { character == " " || character == "\t" }
+
+  /// YAML 1.1's line breaks.
+  private static func isBreak(_ character: Unicode.Scalar) -> Bool {
+    ["\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"].contains(character)
+  }
+}
+
+extension ConfigurationFormat {
+  /// The same for a text, which nothing may cut: refused where a comment stands that may be a part of it.
+  var uncut: Self {
+    Self(
+      read: { node, path, value, problems in
+        let isNull = node.scalar == .null && node.content != .scalar("", isPlain: true)
+        guard let comment = node.comment, !isNull else { return read(node, path, &value, &problems) }
+        problems.add(comment.origin, path, node.content.text(of: comment.text))
+      },
+      write: write)
+  }
+}
+
+extension YAMLNode.Content {
+  /// What is wrong with a comment beside this value.
+  func text(of comment: String) -> String {
+    let got = "got \(quotedForMessage(comment))"
+    switch self {
+    case .scalar("", _):
+      return "a comment and no value, \(got); expected quotes around a text, or null for none"
+    case .sequence, .mapping: return "a comment within [ ] or { }, \(got); expected quotes around each text"
+    default: return "a text without quotes ends at a comment, \(got); expected quotes around the text"
+    }
+  }
+}

@@ -1,0 +1,29 @@
+import Files
+import Gemma
+
+extension LearningRateSchedule {
+  /// Whether a step has a rate above 0 in float32, as the optimizer takes it.
+  ///
+  /// The rate rises through the warm-up and falls after it, so its largest are those on either side of the end.
+  package var changesWeights: Bool {
+    [warmupSteps, warmupSteps + 1].contains { step in
+      step >= 1 && step <= steps && Float(learningRate(step: step)) > 0
+    }
+  }
+
+  /// Refuses a run none of whose steps has a rate above 0: it would end with the weights that it began with.
+  /// - Throws: `Fault` .configuration naming the key in `file`.
+  func requireChange(file: String) throws {
+    if changesWeights { return }
+    if Float(learningRate) == 0 {
+      throw Fault(
+        .configuration, file: file, place: "train.learning_rate",
+        "\(learningRate) is 0 as a float32: no weight would change; expected a larger rate")
+    }
+    let run = steps == 1 ? "the run's only step is" : "all \(steps) steps of the run are"
+    throw Fault(
+      .configuration, file: file, place: "train.warmup_ratio",
+      "\(run) warm-up at a rate of 0: no weight would change; expected a step at a rate above 0",
+      hint: "set train.warmup_ratio=0, or allow more steps (train.max_steps, train.epochs, data.limit)")
+  }
+}

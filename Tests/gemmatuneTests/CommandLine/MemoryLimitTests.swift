@@ -1,0 +1,54 @@
+import Testing
+
+/// What cannot fit is refused by name: no allocation ends in a trap, and nothing waits without an end.
+@Suite struct MemoryLimitTests {
+  private let workspace: Workspace
+
+  init() throws { workspace = try Workspace() }
+
+  /// Runs the command below a limit on addresses, in kibibytes.
+  private func run(below limit: Int, _ arguments: [String]) throws -> CommandResult {
+    try workspace.run(arguments, shell: "ulimit -v \(limit) && exec timeout 60 \"$@\"")
+  }
+
+  private let evaluation = ["eval", "run.yaml", "method=none", "run.directory=runs/base"]
+
+  @Test(arguments: [
+    ["evaluation.max_new_tokens=500000000"],
+    ["evaluation.max_new_tokens=2000000000", "evaluation.batch_size=100000"],
+  ])
+  func answersThatCannotFitAreRefused(_ overrides: [String]) throws {
+    let result = try workspace.run(evaluation + overrides)
+    #expect(result.status == 69)
+    #expect(result.errors.hasPrefix("error: memory: the evaluation needs "))
+    #expect(result.errors.contains("the most for keys and values; "))
+    #expect(result.errors.contains("\nhint: it fits with evaluation.batch_size=1 (") || overrides.count == 2
+      || result.errors.contains("evaluation.max_new_tokens="))
+    #expect(!workspace.contents.contains("runs"))
+  }
+
+  @Test func trainingBelowALimitOnAddressesIsRefusedByName() throws {
+    let result = try run(below: 200_000, ["train", "run.yaml"])
+    #expect(result.status == 69)
+    #expect(result.errors.hasPrefix("error: memory: matrix products on 1 thread take "))
+    #expect(result.errors.contains(" of addresses; the limit (ulimit -v) leaves "))
+    #expect(result.errors.hasSuffix("\nhint: raise the limit\n"))
+    #expect(!workspace.contents.contains("runs"))
+  }
+
+  @Test func fewerThreadsAreNamedWhereTheyFit() throws {
+    let result = try run(below: 400_000, ["train", "run.yaml", "threads=8"])
+    #expect(result.status == 69)
+    #expect(result.errors.hasPrefix("error: memory: matrix products on 8 threads take "))
+    #expect(result.errors.hasSuffix("\nhint: set threads=1, or raise the limit\n"))
+  }
+
+  @Test func helpBelowALimitOnAddressesEnds() throws {
+    let result = try run(below: 150_000, ["--help"])
+    #expect(result.status == 0 && result.output.hasPrefix("OVERVIEW: "))
+  }
+
+  @Test func trainingAboveTheLimitRuns() throws {
+    #expect(try run(below: 800_000, ["train", "run.yaml"]).status == 0)
+  }
+}
