@@ -136,9 +136,11 @@ package struct MemoryRoom: Equatable, Sendable {
     let total = ProcessMemory.totalBytes ?? .max
     let free = ProcessMemory.availableBytes
     if let addresses = AddressSpace.available(besideWorkers: threads), addresses < total {
+      let alone = threads == 1 ? nil : AddressSpace.available(besideWorkers: 1)
+      let other = alone.map { ", with threads=1 \(MemoryPlan.shown($0))" } ?? ""
       return MemoryRoom(
         bytes: addresses, available: min(free, addresses),
-        name: "the limit on addresses (ulimit -v) leaves this process \(MemoryPlan.shown(addresses))")
+        name: "the limit on addresses (ulimit -v) leaves \(MemoryPlan.shown(addresses))\(other)")
     }
     return MemoryRoom(
       bytes: total, available: free, name: "this machine has \(MemoryPlan.shown(total))")

@@ -2,7 +2,7 @@ import Files
 import Tensors
 
 /// What was under way when a device failed: it says what its memory was for, and what to do.
-enum ComputeStage {
+package enum ComputeStage {
   /// Weights are taken to where they are used.
   case weights
   /// A trainer makes its gradients and its optimizer, or the optimizer works.
@@ -54,7 +54,7 @@ enum ComputeStage {
   }
 
   /// What a person is told of `bytes` of main memory that cannot be had.
-  func exhausted(_ bytes: Int, _ run: RunConfiguration) -> Fault {
+  package func exhausted(_ bytes: Int, _ run: RunConfiguration) -> Fault {
     let words = [place(.outOfMemory), "memory: \(MemoryPlan.shown(bytes)) more cannot be had"]
     return Fault(
       .unavailable, words.compactMap { $0 }.joined(separator: ": "),
@@ -65,7 +65,8 @@ enum ComputeStage {
   fileprivate func fault(_ error: CUDAError, _ run: RunConfiguration) -> Fault {
     let message = [place(error.kind), error.description].compactMap { $0 }.joined(separator: ": ")
     switch error.kind {
-    case .outOfMemory: return Fault(.unavailable, message, hint: remedy(run, or: "end other programs that use the device"))
+    case .outOfMemory:
+      return Fault(.unavailable, message, hint: remedy(run, or: "end other programs that use the device"))
     case .deviceLost:
       return Fault(
         .unavailable, message,

@@ -34,7 +34,7 @@ import Testing
     for size in [8, 1] {
       for (one, other) in zip(whole, gradients(model, .all, batches(of: size))) {
         // Sums in another order: up to 1.04e-5 over OpenBLAS's kernels for five processors. The mildest broken rule moves
-        // a gradient a thousand times as far (meanOfThePassesMeansIsAnotherGradient).
+        // a gradient a hundred times as far (meanOfThePassesMeansIsAnotherGradient).
         #expect(relativeError(other.tensor.floats, one.tensor.floats) < 5e-5, "\(one.name), \(size) a pass")
       }
     }
@@ -47,7 +47,7 @@ import Testing
     let means = batches(of: 8).map { gradients(model, .all, [$0]) }
     for (index, gradient) in whole.enumerated() {
       let mean = zip(means[0][index].tensor.floats, means[1][index].tensor.floats).map { ($0 + $1) / 2 }
-      #expect(relativeError(mean, gradient.tensor.floats) > 1e-2, "\(gradient.name)")
+      #expect(relativeError(mean, gradient.tensor.floats) > 5e-3, "\(gradient.name)")
     }
   }
 

@@ -88,7 +88,7 @@ private let choices: [ProductChoice] = [.automatic, .openBLAS]
       #expect(results[1][part].count == results[0][part].count)
       #expect(zip(results[0][part], results[1][part]).allSatisfy { abs($0 - $1) < largest * 0x1p-7 })
     }
-    #expect(results[1] == results[2])
-    #expect(results[1] == results[3])
+    #expect(areEqual(results[1], results[2]))
+    #expect(areEqual(results[1], results[3]))
   }
 }

@@ -35,7 +35,7 @@ package enum AddressSpace {
   /// - Throws: `Fault` .unavailable.
   static func requireRoom(forWorkers threads: Int) throws {
     guard let free else { return }
-    func needed(_ threads: Int) -> Int { libraryBytes + threads * (bufferBytes + stackBytes) }
+    func needed(_ threads: Int) -> Int { libraryBytes + threads * (bufferBytes + stackBytes) + slackBytes }
     guard needed(threads) > free else { return }
     let fewer = threads > 1 && needed(1) <= free
     throw Fault(

@@ -11,15 +11,11 @@ extension LearningRateSchedule {
     }
   }
 
-  /// Refuses a run none of whose steps has a rate above 0: it would end with the weights that it began with.
+  /// Refuses a run none of whose steps has a rate above 0: it would end with the weights that it began with. A peak rate that
+  /// is 0 in float32 has been refused with the configuration.
   /// - Throws: `Fault` .configuration naming the key in `file`.
   func requireChange(file: String) throws {
     if changesWeights { return }
-    if Float(learningRate) == 0 {
-      throw Fault(
-        .configuration, file: file, place: "train.learning_rate",
-        "\(learningRate) is 0 as a float32: no weight would change; expected a larger rate")
-    }
     let run = steps == 1 ? "the run's only step is" : "all \(steps) steps of the run are"
     throw Fault(
       .configuration, file: file, place: "train.warmup_ratio",

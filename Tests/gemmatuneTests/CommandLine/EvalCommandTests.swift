@@ -65,7 +65,8 @@ import Testing
     let lines = try workspace.run("eval", "run.yaml").errors.split(separator: "\n")
     let kernels = try wanted(workspace.object("runs/run/evaluation/summary.json")["kernels"]?.stringValue)
     #expect(lines.first ?? "" == "evaluating on \(kernels)" && kernels.hasSuffix(", 1 thread"))
-    #expect(lines.dropFirst().map { $0.prefix(13) } == ["evaluated 2/3", "evaluated 3/3"])
+    #expect(
+      lines.dropFirst().map { $0.prefix(13) } == ["OpenBLAS kern", "evaluated 2/3", "evaluated 3/3"])
   }
 
   @Test func jsonResultIsTheSummaryOnOneLine() throws {

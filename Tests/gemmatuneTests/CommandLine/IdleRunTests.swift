@@ -45,16 +45,6 @@ import gemmatune
     #expect(result == CommandResult(status: 0, output: "runs/run/final\n", errors: ""))
   }
 
-  @Test(arguments: ["1e-46", "1e-300"])
-  func rateThatIsZeroInFloat32IsRefused(_ rate: String) throws {
-    #expect(
-      try refusal("train.learning_rate=\(rate)", "train.min_learning_rate=0.0", "--dry-run")
-        == .refusal(
-          78,
-          "run.yaml: train.learning_rate: \(rate) is 0 as a float32: no weight would change; expected a larger rate"
-        ))
-  }
-
   /// Two steps at most are looked at; every step says the same.
   @Test(arguments: LearningRateSchedule.Shape.allCases, [1e-5, 1e-44, 2e-45, 1e-46])
   func largestRatesTellForAllSteps(shape: LearningRateSchedule.Shape, rate: Double) {

@@ -1,4 +1,6 @@
+import Files
 import Testing
+import gemmatune
 
 /// What cannot fit is refused by name: no allocation ends in a trap, and nothing waits without an end.
 @Suite struct MemoryLimitTests {
@@ -22,8 +24,8 @@ import Testing
     #expect(result.status == 69)
     #expect(result.errors.hasPrefix("error: memory: the evaluation needs "))
     #expect(result.errors.contains("the most for keys and values; "))
-    #expect(result.errors.contains("\nhint: it fits with evaluation.batch_size=1 (") || overrides.count == 2
-      || result.errors.contains("evaluation.max_new_tokens="))
+    #expect(
+      result.errors.contains("\nhint: it fits with ") && result.errors.contains("evaluation.max_new_tokens="))
     #expect(!workspace.contents.contains("runs"))
   }
 
@@ -46,6 +48,21 @@ import Testing
   @Test func helpBelowALimitOnAddressesEnds() throws {
     let result = try run(below: 150_000, ["--help"])
     #expect(result.status == 0 && result.output.hasPrefix("OVERVIEW: "))
+  }
+
+  @Test func memoryThatEndsInTheMiddleNamesTheWorkAndTheSettings() {
+    var run = RunConfiguration(named: "a")
+    run.train.gradientCheckpointing = .never
+    #expect(
+      ComputeStage.activations(step: 3).exhausted(1_500_000_000, run)
+        == Fault(
+          .unavailable, "step 3: activations: memory: 1.50 GB more cannot be had",
+          hint:
+            "set train.gradient_checkpointing=true or a smaller train.per_device_batch_size, or end other programs"
+        ))
+    #expect(
+      ComputeStage.answering.exhausted(2_000_000, run).message
+        == "answering: keys, values and activations: memory: 2.0 MB more cannot be had")
   }
 
   @Test func trainingAboveTheLimitRuns() throws {

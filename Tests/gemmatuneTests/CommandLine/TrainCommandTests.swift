@@ -36,7 +36,8 @@ import gemmatune
     let lines = result.errors.split(separator: "\n").map(String.init)
     let facts = try RunFacts(contentsOf: "\(workspace.path)/runs/run/final")
     #expect(lines[0] == "training on \(facts.kernels)" && facts.kernels.hasSuffix(", 1 thread"))
-    #expect(lines[1] == "run run, method full, model model")
+    #expect(lines[1].hasPrefix("OpenBLAS kernels: "))
+    #expect(lines[2] == "run run, method full, model model")
     #expect(lines.count { $0.hasPrefix("step ") && $0.contains("/3  loss ") } == 3)
     #expect(lines[lines.count - 1].hasPrefix("done: 3 steps in "))
     #expect(!result.errors.contains("\u{1B}"))
@@ -116,9 +117,10 @@ import gemmatune
     let result = try workspace.run("train", "run.yaml", "--dry-run")
     let configuration = try RunConfiguration.load(path: "\(workspace.path)/run.yaml")
     let lines = result.output.split(separator: "\n", omittingEmptySubsequences: false)
-    #expect(lines.count > 2 && lines[lines.count - 2].hasPrefix("device      CPU: "))
+    #expect(lines.count > 3 && lines[lines.count - 3].hasPrefix("device      CPU: "))
+    #expect(lines[lines.count - 2].hasPrefix("            OpenBLAS kernels: "))
     #expect(
-      lines.dropLast(2).joined(separator: "\n") == configuration.resolvedYAML() + """
+      lines.dropLast(3).joined(separator: "\n") == configuration.resolvedYAML() + """
 
         examples    6 (0 dropped, 0 truncated), longest 52 tokens
         tokens      312 an epoch, 132 of them targets

@@ -198,7 +198,8 @@ import gemmatune
       ))
     #expect(
       result.errors.hasSuffix(
-        "\nhint: set a smaller evaluation.batch_size, or end other programs that use the device\n"))
+        "\nhint: set a smaller evaluation.batch_size or a smaller evaluation.max_new_tokens, or end other programs "
+          + "that use the device\n"))
     #expect(result.status == 69)
   }
 }
