@@ -156,8 +156,8 @@ extension Tensor {
   }
 }
 
-/// Whether this processor compares codes.
-private let hasCodes = CPUKernels.canScreen
+/// Whether codes are compared here: where the processor has both the instruction for it and own products.
+private let hasCodes = CPUKernels.canScreen && CPUKernels(threads: 1).hasPairProducts
 
 /// The ids with codes, on one thread and on two, are those without.
 private func expectSameIds(_ hidden: Tensor, _ table: Tensor) {

@@ -36,7 +36,7 @@ struct EvaluationMemory {
         product(rows, longest + newTokens, 2 * model.numHiddenLayers, width * element)
       ),
       ("activations", product(min(DecodingLimits().tokensPerPass, rows * longest), bytesPerToken)),
-      ("vocabulary", vocabulary(newTokens)),
+      ("vocabulary", vocabulary),
     ]
     return MemoryPlan(parts: parts.filter { $0.1 > 0 }.map { .init(name: $0.0, bytes: $0.1) })
   }
@@ -50,8 +50,10 @@ struct EvaluationMemory {
   }
 
   /// 8-bit codes of the embedding, where the CPU makes them.
-  private func vocabulary(_ newTokens: Int) -> Int {
-    guard !isOnDevice, run.model.precision == .bf16, CPUKernels.canScreen else { return 0 }
+  private var vocabulary: Int {
+    guard !isOnDevice, run.model.precision == .bf16, CPUKernels.canScreen,
+      CPUKernels(threads: 1).hasPairProducts
+    else { return 0 }
     return product(model.vocabSize, model.hiddenSize)
   }
 
