@@ -2,6 +2,7 @@
 
 #include <cblas.h>
 #include <dlfcn.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +32,11 @@ static void put_back(saved_variable variable) {
   free(variable.value);
 }
 
+/* Held while the environment says what one load wants, so that no other load gets it. */
+static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
+
 static void *load(const char *name, const char *core) {
+  pthread_mutex_lock(&loading);
   saved_variable coretype = saved("OPENBLAS_CORETYPE"), threads = saved("OPENBLAS_NUM_THREADS");
   set(coretype.name, core);
   /* Its own threads are never used, and where memory is bounded they do not start: the process then hangs at its end. */
@@ -39,11 +44,12 @@ static void *load(const char *name, const char *core) {
   void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
   put_back(threads);
   put_back(coretype);
+  pthread_mutex_unlock(&loading);
   return library;
 }
 
 const char *ob_open(const char *name, const char *core, ob_library *loaded) {
-  static char problem[512];
+  static _Thread_local char problem[512];
   *loaded = (ob_library){0};
   void *library = load(name, core);
   if (!library) {

@@ -19,8 +19,8 @@ typedef struct {
 } ob_matrix;
 
 /* Loads the library `name` with the kernels of `core` (NULL: those that it chooses itself), without worker threads.
- * Changes the environment for the time of the call: no other thread may read or change it then.
- * Returns NULL, or what is wrong: a text that lasts until the next call. */
+ * Changes the environment for the time of the call, one call at a time: no other part of the program may read or change
+ * it then. Returns NULL, or what is wrong: a text that lasts until this thread's next call. */
 const char *ob_open(const char *name, const char *core, ob_library *loaded);
 
 /* Unloads it: nothing of it may be used any more. */
