@@ -116,6 +116,10 @@ cp -r configs README.md "$folder/"
 for script in "${scripts[@]}"; do install -D -m 755 "scripts/$script" "$folder/scripts/$script"; done
 # From an empty environment, as on a machine that has nothing else.
 env -i "$PWD/$folder/bin/gemmatune" --help >/dev/null || fail "the bundle's gemmatune does not run"
+loaded=$(env -i LD_DEBUG=files "$PWD/$folder/bin/gemmatune" train configs/tiny/lora-main.yaml --dry-run device=cpu 2>&1 |
+  sed -n 's/.*calling init: \(.*libopenblas.*\)/\1/p')
+[[ $(readlink -f "$loaded") == "$PWD/$folder/lib/"* ]] ||
+  fail "the bundle's gemmatune loads OpenBLAS from ${loaded:-nowhere}; expected the bundle's lib"
 
 tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$(git log -1 --format=%ct 2>/dev/null || echo 0)" \
   -C bundle -cf - "$name" | gzip -9n >"$folder.tar.gz"
