@@ -58,7 +58,7 @@ package enum ModelShape: String, CaseIterable, Sendable {
 func randomWeights(_ sizes: ModelConfiguration) -> [(name: String, tensor: Tensor)] {
   let bound = Float(3).squareRoot() * Float(sizes.initializerRange)
   return WeightNames.all(in: sizes).enumerated().map { index, weight in
-    if WeightNames.isNorm(weight.name) { return (weight.name, Tensor(zeros: weight.shape, .bfloat16)) }
+    if weight.role == .norm { return (weight.name, Tensor(zeros: weight.shape, .bfloat16)) }
     let key = RandomKey(seed: 2, stream: UInt64(index))
     let tensor = Tensor(uninitialized: weight.shape, .bfloat16)
     let elements = tensor.bfloat16

@@ -23,6 +23,9 @@ private func bfloat16(_ values: [Float]) -> Tensor {
   return tensor
 }
 
+/// The weight of a linear map.
+private func matrix(_ name: String, _ weights: Tensor) -> Parameter { Parameter(name, .matrix(.up), weights) }
+
 private func is8bit(_ state: AdamW.State?) -> Bool? {
   state.map { if case .codes = $0.moments { true } else { false } }
 }
@@ -31,10 +34,10 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
   private let kernels = CPUKernels(threads: 2)
 
   @Test func statesHave8BitsFrom4096ElementsButNotInTheEmbedding() {
-    let parameters = [
-      ("model.embed_tokens.weight", 4096), ("model.layers.0.mlp.up_proj.weight", 4096),
-      ("model.layers.0.self_attn.k_proj.weight", 4095),
-    ].map { (name: $0.0, tensor: Tensor(zeros: [$0.1], .float32)) }
+    let roles: [(String, ParameterRole, Int)] = [
+      ("embedding", .embedding, 4096), ("up", .matrix(.up), 4096), ("key", .matrix(.key), 4095),
+    ]
+    let parameters = roles.map { Parameter($0.0, $0.1, Tensor(zeros: [$0.2], .float32)) }
     let optimizer = AdamW(settings(), parameters, kernels)
     #expect(parameters.map { is8bit(optimizer.state(named: $0.name)) } == [false, true, false])
     let wide = AdamW(settings(eightBit: false), parameters, kernels)
@@ -43,7 +46,7 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
   }
 
   @Test func stateNamesAreThoseOfBitsandbytes() {
-    let parameters = [("a", 4096), ("b", 10)].map { (name: $0.0, tensor: Tensor(zeros: [$0.1], .float32)) }
+    let parameters = [("a", 4096), ("b", 10)].map { matrix($0.0, Tensor(zeros: [$0.1], .float32)) }
     let optimizer = AdamW(settings(), parameters, kernels)
     #expect(
       optimizer.states.map { $0.moments.tensors.map(\.name) } == [
@@ -53,12 +56,14 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
   }
 
   @Test func stateBytesAreThoseOfTheStates() {
-    let shapes: [(name: String, shape: Shape)] = [
-      ("model.embed_tokens.weight", [50, 100]), ("a", [41, 100]), ("model.norm.weight", [100]),
+    let shapes = [
+      ParameterShape("embedding", .embedding, [50, 100]), ParameterShape("a", .matrix(.up), [41, 100]),
+      ParameterShape("norm", .norm, [100]),
     ]
     for dtype in [DType.float32, .bfloat16] {
       for settings in [settings(), settings(eightBit: false), settings(.nearest)] {
-        let optimizer = AdamW(settings, shapes.map { ($0.name, Tensor(zeros: $0.shape, dtype)) }, kernels)
+        let parameters = shapes.map { Parameter($0.name, $0.role, Tensor(zeros: $0.shape, dtype)) }
+        let optimizer = AdamW(settings, parameters, kernels)
         let bytes = optimizer.states.reduce(0) { sum, state in
           sum + (state.master?.byteCount ?? 0) + state.moments.tensors.reduce(0) { $0 + $1.tensor.byteCount }
         }
@@ -70,7 +75,7 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
   @Test func masterKeepsWhatBFloat16RoundsAway() {
     // A step of 1e-4 against weights of 1 with a spacing of 2^-7 (2^-8 below 1): one does not show, 50 do.
     let weights = bfloat16([Float](repeating: 1, count: 8))
-    let optimizer = AdamW(settings(.master), [("a", weights)], kernels)
+    let optimizer = AdamW(settings(.master), [matrix("a", weights)], kernels)
     let gradient = Tensor([Float](repeating: 1, count: 8), [8])
     #expect(optimizer.apply([gradient], learningRate: 1e-4).ints == [0])
     #expect(weights.floats == [Float](repeating: 1, count: 8))
@@ -82,7 +87,7 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
 
   @Test func nearestLosesSmallSteps() {
     let weights = bfloat16([Float](repeating: 1, count: 8))
-    let optimizer = AdamW(settings(.nearest), [("a", weights)], kernels)
+    let optimizer = AdamW(settings(.nearest), [matrix("a", weights)], kernels)
     let gradient = Tensor([Float](repeating: 1, count: 8), [8])
     for _ in 0..<50 { #expect(optimizer.apply([gradient], learningRate: 1e-4).ints == [0]) }
     #expect(optimizer.states[0].master == nil && weights.floats == [Float](repeating: 1, count: 8))
@@ -93,7 +98,7 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
     let scale = 0.37
     let weights = bfloat16(values(300, seed: 2))
     let expected = weights.copied()
-    let optimizer = AdamW(settings(.nearest), [("a", weights)], kernels)
+    let optimizer = AdamW(settings(.nearest), [matrix("a", weights)], kernels)
     _ = optimizer.apply([gradient], learningRate: 1e-3, clip: Tensor([Float(scale)], [1]))
     // The same by hand: float32 moments of the rounded values.
     let rounded = gradient.floats.map {
@@ -114,7 +119,7 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
     let narrow = bfloat16(values(5000, seed: 1))
     let trained = [narrow, Tensor(narrow.floats, [5000])].map { gradient in
       let weights = bfloat16(values(5000, seed: 2))
-      let optimizer = AdamW(settings(update), [("a", weights)], kernels)
+      let optimizer = AdamW(settings(update), [matrix("a", weights)], kernels)
       for _ in 0..<3 { _ = optimizer.apply([gradient], learningRate: 1e-3, clip: Tensor([0.37], [1])) }
       return weights.floats
     }
@@ -126,7 +131,7 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
     func trained(_ seed: UInt64) -> Tensor {
       let weights = bfloat16([Float](repeating: 1, count: 20_000))
       let key = RandomKey(seed: seed, stream: 5)
-      let optimizer = AdamW(settings(.stochastic(key)), [("a", weights)], kernels)
+      let optimizer = AdamW(settings(.stochastic(key)), [matrix("a", weights)], kernels)
       for _ in 0..<10 { _ = optimizer.apply([gradient], learningRate: 1e-4) }
       return weights
     }
@@ -141,7 +146,8 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
     let gradient = Tensor([Float](repeating: 1, count: 5000), [5000])
     let pair = (0..<2).map { _ in bfloat16([Float](repeating: 1, count: 5000)) }
     let optimizer = AdamW(
-      settings(.stochastic(RandomKey(seed: 1, stream: 5))), [("a", pair[0]), ("b", pair[1])], kernels)
+      settings(.stochastic(RandomKey(seed: 1, stream: 5))), [matrix("a", pair[0]), matrix("b", pair[1])],
+      kernels)
     _ = optimizer.apply([gradient, gradient], learningRate: 1e-3)
     #expect(pair[0].floats != pair[1].floats)
   }
@@ -149,7 +155,8 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
   @Test func everyStepDrawsOtherRoundings() {
     let ones = [Float](repeating: 1, count: 5000)
     let weights = bfloat16(ones)
-    let optimizer = AdamW(settings(.stochastic(RandomKey(seed: 1, stream: 5))), [("a", weights)], kernels)
+    let optimizer = AdamW(
+      settings(.stochastic(RandomKey(seed: 1, stream: 5))), [matrix("a", weights)], kernels)
     let results = (0..<2).map { _ in
       for index in ones.indices { weights.bfloat16[index] = roundedToBFloat16(1) }
       _ = optimizer.apply([Tensor(ones, [5000])], learningRate: 1e-3)
@@ -159,24 +166,21 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
   }
 
   @Test func float32WeightsHaveNoMasterCopy() {
-    let optimizer = AdamW(settings(.master), [("a", Tensor(zeros: [4], .float32))], kernels)
+    let optimizer = AdamW(settings(.master), [matrix("a", Tensor(zeros: [4], .float32))], kernels)
     #expect(optimizer.states[0].master == nil)
   }
 
   @Test func normsDoNotDecay() {
-    let names = [
-      "model.norm.weight", "model.layers.0.input_layernorm.weight", "model.layers.0.self_attn.q_norm.weight",
-      "model.layers.0.mlp.up_proj.weight", "model.embed_tokens.weight",
-    ]
-    let parameters = names.map { (name: $0, tensor: Tensor([2], [1])) }
+    let roles: [ParameterRole] = [.norm, .matrix(.up), .embedding, .adapterA(.up), .adapterB(.up)]
+    let parameters = roles.map { Parameter("\($0)", $0, Tensor([2], [1])) }
     let optimizer = AdamW(settings(decay: 0.1), parameters, kernels)
-    _ = optimizer.apply(names.map { _ in Tensor([0], [1]) }, learningRate: 0.5)
-    #expect(parameters.map { $0.tensor.floats[0] } == [2, 2, 2, 1.9, 1.9])
+    _ = optimizer.apply(roles.map { _ in Tensor([0], [1]) }, learningRate: 0.5)
+    #expect(parameters.map { $0.tensor.floats[0] } == [2, 1.9, 1.9, 1.9, 1.9])
   }
 
   @Test func firstStepMovesByTheLearningRate() {
     let weights = Tensor([1, 1, 1], [3])
-    let optimizer = AdamW(settings(), [("a", weights)], kernels)
+    let optimizer = AdamW(settings(), [matrix("a", weights)], kernels)
     let changed = optimizer.apply([Tensor([3, -0.01, 0], [3])], learningRate: 1e-2, clip: Tensor([0.5], [1]))
     #expect(changed.ints == [2])
     // Adam's first step is the sign of the gradient; bias corrections and epsilon move it by parts in 10^5.

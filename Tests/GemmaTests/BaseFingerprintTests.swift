@@ -69,7 +69,8 @@ private struct LargeModel {
     let configuration = try ModelConfiguration(contentsOf: "\(fixtures)/gemma3/config.json")
     let unchanged = try fingerprint("gemma3")
     var seen = 0
-    for (name, shape) in WeightNames.all(in: configuration) {
+    for parameter in WeightNames.all(in: configuration) {
+      let (name, shape) = (parameter.name, parameter.shape)
       let place = shape.reduce(1, *) * 3 / 7
       let changed = try fingerprint("gemma3") {
         guard $0 == name else { return $1 }

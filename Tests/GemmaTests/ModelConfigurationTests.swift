@@ -90,7 +90,8 @@ private func message(_ type: String = "gemma3_text", _ members: String) throws -
     #expect(model.layerKinds == Array(repeating: .full, count: 7))
     #expect(
       model.attnLogitSoftcapping == nil && model.finalLogitSoftcapping == nil && model.slidingWindow == nil)
-    #expect(model.queryPreAttnScalar == 8 && !model.hasPostNorms && !model.hasQueryKeyNorm)
+    #expect(model.queryPreAttnScalar == 8)
+    #expect(LayerNorm.all(in: model) == [.input, .postAttention])
     #expect(model.maxPositionEmbeddings == 8192)
   }
 
@@ -99,14 +100,14 @@ private func message(_ type: String = "gemma3_text", _ members: String) throws -
     #expect(model.layerKinds == [.sliding, .full, .sliding, .full, .sliding, .full, .sliding])
     #expect(
       model.attnLogitSoftcapping == 50 && model.finalLogitSoftcapping == 30 && model.slidingWindow == 16)
-    #expect(model.hasPostNorms && !model.hasQueryKeyNorm)
+    #expect(LayerNorm.all(in: model) == [.input, .postAttention, .preFeedforward, .postFeedforward])
   }
 
   @Test func gemma3IsFullEverySixthLayer() throws {
     let model = try small("gemma3_text", #""attn_logit_softcapping": null, "final_logit_softcapping": null"#)
     #expect(model.layerKinds == [.sliding, .sliding, .sliding, .sliding, .sliding, .full, .sliding])
     #expect(model.attnLogitSoftcapping == nil && model.finalLogitSoftcapping == nil)
-    #expect(model.hasPostNorms && model.hasQueryKeyNorm && model.maxPositionEmbeddings == 131_072)
+    #expect(LayerNorm.all(in: model) == LayerNorm.allCases && model.maxPositionEmbeddings == 131_072)
   }
 
   @Test func slidingWindowPatternSetsGemma3Layers() throws {

@@ -89,16 +89,11 @@ func gradients(
   kernels: any Kernels = CPUKernels(threads: 2), dropout: RandomKey? = nil
 ) -> [(name: String, tensor: Tensor)] {
   let parameters = model.parameters(trained)
-  let gradients = Gradients(parameters, passes: batches.count, kernels)
-  gradients.begin(kernels)
-  let targetCount = batches.reduce(0) { $0 + $1.targetCount }
-  for (pass, batch) in batches.enumerated() {
-    let tape = Tape()
-    let watched = model.watched(trained, on: tape, gradients, pass: pass)
-    let loss = watched.loss(
-      batch, Operations(kernels, tape: tape), gradientScale: 1 / Float(targetCount),
-      checkpointing: checkpointing, dropout: dropout)
-    tape.backward(from: loss.lossSum, seed: Tensor([1], [1]), kernels)
-  }
-  return zip(parameters, gradients.tensors).map { ($0.name, $1) }
+  let settings = AdamW.Settings(
+    eightBit: true, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, lowPrecisionUpdate: .nearest)
+  let step = TrainingStep(
+    model, trained, Gradients(parameters, microBatches: batches.count, kernels),
+    AdamW(settings, parameters, kernels), kernels)
+  _ = step.forwardBackward(batches, checkpointing: checkpointing, dropout: dropout)
+  return zip(parameters, step.gradients.tensors).map { ($0.name, $1) }
 }

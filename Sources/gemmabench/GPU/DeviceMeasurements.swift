@@ -64,9 +64,9 @@ struct DeviceMeasurements {
   func training(
     _ trained: TrainedParameters, merged: Bool, checkpointing: Bool, update: AdamW.LowPrecisionUpdate
   ) throws -> JSONObject {
-    let training = ModelTraining(
-      try model(writable: trained == .all), trained, kernels, passes: merged ? 1 : workload.passes,
-      update: update)
+    let training = TrainingStep(
+      study: try model(writable: trained == .all), trained, kernels,
+      microBatches: merged ? 1 : workload.passes, update: update)
     let steps = workload.steps(vocabulary: sizes.vocabSize, merged: merged)
     let warmUp = min(3, steps.count - 1)
     _ = try train(training, steps[..<warmUp], checkpointing)
@@ -96,24 +96,19 @@ struct DeviceMeasurements {
   /// Trains as the training loop does: what a step gave is read when the next is queued.
   /// - Returns: the last step's loss a target token, in nats.
   private func train(
-    _ training: ModelTraining, _ steps: ArraySlice<[TokenBatch]>, _ checkpointing: Bool
+    _ training: TrainingStep, _ steps: ArraySlice<[TokenBatch]>, _ checkpointing: Bool
   ) throws -> Double {
     var last = 0.0
-    var begun: (results: ModelTraining.Results, targets: Int)?
-    func finish() throws {
-      guard let step = begun else { return }
-      let sum = step.results.losses.reduce(0.0) { $0 + Double($1.tensor.floats[0]) }
-      _ = step.results.changed.tensor
+    var reading = LateReading<(loss: BatchLoss, update: WeightUpdate)>(kernels.place) { step in
+      last = step.loss.mean()
+      _ = step.update.changedCount()
       try kernels.check()
-      last = sum / Double(step.targets)
       guard last.isFinite else { throw Fault(.failure, "training: the loss is \(last)") }
     }
-    for passes in steps {
-      let results = training.step(passes, checkpointing: checkpointing)
-      try finish()
-      begun = (results, passes.reduce(0) { $0 + $1.targetCount })
+    for microBatches in steps {
+      try reading.queued(training.take(microBatches, checkpointing: checkpointing))
     }
-    try finish()
+    try reading.finish()
     return last
   }
 
@@ -145,7 +140,7 @@ struct DeviceMeasurements {
   /// One LoRA step.  - Returns: when it was done, in seconds since 1970.
   func firstStep() throws -> JSONObject {
     let ready = Date().timeIntervalSince1970
-    let training = ModelTraining(try model(writable: false), .adapters, kernels)
+    let training = TrainingStep(study: try model(writable: false), .adapters, kernels)
     let steps = workload.steps(vocabulary: sizes.vocabSize, merged: true)
     _ = try train(training, steps.prefix(1), false)
     return ["kernels_at": .double(ready), "first_step_at": .double(Date().timeIntervalSince1970)]

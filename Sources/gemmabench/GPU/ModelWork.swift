@@ -10,10 +10,7 @@ package struct ModelWork {
 
   /// Elements of the linear maps of all layers.
   private var linearElements: Double {
-    let matrices = WeightNames.all(in: sizes).filter {
-      $0.shape.count == 2 && !WeightNames.isEmbedding($0.name)
-    }
-    return matrices.reduce(0) { $0 + Double($1.shape.reduce(1, *)) }
+    WeightNames.all(in: sizes).filter(\.role.isMatrixFactor).reduce(0) { $0 + Double($1.count) }
   }
 
   /// Floating-point operations of one training pass: forward, gradients of the activations, and of the trained matrices.

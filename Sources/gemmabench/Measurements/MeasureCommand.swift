@@ -57,8 +57,9 @@ struct MeasureCommand: ParsableCommand {
 
   private func trainStep(_ kernels: any Kernels) throws -> JSONObject {
     let batch = try EncodedText(model: model).batch(data: data, size: batch, length: length)
-    let training = ModelTraining(try GemmaModel(contentsOf: model, precision: .bfloat16), .adapters, kernels)
-    let times = (0...steps).map { _ in seconds { _ = training.step([batch], checkpointing: true) } }
+    let opened = try GemmaModel(contentsOf: model, precision: .bfloat16)
+    let training = TrainingStep(study: opened, .adapters, kernels)
+    let times = (0...steps).map { _ in seconds { _ = training.take([batch], checkpointing: true) } }
     let rates = times.map { Double(batch.tokenCount) / $0 }
     return ["tokens_per_second": steadyRate(rates).map { .double($0) } ?? .null]
   }
@@ -86,8 +87,8 @@ struct MeasureCommand: ParsableCommand {
     var opened: GemmaModel?
     let openTime = try seconds { opened = try GemmaModel(contentsOf: model, precision: .bfloat16) }
     guard let opened else { return [:] }
-    let training = ModelTraining(opened, .adapters, kernels)
-    let stepTime = seconds { _ = training.step([batch], checkpointing: true) }
+    let training = TrainingStep(study: opened, .adapters, kernels)
+    let stepTime = seconds { _ = training.take([batch], checkpointing: true) }
     let decoder = GreedyDecoder(opened, kernels, maxNewTokens: 10, stopIds: [])
     let decodeTime = try seconds { _ = try decoder.generate(prompt) }
     return [

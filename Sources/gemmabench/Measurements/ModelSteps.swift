@@ -41,27 +41,14 @@ struct EncodedText {
   }
 }
 
-/// Training of a model as the study does it: 8-bit AdamW, gradients clipped to norm 1, adapters of rank 16.
-struct ModelTraining {
-  private let model: GemmaModel
-  private let trained: TrainedParameters
-  private let kernels: any Kernels
-  private let gradients: Gradients
-  private let optimizer: AdamW
-
-  /// What a step gave, to be read when it is needed.
-  struct Results {
-    /// Summed loss of each pass, in nats.
-    let losses: [FetchedTensor]
-    /// Weights of each parameter that changed.
-    let changed: FetchedTensor
-  }
-
-  /// All weights of `base`, which must be writable then, or a new adapter beside every linear map.
-  /// - Parameter passes: the most passes of a step.
+extension TrainingStep {
+  /// The step of the study: 8-bit AdamW, adapters of rank 16.
+  /// - Parameters:
+  ///   - base: its weights must be writable where all are trained.
+  ///   - microBatches: the most micro-batches of a step.
   init(
-    _ base: GemmaModel, _ trained: TrainedParameters, _ kernels: any Kernels,
-    passes: Int = 1, update: AdamW.LowPrecisionUpdate = .master
+    study base: GemmaModel, _ trained: TrainedParameters, _ kernels: any Kernels, microBatches: Int = 1,
+    update: AdamW.LowPrecisionUpdate = .master
   ) {
     var model = base
     if trained == .adapters {
@@ -72,29 +59,16 @@ struct ModelTraining {
       model.attach(adapter)
     }
     let parameters = model.parameters(trained)
-    self.model = model
-    self.trained = trained
-    self.kernels = kernels
-    gradients = Gradients(parameters, passes: passes, kernels)
     let settings = AdamW.Settings(
       eightBit: true, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, lowPrecisionUpdate: update)
-    optimizer = AdamW(settings, parameters, kernels)
+    self.init(
+      model, trained, Gradients(parameters, microBatches: microBatches, kernels),
+      AdamW(settings, parameters, kernels), kernels)
   }
 
-  /// One optimizer step over several passes: forward and backward of each, clipping, update.
-  func step(_ passes: [TokenBatch], checkpointing: Bool) -> Results {
-    gradients.begin(kernels)
-    let targetCount = passes.reduce(0) { $0 + $1.targetCount }
-    let losses = passes.enumerated().map { index, batch in
-      let tape = Tape()
-      let loss = model.watched(trained, on: tape, gradients, pass: index).loss(
-        batch, Operations(kernels, tape: tape), gradientScale: 1 / Float(targetCount),
-        checkpointing: checkpointing)
-      tape.backward(from: loss.lossSum, seed: Tensor([1], [1]), kernels)
-      return kernels.fetch(loss.lossSum)
-    }
-    let norms = kernels.gradientNorms(gradients.tensors, maxNorm: 1)
-    let changed = optimizer.apply(gradients.tensors, learningRate: 1e-5, clip: norms.clip)
-    return Results(losses: losses, changed: kernels.fetch(changed))
+  /// One step as the study takes it: gradients clipped to norm 1.
+  func take(_ microBatches: [TokenBatch], checkpointing: Bool) -> (loss: BatchLoss, update: WeightUpdate) {
+    let loss = forwardBackward(microBatches, checkpointing: checkpointing)
+    return (loss, optimizerStep(learningRate: 1e-5, maxNorm: 1))
   }
 }

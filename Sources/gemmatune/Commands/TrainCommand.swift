@@ -42,7 +42,7 @@ struct TrainCommand: ParsableCommand {
       computedBy: ["training on \(kernels.summary)"] + device.notes + session.notes,
       quiet: quiet)
     let trainer = try Trainer(
-      model, session.data.examples, configuration, kernels, mergedPasses: plan.fit.mergedPasses)
+      model, session.data.examples, configuration, kernels, mergedMicroBatches: plan.fit.mergedMicroBatches)
     try trainer.run { try log.record($0) }
     WorkUnderWay.begin(.saving, configuration)
     try session.save(model, adapter, plan, kernels, to: directory)

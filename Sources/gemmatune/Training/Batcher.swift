@@ -3,13 +3,13 @@ import Tensors
 
 /// Which examples make up each optimizer step: a pure function of the seed.
 ///
-/// 5 examples, 2 a pass, 2 passes a step: epoch 1 in file order is [[[0, 1], [2, 3]], [[4]]].
+/// 5 examples, 2 a micro-batch, 2 micro-batches a step: epoch 1 in file order is [[[0, 1], [2, 3]], [[4]]].
 package struct Batcher: Sendable {
   /// Number of examples.
   package let exampleCount: Int
-  /// Examples of one forward and backward pass.
+  /// Examples of one micro-batch: of one forward and backward pass.
   package let perDeviceBatchSize: Int
-  /// Passes of one optimizer step.
+  /// Micro-batches of one optimizer step.
   package let gradientAccumulationSteps: Int
   /// Key of the epochs' orders; nil keeps file order.
   package let shuffle: RandomKey?
@@ -26,13 +26,13 @@ package struct Batcher: Sendable {
 
   /// Optimizer steps of one epoch: ceil(ceil(examples / per device) / accumulation).
   package var stepsPerEpoch: Int {
-    (passesPerEpoch + gradientAccumulationSteps - 1) / gradientAccumulationSteps
+    (microBatchesPerEpoch + gradientAccumulationSteps - 1) / gradientAccumulationSteps
   }
 
-  /// Passes of the longest optimizer step: as many as are to be accumulated, unless the data end before.
-  package var passesPerStep: Int { min(gradientAccumulationSteps, passesPerEpoch) }
+  /// Micro-batches of the longest optimizer step: as many as are to be accumulated, unless the data end before.
+  package var microBatchesPerStep: Int { min(gradientAccumulationSteps, microBatchesPerEpoch) }
 
-  private var passesPerEpoch: Int { (exampleCount + perDeviceBatchSize - 1) / perDeviceBatchSize }
+  private var microBatchesPerEpoch: Int { (exampleCount + perDeviceBatchSize - 1) / perDeviceBatchSize }
 
   /// The order of the examples in an epoch (from 0).
   package func order(epoch: Int) -> [Int] {
@@ -45,10 +45,10 @@ package struct Batcher: Sendable {
     return order
   }
 
-  /// The passes of each optimizer step of an epoch, as indices of examples.
+  /// The micro-batches of each optimizer step of an epoch, as indices of examples.
   package func steps(epoch: Int) -> [[[Int]]] {
-    let passes = Self.chunks(order(epoch: epoch), of: perDeviceBatchSize)
-    return Self.chunks(passes, of: gradientAccumulationSteps)
+    let microBatches = Self.chunks(order(epoch: epoch), of: perDeviceBatchSize)
+    return Self.chunks(microBatches, of: gradientAccumulationSteps)
   }
 
   private static func chunks<Element>(_ elements: [Element], of size: Int) -> [[Element]] {

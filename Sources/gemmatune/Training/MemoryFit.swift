@@ -5,15 +5,15 @@ import Tensors
 package struct MemoryFit: Equatable, Sendable {
   /// Whether layers are computed again for their gradients: `always` or `never`.
   package var gradientCheckpointing: RunConfiguration.TrainSection.GradientCheckpointing
-  /// Passes of an optimizer step, and how many of them at the most are one forward pass.
-  package var passCount: Int, mergedPasses: Int
+  /// Micro-batches of an optimizer step, and how many of them at most are computed as one.
+  package var microBatchCount: Int, mergedMicroBatches: Int
   /// Predicted peak memory.
   package var memory: MemoryPlan
   /// What is said when the run does not fit; nil when it does.
   package var refusal: Fault?
 
   /// Forward passes of an optimizer step.
-  package var forwardCount: Int { (passCount + mergedPasses - 1) / mergedPasses }
+  package var forwardCount: Int { (microBatchCount + mergedMicroBatches - 1) / mergedMicroBatches }
 }
 
 /// More tokens in one forward pass gain nothing: on a GPU in the longest pass, and on the CPU, where activations take the
@@ -21,11 +21,11 @@ package struct MemoryFit: Equatable, Sendable {
 private let mostDeviceTokens = 1 << 16, mostHostTokens = 1 << 12
 
 extension MemoryDemand {
-  /// Everything is kept for the backward pass where that is left open and there is room for it. Passes are merged as far
-  /// as there is room; on the CPU, which gains nothing by larger products, all or none, and where that makes gradients
+  /// Everything is kept for the backward pass where that is left open and there is room for it. Micro-batches are merged as
+  /// far as there is room; on the CPU, which gains nothing by larger products, all or none, and where that makes gradients
   /// bfloat16.
   ///
-  /// Merging changes no mathematics: a loss is a sum over targets. But an adapter's dropout draws a mask for each pass.
+  /// Merging changes no mathematics: a loss is a sum over targets. But an adapter's dropout draws a mask for each micro-batch.
   func fitted(into room: MemoryRoom) -> MemoryFit {
     let wanted = run.train.gradientCheckpointing
     var demand = self
@@ -36,40 +36,44 @@ extension MemoryDemand {
       }
     }
     // What is free now decides `auto` on the CPU, but not the bits of a run.
-    let merged = wanted == .auto && room.place == .host ? 1 : demand.mergedPasses(room)
-    let count = demand.passCount
-    // As even as can be: 5 passes in 2 forwards are 3 and 2, not 4 and 1.
+    let merged = wanted == .auto && room.place == .host ? 1 : demand.mergedMicroBatches(room)
+    let count = demand.microBatchCount
+    // As even as can be: 5 micro-batches in 2 forward passes are 3 and 2, not 4 and 1.
     let forwards = (count + merged - 1) / merged
-    let passes = (count + forwards - 1) / forwards
-    let memory = demand.plan(passes: passes)
+    let perForward = (count + forwards - 1) / forwards
+    let memory = demand.plan(microBatches: perForward)
     return MemoryFit(
-      gradientCheckpointing: demand.run.train.gradientCheckpointing, passCount: count, mergedPasses: passes,
-      memory: memory, refusal: memory.total > room.bytes ? demand.refusal(memory, room) : nil)
+      gradientCheckpointing: demand.run.train.gradientCheckpointing, microBatchCount: count,
+      mergedMicroBatches: perForward, memory: memory,
+      refusal: memory.total > room.bytes ? demand.refusal(memory, room) : nil)
   }
 
-  /// Whether an adapter's dropout keeps the passes of a step apart that could else be merged.
-  func keepsPassesApart(_ room: MemoryRoom) -> Bool {
-    hasDropout && passCount > 1 && gainsByMerging(2, room)
+  /// Whether adapter dropout prevents merging micro-batches.
+  func keepsMicroBatchesApart(_ room: MemoryRoom) -> Bool {
+    hasDropout && microBatchCount > 1 && gainsByMerging(2, room)
   }
 
   private var hasDropout: Bool { run.method == .lora && run.lora.dropout > 0 }
 
-  /// Whether so many passes are better computed as one, if there is room.
-  private func gainsByMerging(_ passes: Int, _ room: MemoryRoom) -> Bool {
-    if room.place == .device { return tokens(passes: passes) <= mostDeviceTokens }
-    return passes == passCount && gradientBytes(forwards: 1) < gradientBytes(forwards: passes)
-      && run.train.gradientCheckpointing == .always && averageTokens(passes: passes) <= mostHostTokens
+  /// Whether this many micro-batches are better computed as one, if there is room.
+  private func gainsByMerging(_ microBatches: Int, _ room: MemoryRoom) -> Bool {
+    if room.place == .device { return tokens(microBatches: microBatches) <= mostDeviceTokens }
+    return microBatches == microBatchCount
+      && gradientBytes(forwards: 1) < gradientBytes(forwards: microBatches)
+      && run.train.gradientCheckpointing == .always
+      && averageTokens(microBatches: microBatches) <= mostHostTokens
   }
 
-  /// The most passes that fit as one; where not even one does, what needs least.
-  private func mergedPasses(_ room: MemoryRoom) -> Int {
-    func fits(_ passes: Int) -> Bool {
-      !hasDropout && gainsByMerging(passes, room) && plan(passes: passes).total <= room.forMerging
+  /// The most micro-batches that fit as one. Where not even one fits: what needs least memory.
+  private func mergedMicroBatches(_ room: MemoryRoom) -> Int {
+    func fits(_ microBatches: Int) -> Bool {
+      !hasDropout && gainsByMerging(microBatches, room)
+        && plan(microBatches: microBatches).total <= room.forMerging
     }
     // All as one may fit where fewer do not: it needs no float32 gradients of linear maps.
-    if passCount > 1 && fits(passCount) { return passCount }
-    guard plan(passes: 1).total <= room.forMerging else { return leanest(room).passes }
-    var (most, tooMany) = (1, passCount)
+    if microBatchCount > 1 && fits(microBatchCount) { return microBatchCount }
+    guard plan(microBatches: 1).total <= room.forMerging else { return leanest(room).microBatches }
+    var (most, tooMany) = (1, microBatchCount)
     while tooMany - most > 1 {
       let middle = (most + tooMany) / 2
       if fits(middle) { most = middle } else { tooMany = middle }
@@ -77,12 +81,12 @@ extension MemoryDemand {
     return most
   }
 
-  /// What needs least: each pass by itself, or all as one.
-  private func leanest(_ room: MemoryRoom) -> (passes: Int, memory: MemoryPlan) {
-    let apart = plan(passes: 1)
-    guard !hasDropout, gainsByMerging(passCount, room) else { return (1, apart) }
-    let merged = plan(passes: passCount)
-    return merged.total < apart.total ? (passCount, merged) : (1, apart)
+  /// What needs least memory: each micro-batch by itself, or all as one.
+  private func leanest(_ room: MemoryRoom) -> (microBatches: Int, memory: MemoryPlan) {
+    let apart = plan(microBatches: 1)
+    guard !hasDropout, gainsByMerging(microBatchCount, room) else { return (1, apart) }
+    let merged = plan(microBatches: microBatchCount)
+    return merged.total < apart.total ? (microBatchCount, merged) : (1, apart)
   }
 
   /// The words for a run that does not fit, with the settings that would.
@@ -154,11 +158,11 @@ extension MemoryDemand {
     }
   }
 
-  /// Smaller passes, as many more of them: the same sequences a step.
+  /// Smaller micro-batches, and as many more of them: the same sequences a step.
   private var smallerBatches: [(settings: String, demand: MemoryDemand)] {
-    let (size, passes) = (run.train.perDeviceBatchSize, run.train.gradientAccumulationSteps)
+    let (size, count) = (run.train.perDeviceBatchSize, run.train.gradientAccumulationSteps)
     return (2...max(2, min(size, 1 << 16))).compactMap { parts in
-      let (more, overflow) = passes.multipliedReportingOverflow(by: parts)
+      let (more, overflow) = count.multipliedReportingOverflow(by: parts)
       guard size % parts == 0, !overflow, more <= Int(Int32.max) else { return nil }
       var changed = self
       changed.run.train.perDeviceBatchSize = size / parts

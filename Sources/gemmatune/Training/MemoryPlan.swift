@@ -53,29 +53,29 @@ struct MemoryDemand {
     targets = data.examples.map(\.targetCount).sorted(by: >)
   }
 
-  /// Passes of an optimizer step.
-  var passCount: Int { Batcher(run, exampleCount: lengths.count).passesPerStep }
+  /// Micro-batches of an optimizer step.
+  var microBatchCount: Int { Batcher(run, exampleCount: lengths.count).microBatchesPerStep }
 
-  /// Tokens of so many merged passes at the most.
-  func tokens(passes: Int) -> Int { sum(lengths, passes) }
+  /// Upper bound on the tokens of `microBatches` merged ones.
+  func tokens(microBatches: Int) -> Int { sum(lengths, microBatches) }
 
-  /// Tokens of so many merged passes on average.
-  func averageTokens(passes: Int) -> Int {
-    let rows = product(passes, run.train.perDeviceBatchSize)
+  /// Tokens of `microBatches` merged ones on average.
+  func averageTokens(microBatches: Int) -> Int {
+    let rows = product(microBatches, run.train.perDeviceBatchSize)
     return product(lengths.reduce(0, +), min(rows, lengths.count)) / max(1, lengths.count)
   }
 
-  private func sum(_ counts: [Int], _ passes: Int) -> Int {
-    let (rows, overflow) = run.train.perDeviceBatchSize.multipliedReportingOverflow(by: passes)
+  private func sum(_ counts: [Int], _ microBatches: Int) -> Int {
+    let (rows, overflow) = run.train.perDeviceBatchSize.multipliedReportingOverflow(by: microBatches)
     return counts.prefix(overflow ? .max : rows).reduce(0, +)
   }
 
-  /// What a run needs when its longest examples meet in one forward pass of `passes` merged ones.
-  func plan(passes: Int) -> MemoryPlan {
-    let trainable = parameters.reduce(0) { $0 + $1.shape.reduce(1, *) }
-    let vocabulary = vocabulary(rows: sum(targets, passes))
-    let activations = activations(tokens: tokens(passes: passes), vocabulary: vocabulary)
-    let forwards = (passCount + passes - 1) / passes
+  /// What a run needs when its longest examples meet in one forward pass of `microBatches` merged ones.
+  func plan(microBatches: Int) -> MemoryPlan {
+    let trainable = parameters.reduce(0) { $0 + $1.count }
+    let vocabulary = vocabulary(rows: sum(targets, microBatches))
+    let activations = activations(tokens: tokens(microBatches: microBatches), vocabulary: vocabulary)
+    let forwards = (microBatchCount + microBatches - 1) / microBatches
     let parts: [(String, Int)] = [
       ("weights", product(model.parameterCount(), element)),
       ("adapter", isAdapter ? product(trainable, 4) : 0),
@@ -91,9 +91,9 @@ struct MemoryDemand {
     return MemoryPlan(parts: parts.filter { $0.1 > 0 }.map { .init(name: $0.0, bytes: $0.1) })
   }
 
-  /// Bytes of the gradients of steps of so many forward passes.
+  /// Bytes of the gradients of optimizer steps of this many forward passes.
   func gradientBytes(forwards: Int) -> Int {
-    Gradients.byteCount(parameters, isAdapter ? .float32 : precision, passes: forwards)
+    Gradients.byteCount(parameters, isAdapter ? .float32 : precision, microBatches: forwards)
   }
 
   /// cuBLASLt's.
@@ -103,7 +103,7 @@ struct MemoryDemand {
   private var precision: DType { run.model.precision == .bf16 ? .bfloat16 : .float32 }
   private var element: Int { precision.byteCount }
   /// What is trained.
-  private var parameters: [(name: String, shape: Shape)] {
+  private var parameters: [ParameterShape] {
     isAdapter
       ? WeightNames.adapter(in: model, rank: run.lora.rank, targets: run.lora.targets)
       : WeightNames.all(in: model)
@@ -112,7 +112,7 @@ struct MemoryDemand {
   /// Bytes of bfloat16 copies of the largest gradient, rounded and then clipped, once activations and logits are gone.
   private var roundedGradients: Int {
     guard !isAdapter, precision == .bfloat16, run.optimizer.lowPrecisionUpdate == .nearest else { return 0 }
-    return product(parameters.map { $0.shape.reduce(1, *) }.max() ?? 0, 4)
+    return product(parameters.map(\.count).max() ?? 0, 4)
   }
 
   private func vocabulary(rows: Int) -> Int {
@@ -127,38 +127,16 @@ struct MemoryDemand {
   /// What the backward pass needs of the layers: the residual stream before each, and the inside of one layer with its
   /// gradients, or of all. On a GPU the gradients of a layer take the place of the logits, which are gone by then.
   private func activations(tokens: Int, vocabulary: Int) -> Int {
-    let (inside, working) = deviceTotal == nil ? hostLayer : deviceLayer
+    let layer = LayerMemory(
+      model, precision,
+      adapter: isAdapter
+        ? .init(targets: run.lora.targets, rank: run.lora.rank, hasDropout: run.lora.dropout > 0) : nil,
+      on: deviceTotal == nil ? .host : .device)
     let isRecomputed = run.train.gradientCheckpointing == .always
     let layers = model.numHiddenLayers
-    let kept = isRecomputed ? model.hiddenSize * element * layers + inside : inside * layers
-    if deviceTotal == nil { return product(tokens, kept + working) }
-    return product(tokens, kept) + max(0, product(tokens, working) - vocabulary)
-  }
-
-  private var queryWidth: Int { model.numAttentionHeads * model.headDim }
-  private var keyValueWidth: Int { model.numKeyValueHeads * model.headDim }
-
-  /// Bytes a token on the CPU: kept by one layer, and for its gradients and float32 copies of the widest operand.
-  private var hostLayer: (inside: Int, working: Int) {
-    // The stream and its norms, queries (before and after norm and rotation) and attention's output, keys and values,
-    // and the MLP's three.
-    let inside = 6 * model.hiddenSize + 4 * queryWidth + 6 * keyValueWidth + 3 * model.intermediateSize
-    return (inside * element, inside * element + 8 * max(model.intermediateSize, queryWidth))
-  }
-
-  /// Bytes a token on a GPU: kept by one layer, and for its gradients.
-  private var deviceLayer: (inside: Int, working: Int) {
-    // Before and after each norm.
-    let stream = (model.hasPostNorms ? 6 : 4) * model.hiddenSize
-    // Rotated queries and keys (normed ones also before), values, attention's output.
-    let heads = (model.hasQueryKeyNorm ? 4 : 2) * (queryWidth + keyValueWidth)
-    var inside = (stream + heads + 3 * model.intermediateSize) * element
-    for target in isAdapter ? run.lora.targets : [] {
-      // The inner product in float32, and a dropped-out input.
-      inside += 4 * run.lora.rank
-      if run.lora.dropout > 0 { inside += target.shape(in: model)[1] * element }
-    }
-    return (inside, (2 * model.intermediateSize + 4 * model.hiddenSize) * element)
+    let kept = isRecomputed ? model.hiddenSize * element * layers + layer.kept : layer.kept * layers
+    if deviceTotal == nil { return product(tokens, kept + layer.working) }
+    return product(tokens, kept) + max(0, product(tokens, layer.working) - vocabulary)
   }
 }
 

@@ -20,8 +20,8 @@ package struct TrainingPlan: Sendable {
   private let adapterParameters: Int
   /// How the run fits into the memory that there is.
   package var fit: MemoryFit
-  /// Whether an adapter's dropout keeps the passes of a step apart that could else be merged.
-  private let keepsPassesApart: Bool
+  /// Whether adapter dropout prevents merging micro-batches.
+  private let keepsMicroBatchesApart: Bool
 
   /// The plan of a configuration for a model and its data.
   /// - Parameter room: the memory that the run may take.
@@ -51,7 +51,7 @@ package struct TrainingPlan: Sendable {
     trainableParameters = configuration.method == .lora ? adapterParameters : baseParameters
     let demand = MemoryDemand(configuration, model, data, room)
     fit = demand.fitted(into: room)
-    keepsPassesApart = demand.keepsPassesApart(room)
+    keepsMicroBatchesApart = demand.keepsMicroBatchesApart(room)
   }
 
   /// Optimizer steps of a configuration over so many examples: those of all epochs, the last one perhaps a part, as
@@ -73,13 +73,13 @@ package struct TrainingPlan: Sendable {
       steps       \(steps), the first \(warmupSteps) warming up
       parameters  \(all), trainable \(trainableParameters) (\(share.formatted(decimals: 4)) %)
       memory      \(fit.memory.text)
-      """ + (lengthNote.map { "\n\($0)" } ?? "") + passesText
+      """ + (lengthNote.map { "\n\($0)" } ?? "") + mergingText
   }
 
-  /// What becomes of the passes of a step, where they could be merged.
-  private var passesText: String {
-    if keepsPassesApart { return "\npasses      not merged: lora.dropout draws a mask for each" }
-    if fit.forwardCount == fit.passCount { return "" }
-    return "\npasses      \(fit.passCount) passes merged into \(fit.forwardCount)"
+  /// How many micro-batches of a step are merged, where they could be.
+  private var mergingText: String {
+    if keepsMicroBatchesApart { return "\npasses      not merged: lora.dropout draws a mask for each" }
+    if fit.forwardCount == fit.microBatchCount { return "" }
+    return "\npasses      \(fit.microBatchCount) passes merged into \(fit.forwardCount)"
   }
 }

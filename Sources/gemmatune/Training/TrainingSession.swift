@@ -91,7 +91,7 @@ struct TrainingSession {
       try kernels.check(.saving, configuration)
       try weights.write(to: directory.finalFolder, baseModel: baseFolder, extra: extra)
     } else {
-      let weights = model.parameters(.all).map { ($0.name, kernels.onHost($0.tensor)) }
+      let weights = model.parameters(.all).map { (name: $0.name, tensor: kernels.onHost($0.tensor)) }
       try kernels.check(.saving, configuration)
       try CheckpointFiles.write(
         weights, base: configuration.model.path, to: directory.finalFolder, extra: extra)

@@ -29,7 +29,7 @@ import gemmatune
   // MARK: - Merged passes
 
   @Test(arguments: ["full", "lora"])
-  func mergedPassesFollowThePassesOfTheCPU(_ method: String) throws {
+  func mergedMicroBatchesFollowThoseOfTheCPU(_ method: String) throws {
     let settings = ["method=\(method)", "model.precision=float32"]
     let result = try trainOnGPU(settings[0], settings[1], "run.directory=a")
     #expect(result.status == 0 && result.errors.contains("\npasses      2 passes merged into 1\n"))
@@ -51,11 +51,11 @@ import gemmatune
     #expect(largestRelativeDifference(try losses("a"), try losses("b")) < 1e-4)
   }
 
-  @Test func mergedPassesAreTheSameBatchOnTheCPU() throws {
+  @Test func mergedMicroBatchesAreTheSameBatchOnTheCPU() throws {
     let reference = try TrainingReference("gemma3", .full)
     #expect(reference.configuration.train.gradientAccumulationSteps > 1)
     let apart = try trained("gemma3", reference.examples, reference.configuration)
-    let merged = try trained("gemma3", reference.examples, reference.configuration, mergedPasses: 2)
+    let merged = try trained("gemma3", reference.examples, reference.configuration, mergedMicroBatches: 2)
     #expect(largestRelativeDifference(merged.steps.map(\.loss), apart.steps.map(\.loss)) < 1e-4)
     #expect(merged.steps.map(\.loss) != apart.steps.map(\.loss))
     #expect(merged.steps.map(\.tokens) == apart.steps.map(\.tokens))

@@ -62,7 +62,7 @@ import gemmatune
     func total(_ name: String, _ overrides: String...) throws -> Int {
       let plan = try studyPlan(
         name, overrides + ["train.gradient_checkpointing=false"], gpu(149_000_000_000), problems)
-      #expect(plan.longest == 190 && plan.fit.mergedPasses == 2)
+      #expect(plan.longest == 190 && plan.fit.mergedMicroBatches == 2)
       return plan.fit.memory.total
     }
     #expect(try total("full-main", "optimizer.low_precision_update=stochastic") <= 30_000_000_000)
@@ -83,14 +83,14 @@ import gemmatune
 
   @Test func passesOfAStepAreMergedWhereAGPUHasRoom() throws {
     let plan = try plan("full-main")
-    #expect(plan.fit.passCount == 2 && plan.fit.mergedPasses == 2 && plan.fit.forwardCount == 1)
+    #expect(plan.fit.microBatchCount == 2 && plan.fit.mergedMicroBatches == 2 && plan.fit.forwardCount == 1)
     #expect(plan.text.hasSuffix("\npasses      2 passes merged into 1"))
   }
 
   /// What is free does not decide: the same run gives the same bits whatever else the machine does.
   @Test(arguments: [1, 1 << 40]) func passesThatSpareGradientsAreMergedOnTheCPU(available: Int) throws {
     let plan = try plan("full-main", on: MemoryRoom(bytes: 1 << 40, available: available, name: ""))
-    #expect(plan.fit.mergedPasses == 2 && plan.text.hasSuffix("\npasses      2 passes merged into 1"))
+    #expect(plan.fit.mergedMicroBatches == 2 && plan.text.hasSuffix("\npasses      2 passes merged into 1"))
   }
 
   @Test(
@@ -104,7 +104,7 @@ import gemmatune
     ], [1 << 40])
   func otherPassesStayAsTheyAreOnTheCPU(_ overrides: [String], bytes: Int) throws {
     let plan = try studyPlan("full-main", overrides, MemoryRoom(bytes: bytes, available: bytes, name: ""))
-    #expect(plan.fit.mergedPasses == 1 && !plan.text.contains("\npasses"))
+    #expect(plan.fit.mergedMicroBatches == 1 && !plan.text.contains("\npasses"))
   }
 
   @Test func passesStayAsTheyAreOnACPUWithoutRoom() throws {
@@ -118,7 +118,7 @@ import gemmatune
     }
     let bytes = try fit(1 << 40).memory.total / 7 * 10
     for (room, passes) in [(bytes + 1000, 2), (bytes - 1000, 1)] {
-      #expect(try fit(room).mergedPasses == passes)
+      #expect(try fit(room).mergedMicroBatches == passes)
     }
   }
 
@@ -127,7 +127,7 @@ import gemmatune
     let four = try plan("lora-main", "train.gradient_accumulation_steps=4").fit.memory.total
     for total in [three, four] {
       let plan = try plan("lora-main", "train.gradient_accumulation_steps=5", on: comfortable(total))
-      #expect(plan.fit.mergedPasses == 3 && plan.fit.memory.total == three)
+      #expect(plan.fit.mergedMicroBatches == 3 && plan.fit.memory.total == three)
       #expect(plan.text.hasSuffix("\npasses      5 passes merged into 2"))
     }
   }
@@ -135,7 +135,7 @@ import gemmatune
   /// Five passes as one have bf16 gradients; four have float32 ones of 4 GB more.
   @Test func allPassesAsOneFitWhereFewerDoNot() throws {
     let five = try plan("full-main", "train.gradient_accumulation_steps=5").fit
-    #expect(five.mergedPasses == 5)
+    #expect(five.mergedMicroBatches == 5)
     let plan = try plan(
       "full-main", "train.gradient_accumulation_steps=5", on: comfortable(five.memory.total))
     #expect(plan.fit == five)
@@ -143,12 +143,12 @@ import gemmatune
 
   @Test func morePassesThanTheDataHaveAreNotCounted() throws {
     let plan = try plan("lora-main", "train.gradient_accumulation_steps=100000", "data.limit=7473")
-    #expect(plan.fit.passCount == 935)
+    #expect(plan.fit.microBatchCount == 935)
   }
 
   @Test func dropoutKeepsPassesApart() throws {
     let plan = try plan("lora-main", "lora.dropout=0.1")
-    #expect(plan.fit.mergedPasses == 1)
+    #expect(plan.fit.mergedMicroBatches == 1)
     #expect(plan.text.hasSuffix("\npasses      not merged: lora.dropout draws a mask for each"))
     let single = try self.plan("lora-main", "lora.dropout=0.1", "train.gradient_accumulation_steps=1")
     #expect(!single.text.contains("\npasses"))
@@ -166,7 +166,7 @@ import gemmatune
     let fit = try plan(
       "lora-main", "train.gradient_checkpointing=auto", on: comfortable(one.fit.memory.total)
     ).fit
-    #expect(fit.gradientCheckpointing == .never && fit.mergedPasses == 1)
+    #expect(fit.gradientCheckpointing == .never && fit.mergedMicroBatches == 1)
   }
 
   @Test func autoComputesAgainWhereAGPUIsSmall() throws {

@@ -70,7 +70,7 @@ struct TrainingReference {
 /// - Returns: the metrics of every step, and the trained parameters.
 func trained(
   _ family: String, _ examples: [TrainingExample], _ configuration: RunConfiguration,
-  _ kernels: any Kernels = CPUKernels(threads: 2), mergedPasses: Int = 1
+  _ kernels: any Kernels = CPUKernels(threads: 2), mergedMicroBatches: Int = 1
 ) throws -> (steps: [StepMetrics], parameters: [(name: String, tensor: Tensor)]) {
   let folder = "\(fixtures)/\(family)"
   let precision: DType = configuration.model.precision == .bf16 ? .bfloat16 : .float32
@@ -83,7 +83,7 @@ func trained(
   } else {
     model.copyWeights(kernels)
   }
-  let trainer = try Trainer(model, examples, configuration, kernels, mergedPasses: mergedPasses)
+  let trainer = try Trainer(model, examples, configuration, kernels, mergedMicroBatches: mergedMicroBatches)
   var steps: [StepMetrics] = []
   try trainer.run { steps.append($0) }
   let parameters = model.parameters(TrainedParameters(configuration.method))

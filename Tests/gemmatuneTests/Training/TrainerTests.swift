@@ -115,7 +115,7 @@ import gemmatune
 
   /// Ten steps in bfloat16 of a model whose MLPs have 131,072 elements a map: with passes merged their gradients are
   /// bfloat16, with two passes float32.
-  private func tenSteps(mergedPasses: Int) throws -> (losses: [Double], types: Set<String>) {
+  private func tenSteps(mergedMicroBatches: Int) throws -> (losses: [Double], types: Set<String>) {
     var configuration = try TrainingReference("gemma3", .full).configuration
     configuration.model.precision = .bf16
     configuration.optimizer.name = .adamw8bit
@@ -124,16 +124,17 @@ import gemmatune
     let model = try largerModel(configuration, width: 256)
     let kernels = CPUKernels(threads: 2)
     let trainer = try Trainer(
-      model, TrainingReference("gemma3", .full).examples, configuration, kernels, mergedPasses: mergedPasses)
+      model, TrainingReference("gemma3", .full).examples, configuration, kernels,
+      mergedMicroBatches: mergedMicroBatches)
     var losses: [Double] = []
     try trainer.run { losses.append($0.loss) }
-    let forwards = configuration.train.gradientAccumulationSteps / mergedPasses
-    let gradients = Gradients(model.parameters(.all), passes: forwards, kernels)
+    let forwards = configuration.train.gradientAccumulationSteps / mergedMicroBatches
+    let gradients = Gradients(model.parameters(.all), microBatches: forwards, kernels)
     return (losses, Set(gradients.tensors.map(\.dtype.rawValue)))
   }
 
   @Test func bfloat16GradientsTrainLikeFloat32Ones() throws {
-    let (apart, merged) = (try tenSteps(mergedPasses: 1), try tenSteps(mergedPasses: 2))
+    let (apart, merged) = (try tenSteps(mergedMicroBatches: 1), try tenSteps(mergedMicroBatches: 2))
     #expect(apart.types == ["F32"] && merged.types == ["F32", "BF16"])
     // A rounding of 2^-9 of a gradient moves Adam's step by as much: of what ten steps change, no more than that, and
     // what weights in bfloat16 round the other way for it. A lost or doubled gradient is off by a tenth.

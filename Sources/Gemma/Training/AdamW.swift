@@ -49,6 +49,8 @@ package final class AdamW {
   package struct State {
     /// The parameter's name.
     package let name: String
+    /// What the parameter is in the model.
+    package let role: ParameterRole
     /// The weights that the model uses, updated in place.
     package let weights: Tensor
     /// The float32 copy that the weights are rounded from; nil without.
@@ -71,16 +73,16 @@ package final class AdamW {
   /// An optimizer that has done `step` steps. Its moments are zero, for the first step or to be filled in place.
   /// - parameters: float32 or bfloat16, writable; updated in place.
   package init(
-    _ settings: Settings, _ parameters: [(name: String, tensor: Tensor)], _ kernels: any Kernels,
-    step: Int = 0
+    _ settings: Settings, _ parameters: [Parameter], _ kernels: any Kernels, step: Int = 0
   ) {
     self.settings = settings
     self.kernels = kernels
     self.step = step
-    states = parameters.map { name, tensor in
-      let plan = Self.plan(name, tensor.shape, tensor.dtype, settings)
+    states = parameters.map { parameter in
+      let tensor = parameter.tensor
+      let plan = Self.plan(parameter.role, count: tensor.count, tensor.dtype, settings)
       return State(
-        name: name, weights: tensor,
+        name: parameter.name, role: parameter.role, weights: tensor,
         master: plan.hasMaster ? kernels.converted(tensor, to: .float32, scale: 1) : nil,
         moments: plan.is8bit ? .codes(tensor.count, kernels) : .float32(tensor.count, kernels))
     }
@@ -120,7 +122,7 @@ package final class AdamW {
       weights: state.master == nil ? nil : state.weights, rounding: .nearest,
       step: AdamWStep(
         step: step, learningRate: Float(learningRate), beta1: settings.beta1, beta2: settings.beta2,
-        epsilon: settings.epsilon, weightDecay: WeightNames.isNorm(state.name) ? 0 : settings.weightDecay,
+        epsilon: settings.epsilon, weightDecay: state.role == .norm ? 0 : settings.weightDecay,
         gradientScale: gradientScale, decayOrder: settings.eightBit ? .afterStep : .beforeStep))
     if state.weights.dtype == .bfloat16 { prepare(&update, index) }
     return (update, state.moments)
@@ -147,22 +149,21 @@ package final class AdamW {
 extension AdamW {
   /// Bytes of moments and float32 copies that an optimizer of these parameters keeps.
   package static func stateBytes(
-    _ parameters: [(name: String, shape: Shape)], _ dtype: DType, _ settings: Settings
+    _ parameters: [ParameterShape], _ dtype: DType, _ settings: Settings
   ) -> Int {
     parameters.reduce(0) { sum, parameter in
-      let plan = plan(parameter.name, parameter.shape, dtype, settings)
-      let count = parameter.shape.reduce(1, *)
+      let count = parameter.count
+      let plan = plan(parameter.role, count: count, dtype, settings)
       let moments = plan.is8bit ? 2 * count + 8 * AdamWMoments.blockCount(count) : 8 * count
       return sum + moments + (plan.hasMaster ? 4 * count : 0)
     }
   }
 
   private static func plan(
-    _ name: String, _ shape: Shape, _ dtype: DType, _ settings: Settings
+    _ role: ParameterRole, count: Int, _ dtype: DType, _ settings: Settings
   ) -> (is8bit: Bool, hasMaster: Bool) {
-    let isLarge = shape.reduce(1, *) >= minimum8bitCount
-    return (
-      settings.eightBit && isLarge && !WeightNames.isEmbedding(name),
+    (
+      settings.eightBit && count >= minimum8bitCount && role != .embedding,
       settings.lowPrecisionUpdate == .master && dtype == .bfloat16
     )
   }

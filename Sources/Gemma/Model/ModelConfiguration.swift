@@ -88,21 +88,9 @@ extension ModelConfiguration {
     }
   }
 
-  /// Whether queries and keys are normed over the head before rotation (Gemma 3).
-  package var hasQueryKeyNorm: Bool { family == .gemma3 }
-
-  /// Whether attention and MLP outputs are normed before they join the residual stream (Gemma 2 and 3).
-  package var hasPostNorms: Bool { family != .gemma }
-
   /// What attention scores are multiplied by.
   package var attentionScale: Double { 1 / queryPreAttnScalar.squareRoot() }
 
   /// All parameters, the tied embedding counted once.
-  package func parameterCount() -> Int {
-    let queryWidth = numAttentionHeads * headDim
-    let keyValueWidth = numKeyValueHeads * headDim
-    let projections = 2 * hiddenSize * (queryWidth + keyValueWidth) + 3 * hiddenSize * intermediateSize
-    let norms = (hasPostNorms ? 4 : 2) * hiddenSize + (hasQueryKeyNorm ? 2 * headDim : 0)
-    return vocabSize * hiddenSize + numHiddenLayers * (projections + norms) + hiddenSize
-  }
+  package func parameterCount() -> Int { WeightNames.all(in: self).reduce(0) { $0 + $1.count } }
 }

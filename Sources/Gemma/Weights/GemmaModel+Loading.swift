@@ -60,18 +60,17 @@ extension Layer {
     func norm(_ norm: LayerNorm) throws -> Tensor {
       try weight(WeightNames.norm(norm, layer: index), norm.shape(in: configuration))
     }
-    let (hasPostNorms, hasHeadNorms) = (configuration.hasPostNorms, configuration.hasQueryKeyNorm)
+    let places = LayerNormPlaces(configuration.family)
+    // Weights that are drawn at random are drawn in this order.
     attention = Attention(
       qProj: try linear(.query), kProj: try linear(.key), vProj: try linear(.value),
-      oProj: try linear(.output),
-      qNorm: hasHeadNorms ? try norm(.query) : nil, kNorm: hasHeadNorms ? try norm(.key) : nil,
+      oProj: try linear(.output), qNorm: try places.queries.map(norm), kNorm: try places.keys.map(norm),
       kind: configuration.layerKinds[index])
     mlp = MLP(gateProj: try linear(.gate), upProj: try linear(.up), downProj: try linear(.down))
-    inputNorm = try norm(.input)
-    // Gemma 1's norm before the MLP bears the name of Gemma 2's norm after attention.
-    postAttentionNorm = hasPostNorms ? try norm(.postAttention) : nil
-    preFeedforwardNorm = try norm(hasPostNorms ? .preFeedforward : .postAttention)
-    postFeedforwardNorm = hasPostNorms ? try norm(.postFeedforward) : nil
+    inputNorm = try norm(places.beforeAttention)
+    postAttentionNorm = try places.afterAttention.map(norm)
+    preFeedforwardNorm = try norm(places.beforeMLP)
+    postFeedforwardNorm = try places.afterMLP.map(norm)
   }
 }
 

@@ -72,13 +72,13 @@ package struct ModelWeights {
     Fault(.badData, file: places[name].map { shards[$0].path } ?? source, place: name, problem)
   }
 
-  private func check(_ demanded: [(name: String, shape: Shape)], _ configuration: ModelConfiguration) throws {
+  private func check(_ demanded: [ParameterShape], _ configuration: ModelConfiguration) throws {
     let missing = demanded.filter { places[$0.name] == nil }
     if let first = missing.first {
       throw fault(first.name, "missing\(andMore(missing.count)); config.json demands shape \(first.shape)")
     }
     let copy = places[WeightNames.outputMap] == nil ? [] : [(WeightNames.outputMap, demanded[0].shape)]
-    for (name, shape) in demanded + copy {
+    for (name, shape) in demanded.map({ ($0.name, $0.shape) }) + copy {
       guard let entry = entry(named: name) else { continue }
       guard entry.shape == shape else {
         throw fault(name, "shape \(entry.shape); config.json demands \(shape)")

@@ -19,7 +19,7 @@ extension GemmaModel {
     _ configuration: ModelConfiguration, rank: Int, targets: [LinearModule]
   ) -> Int {
     WeightNames.adapter(in: configuration, rank: rank, targets: targets).reduce(0) {
-      $0 + $1.shape.reduce(1, *)
+      $0 + $1.count
     }
   }
 }

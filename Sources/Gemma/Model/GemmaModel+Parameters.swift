@@ -9,24 +9,24 @@ package enum TrainedParameters: Sendable {
 }
 
 extension GemmaModel {
-  /// The parameters that are trained: name and storage, in a fixed order.
-  package func parameters(_ trained: TrainedParameters) -> [(name: String, tensor: Tensor)] {
-    var parameters: [(name: String, tensor: Tensor)] = []
+  /// The parameters that are trained, in a fixed order.
+  package func parameters(_ trained: TrainedParameters) -> [Parameter] {
+    var parameters: [Parameter] = []
     var visited = self
-    visited.update(trained) { parameters.append(($0, $1)) }
+    visited.update(trained) { parameters.append(Parameter($0, $1, $2)) }
     return parameters
   }
 
-  /// The model with its trained parameters watched on `tape`, for pass `pass` (from 0) of an optimizer step.
-  /// - Parameter gradients: of `parameters(trained)`, prepared by `Gradients.begin` before pass 0.
+  /// The model with its trained parameters watched on `tape`, for one micro-batch (from 0) of an optimizer step.
+  /// - Parameter gradients: of `parameters(trained)`, prepared by `Gradients.begin` before micro-batch 0.
   package func watched(
-    _ trained: TrainedParameters, on tape: Tape, _ gradients: Gradients, pass: Int
+    _ trained: TrainedParameters, on tape: Tape, _ gradients: Gradients, microBatch: Int
   ) -> GemmaModel {
     var model = self
     var next = gradients.tensors.makeIterator()
-    model.update(trained) { name, parameter in
+    model.update(trained) { name, role, parameter in
       guard let gradient = next.next() else { preconditionFailure("watched: no gradient for \(name)") }
-      let first: Store = pass == 0 && WeightNames.isMatrixFactor(name) ? .replacing : .adding
+      let first: Store = microBatch == 0 && role.isMatrixFactor ? .replacing : .adding
       parameter = tape.watch(parameter, gradient: gradient, first: first)
     }
     return model
@@ -35,44 +35,46 @@ extension GemmaModel {
   /// Gives the model its own copy of the weights where `kernels` compute, to be trained: a checkpoint's mapped file
   /// cannot be written.
   package mutating func copyWeights(_ kernels: any Kernels) {
-    update(.all) { _, parameter in
+    update(.all) { _, _, parameter in
       parameter = kernels.place == parameter.place ? kernels.copied(parameter) : kernels.placed(parameter)
     }
   }
 
   /// Takes the weights to where `kernels` compute; those that are there stay as they are.
   package mutating func placeWeights(_ kernels: any Kernels) {
-    update(.all) { _, parameter in parameter = kernels.placed(parameter) }
+    update(.all) { _, _, parameter in parameter = kernels.placed(parameter) }
   }
 
-  /// Calls `body` with each trained parameter, in the order of `parameters`.
+  /// Calls `body` with name, role and weights of each trained parameter, in the order of `parameters`.
   mutating func update(
-    _ trained: TrainedParameters, _ body: (String, inout Tensor) throws -> Void
+    _ trained: TrainedParameters, _ body: (String, ParameterRole, inout Tensor) throws -> Void
   ) rethrows {
     switch trained {
     case .all: try updateWeights(body)
     case .adapters:
       try updateLinears { layer, module, linear in
         guard var adapter = linear.adapter else { return }
-        try body(WeightNames.adapterA(module, layer: layer), &adapter.a)
-        try body(WeightNames.adapterB(module, layer: layer), &adapter.b)
+        try body(WeightNames.adapterA(module, layer: layer), .adapterA(module), &adapter.a)
+        try body(WeightNames.adapterB(module, layer: layer), .adapterB(module), &adapter.b)
         linear.adapter = adapter
       }
     }
   }
 
   /// Calls `body` with each weight of the base model under its checkpoint name.
-  private mutating func updateWeights(_ body: (String, inout Tensor) throws -> Void) rethrows {
-    try body(WeightNames.embedding, &embedding)
+  private mutating func updateWeights(
+    _ body: (String, ParameterRole, inout Tensor) throws -> Void
+  ) rethrows {
+    try body(WeightNames.embedding, .embedding, &embedding)
     for index in layers.indices {
       try layers[index].updateLinears { module, linear in
-        try body(WeightNames.linear(module, layer: index), &linear.weight)
+        try body(WeightNames.linear(module, layer: index), .matrix(module), &linear.weight)
       }
-      try layers[index].updateNorms(hasPostNorms: configuration.hasPostNorms) { norm, weight in
-        try body(WeightNames.norm(norm, layer: index), &weight)
+      try layers[index].updateNorms(LayerNormPlaces(configuration.family)) { norm, weight in
+        try body(WeightNames.norm(norm, layer: index), .norm, &weight)
       }
     }
-    try body(WeightNames.finalNorm, &finalNorm)
+    try body(WeightNames.finalNorm, .norm, &finalNorm)
   }
 
   /// Calls `body` with each linear map of each layer.
@@ -97,18 +99,18 @@ extension Layer {
   }
 
   fileprivate mutating func updateNorms(
-    hasPostNorms: Bool, _ body: (LayerNorm, inout Tensor) throws -> Void
+    _ places: LayerNormPlaces, _ body: (LayerNorm, inout Tensor) throws -> Void
   ) rethrows {
-    func visit(_ norm: LayerNorm, _ weight: inout Tensor?) throws {
-      guard var present = weight else { return }
+    func visit(_ norm: LayerNorm?, _ weight: inout Tensor?) throws {
+      guard let norm, var present = weight else { return }
       try body(norm, &present)
       weight = present
     }
-    try body(.input, &inputNorm)
-    try visit(.postAttention, &postAttentionNorm)
-    try body(hasPostNorms ? .preFeedforward : .postAttention, &preFeedforwardNorm)
-    try visit(.postFeedforward, &postFeedforwardNorm)
-    try visit(.query, &attention.qNorm)
-    try visit(.key, &attention.kNorm)
+    try body(places.beforeAttention, &inputNorm)
+    try visit(places.afterAttention, &postAttentionNorm)
+    try body(places.beforeMLP, &preFeedforwardNorm)
+    try visit(places.afterMLP, &postFeedforwardNorm)
+    try visit(places.queries, &attention.qNorm)
+    try visit(places.keys, &attention.kNorm)
   }
 }
