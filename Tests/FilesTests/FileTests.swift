@@ -2,19 +2,6 @@ import Files
 import Foundation
 import Testing
 
-/// Runs `body` with a fresh folder, removed afterwards.
-private func withFolder(_ body: (String) throws -> Void) throws {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("files-\(UUID())").path
-  try makeDirectory(folder)
-  defer { try? FileManager.default.removeItem(atPath: folder) }
-  try body(folder)
-}
-
-/// The names in `folder`, sorted.
-private func names(in folder: String) throws -> [String] {
-  try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-}
-
 @Suite struct FileTests {
   @Test func writtenBytesReadBack() throws {
     try withFolder { folder in

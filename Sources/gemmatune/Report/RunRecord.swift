@@ -69,9 +69,3 @@ package struct RunRecord: Sendable {
     return overflow ? nil : (total, facts.trainableParameters)
   }
 }
-
-private func withoutSlashesAtEnd(_ path: String) -> String {
-  var bytes = Array(path.utf8)
-  while bytes.count > 1 && bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
-  return String(decoding: bytes, as: UTF8.self)
-}
