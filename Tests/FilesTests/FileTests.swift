@@ -169,6 +169,23 @@ import Testing
     #expect(quoted("abc", limit: 3) == "\"abc\"")
   }
 
+  @Test func eitherEndOfATextCanStay() {
+    #expect(excerpt("abcdef", limit: 3) == "abc…" && excerpt("abcdef", limit: 3, of: .end) == "…def")
+    #expect(excerpt("abc", limit: 3, of: .end) == "abc")
+    #expect(quoted("a'\n", mark: "'") == "'a'\\n'")
+    #expect(excerpt(.array([.int(1), .string("a")])) == #"[1,"a"]"#)
+  }
+
+  @Test func listsReadAsASentence() {
+    #expect(listText(["a", "b", "c"], "or") == "a, b or c" && listText(["a", "b"], "and") == "a and b")
+    #expect(listText(["a"], "or") == "a" && listText([], "or") == "")
+  }
+
+  @Test func bytesAreShownInUnitsOfAThousand() {
+    #expect(byteText(1_500_000_000) == "1.50 GB" && byteText(536_200_000) == "536.2 MB")
+    #expect(byteText(26_000) == "26.0 kB" && byteText(0) == "0.0 kB")
+  }
+
   @Test func faultIsOneLine() {
     #expect(Fault(.badData, file: "a\nb", line: 3, "got \u{1B}").message == "a\\nb:3: got \\u{1B}")
   }
