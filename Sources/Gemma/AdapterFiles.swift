@@ -97,8 +97,7 @@ package struct AdapterWeights {
 extension AdapterWeights {
   /// Reads the PEFT adapter in `folder`; bfloat16 matrices are widened.
   /// - Throws: `Fault` .missing without the folder or a file of it, .badData naming file and key or tensor
-  ///   for
-  ///   anything that this configuration's model does not have or that is not implemented.
+  ///   for anything that this configuration's model does not have or that is not implemented.
   package init(contentsOf folder: String, for configuration: ModelConfiguration) throws {
     guard isDirectory(folder) else {
       throw Fault(.missing, file: folder, "no such folder; expected an adapter", hint: homeHint(folder))
