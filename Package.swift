@@ -16,7 +16,8 @@ let package = Package(
     .target(
       name: "CCUDA", exclude: ["kernels"],
       linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
-    .target(name: "Files"),
+    .target(name: "CSHA256", cSettings: [.unsafeFlags(["-O2"])]),
+    .target(name: "Files", dependencies: ["CSHA256"]),
     .target(name: "Tensors", dependencies: ["Files", "COpenBLAS", "CHDF5", "CKernels", "CCUDA"]),
     .target(name: "Gemma", dependencies: ["Files", "Tensors"]),
     .target(name: "GSM8K", dependencies: ["Files"]),

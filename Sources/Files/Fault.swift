@@ -1,7 +1,7 @@
 /// Something a person can act on: a fault in a file, flag or environment, or in what the machine offers.
 ///
-/// `description` is one line, `FILE:PLACE: what, got what; expected what`; the executable prints it after `error: `
-/// and ends with the exit status of `kind`.
+/// `description` is one line, `FILE:PLACE: what, got what; expected what`; the executable prints it after
+/// `error: ` and ends with the exit status of `kind`.
 package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
   /// What went wrong, in the classes that the exit status tells apart (sysexits.h).
   package enum Kind: Sendable {
@@ -27,7 +27,8 @@ package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// The class of the fault.
   package let kind: Kind
-  /// One line: place, what is wrong, what was expected; control characters (from file content, say) are escaped.
+  /// One line: place, what is wrong, what was expected; control characters (from file content, say) are
+  /// escaped.
   package let message: String
   /// What to do about it, when that is not plain from the message.
   package let hint: String?

@@ -2,10 +2,10 @@ extension JSONValue {
   /// The deepest nesting of arrays and objects that is read.
   package static let maximumDepth = 64
 
-  /// The document in `bytes`, by the grammar of RFC 8259 and stricter: a repeated key, a lone surrogate, a number
-  /// beyond Double, a byte order mark and nesting deeper than 64 are refused too.
-  /// - Throws: `Fault` .badData, `file:line:column: ...`; `line` is the number of the first line of `bytes` in
-  ///   `file`, columns count characters (Unicode scalars) from 1.
+  /// The document in `bytes`, by the grammar of RFC 8259 and stricter: a repeated key, a lone surrogate, a
+  /// number beyond Double, a byte order mark and nesting deeper than 64 are refused too.
+  /// - Throws: `Fault` .badData, `file:line:column: ...`; `line` is the number of the first line of `bytes`
+  ///   in `file`, columns count characters (Unicode scalars) from 1.
   package init(parsing bytes: UnsafeRawBufferPointer, file: String, line: Int = 1) throws {
     var parser = JSONParser(bytes: bytes, file: file, firstLine: line)
     self = try parser.document()

@@ -1,7 +1,7 @@
 import Glibc
 
-/// A text file that grows by whole lines: each reaches the system in one write, so that a reader, or the next run after
-/// a crash, sees whole lines but for perhaps the last.
+/// A text file that grows by whole lines: each reaches the system in one write, so that a reader, or the next
+/// run after a crash, sees whole lines but for perhaps the last.
 package final class LineFile {
   /// Where the file is.
   package let path: String

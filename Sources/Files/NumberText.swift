@@ -17,3 +17,11 @@ extension Double {
     return text
   }
 }
+
+/// Bytes for people, in units of 1000: "1.50 GB", "536.2 MB", "26.0 kB".
+package func byteText(_ bytes: Int) -> String {
+  let value = Double(bytes)
+  if value >= 1e9 { return "\((value / 1e9).formatted(decimals: 2)) GB" }
+  if value >= 1e6 { return "\((value / 1e6).formatted(decimals: 1)) MB" }
+  return "\((value / 1e3).formatted(decimals: 1)) kB"
+}

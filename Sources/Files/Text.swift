@@ -2,7 +2,8 @@
 package let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
 /// The lines of a file: split at 0x0A only (never at U+2028 and its like), without the 0x0A, without one 0x0D
-/// before it, and without a byte order mark at the start. `number` counts from 1. No line follows a last 0x0A.
+/// before it, and without a byte order mark at the start. `number` counts from 1. No line follows a last
+/// 0x0A.
 package func lines(of bytes: [UInt8]) -> [(number: Int, bytes: ArraySlice<UInt8>)] {
   var lines: [(number: Int, bytes: ArraySlice<UInt8>)] = []
   var start = bytes.starts(with: byteOrderMark) ? byteOrderMark.count : 0
@@ -26,11 +27,36 @@ package func firstInvalidUTF8(in bytes: UnsafeRawBufferPointer) -> Int? {
   }
 }
 
-/// `text` in double quotes for a message: control characters escaped, cut after `limit` characters with "…".
-package func quoted(_ text: String, limit: Int = 60) -> String {
-  let cut = text.unicodeScalars.prefix(limit)
-  let rest = cut.endIndex < text.unicodeScalars.endIndex ? "…" : ""
-  return "\"" + withoutControls(String(cut)) + rest + "\""
+/// Which part of a text that is cut stays.
+package enum TextPart: Sendable { case start, end }
+
+/// `text` for a message: control characters escaped, and cut to `limit` characters with "…" for the rest.
+package func excerpt(_ text: String, limit: Int = 60, of part: TextPart = .start) -> String {
+  let scalars = text.unicodeScalars
+  switch part {
+  case .start:
+    let kept = scalars.prefix(limit)
+    return withoutControls(String(kept)) + (kept.endIndex < scalars.endIndex ? "…" : "")
+  case .end:
+    let kept = scalars.suffix(limit)
+    return (kept.startIndex > scalars.startIndex ? "…" : "") + withoutControls(String(kept))
+  }
+}
+
+/// A JSON value for a message, as `excerpt` of its text.
+package func excerpt(_ value: JSONValue) -> String { excerpt(value.text()) }
+
+/// `text` for a message, as `excerpt`, between quotation marks.
+package func quoted(
+  _ text: String, limit: Int = 60, of part: TextPart = .start, mark: String = "\""
+) -> String {
+  mark + excerpt(text, limit: limit, of: part) + mark
+}
+
+/// A list for a message: "a, b or c".
+package func listText(_ names: [String], _ last: String) -> String {
+  guard let end = names.last, names.count > 1 else { return names.first ?? "" }
+  return names.dropLast().joined(separator: ", ") + " \(last) \(end)"
 }
 
 /// `text` with every control character as `\u{..}`, so that a file's content cannot move a terminal's cursor.

@@ -10,10 +10,10 @@ package func scoredPredictions(
   let problems = try loadProblems(file: referencesFile)
   var completions = [(line: Int, text: String)?](repeating: nil, count: problems.count)
   for line in lines(of: try readFile(predictionsFile, limit: maximumFileSize)) {
-    let line = try JSONLine(file: predictionsFile, number: line.number, bytes: line.bytes)
-    let id = try predictionID(line, count: problems.count)
-    if let earlier = completions[id] { throw line.fault("id \(id) again, first on line \(earlier.line)") }
-    completions[id] = (line.number, try line.string("completion"))
+    let fields = try JSONFields(line, file: predictionsFile, limit: maximumLineLength)
+    let id = try predictionID(fields, count: problems.count)
+    if let earlier = completions[id] { throw fields.fault("id \(id) again, first on line \(earlier.line)") }
+    completions[id] = (line.number, try fields.read(.text("completion")))
   }
   let missing = completions.indices.filter { completions[$0] == nil }
   if let first = missing.first {
@@ -27,13 +27,12 @@ package func scoredPredictions(
   }
 }
 
-private func predictionID(_ line: JSONLine, count: Int) throws -> Int {
-  let value = try line.value("id")
-  guard let id = value.intValue else {
-    throw line.fault("'id' is \(value.kindName); expected a whole number from 0 to \(count - 1)")
-  }
+private func predictionID(_ fields: JSONFields, count: Int) throws -> Int {
+  let key = JSONKey<Int>(
+    "id", expected: "a whole number from 0 to \(count - 1)", read: \.intValue, write: { .int($0) })
+  let id = try fields.read(key)
   guard (0..<count).contains(id) else {
-    throw line.fault("id \(id) has no problem; expected 0 to \(count - 1)")
+    throw fields.fault("id \(id) has no problem; expected 0 to \(count - 1)")
   }
   return id
 }

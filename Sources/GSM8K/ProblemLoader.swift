@@ -34,15 +34,15 @@ package func problemFile(folder: String, split: String, variant: Variant) throws
 package func loadProblems(file: String, limit: Int? = nil) throws -> [Problem] {
   let lines = lines(of: try readFile(file, limit: maximumFileSize))
   let problems = try lines.prefix(max(0, limit ?? lines.count)).enumerated().map { index, line in
-    try problem(id: index, line: JSONLine(file: file, number: line.number, bytes: line.bytes))
+    try problem(id: index, line: JSONFields(line, file: file, limit: maximumLineLength))
   }
   guard !problems.isEmpty else { throw Fault(.badData, file: file, "no examples") }
   return problems
 }
 
-private func problem(id: Int, line: JSONLine) throws -> Problem {
-  let question = try line.string("question")
-  let answer = try line.string("answer")
+private func problem(id: Int, line: JSONFields) throws -> Problem {
+  let question = try line.read(.text("question"))
+  let answer = try line.read(.text("answer"))
   for (key, text) in [("question", question), ("answer", answer)] where text.utf8.contains(0) {
     throw line.fault("NUL character in '\(key)'")
   }
@@ -50,7 +50,8 @@ private func problem(id: Int, line: JSONLine) throws -> Problem {
     throw line.fault("'question' is empty")
   }
   guard endsInAnswerLine(answer) else {
-    throw line.fault("'answer' does not end in its only '#### NUMBER' line, got \(quotedEnd(of: answer))")
+    let end = quoted(answer, limit: 40, of: .end)
+    throw line.fault("'answer' does not end in its only '#### NUMBER' line, got \(end)")
   }
   return Problem(id: id, question: question, answer: answer)
 }
@@ -74,9 +75,4 @@ private func isNumber(_ bytes: ArraySlice<UInt8>) -> Bool {
   }
   return whole.allSatisfy { isDigit($0) || $0 == UInt8(ascii: ",") } && whole.last.map(isDigit) == true
     && parts.dropFirst().allSatisfy { !$0.isEmpty && $0.allSatisfy(isDigit) }
-}
-
-private func quotedEnd(of answer: String) -> String {
-  let end = answer.unicodeScalars.suffix(40)
-  return quoted((end.startIndex > answer.unicodeScalars.startIndex ? "…" : "") + String(end))
 }

@@ -52,6 +52,14 @@ package struct Score: Equatable, Sendable {
     correctOpenAI = answers.count { $0.correctOpenAI }
   }
 
+  /// The score of so many answers.
+  package init(count: Int, correct: Int, correctFlexible: Int, correctOpenAI: Int) {
+    self.count = count
+    self.correct = correct
+    self.correctFlexible = correctFlexible
+    self.correctOpenAI = correctOpenAI
+  }
+
   /// Share of right answers by the strict definition, 0 to 1; 0 where nothing was scored.
   package var exactMatch: Double { share(correct) }
   /// The same by the flexible definition.

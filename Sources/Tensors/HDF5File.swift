@@ -1,8 +1,8 @@
 import CHDF5
 import Files
-import Glibc
 
-/// Writes tables as HDF5 through libhdf5: one compound dataset at the root, which h5py and pandas read directly.
+/// Writes tables as HDF5 through libhdf5: one compound dataset at the root, which h5py and pandas read
+/// directly.
 ///
 /// Nothing is read through the library: its 1.10 crashes on damaged files.
 package enum HDF5File {
@@ -20,7 +20,7 @@ package enum HDF5File {
     }
   }
 
-  /// Makes `path` hold one table, all or nothing: by way of `path`.tmp, a sync and a rename.
+  /// Makes `path` hold one table, as a `WholeFile`.
   /// - Parameters:
   ///   - dataset: name of the dataset at the root.
   ///   - columns: name and values of each column, all of one length, at least one.
@@ -32,21 +32,9 @@ package enum HDF5File {
     precondition(
       !columns.isEmpty && columns.allSatisfy { $0.values.count == rowCount },
       "HDF5File: columns of \(columns.map(\.values.count)) rows")
-    let temporary = path + ".tmp"
-    // Left over by a killed writer, or a link that must not be followed.
-    unlink(temporary)
-    do {
-      try write(rows(of: columns, count: rowCount), rowCount, dataset, columns, to: temporary, path: path)
-      try sync(temporary, path: path)
-      guard rename(temporary, path) == 0 else {
-        throw Fault(.cannotWrite, file: path, "cannot be written: \(String(cString: strerror(errno)))")
-      }
-    } catch {
-      unlink(temporary)
-      throw error
-    }
-    try syncDirectory(
-      path.lastIndex(of: "/").map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? ".")
+    let file = try WholeFile(path)
+    try write(rows(of: columns, count: rowCount), rowCount, dataset, columns, to: file)
+    try file.commit()
   }
 
   /// Row after row, 8 bytes a value.
@@ -65,17 +53,13 @@ package enum HDF5File {
 
   private static func write(
     _ rows: [UInt64], _ rowCount: Int, _ dataset: String, _ columns: [(name: String, values: Column)],
-    to temporary: String, path: String
+    to whole: WholeFile
   ) throws {
-    // Created here rather than by the library, which tells no reason when it cannot.
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else {
-      throw Fault(.cannotCreate, file: path, "cannot be created: \(String(cString: strerror(errno)))")
-    }
-    close(descriptor)
+    let path = whole.path
     // The library's own error stack would go to standard error.
     H5Eset_auto2(hid_t(H5E_DEFAULT), nil, nil)
-    let file = try Handle(H5Fcreate(temporary, chdf5_truncate(), 0, 0), path, "file", H5Fclose)
+    // The file is there already: the library tells no reason when it cannot create one.
+    let file = try Handle(H5Fcreate(whole.temporary, chdf5_truncate(), 0, 0), path, "file", H5Fclose)
     let type = try Handle(H5Tcreate(H5T_COMPOUND, columns.count * 8), path, "type", H5Tclose)
     for (index, column) in columns.enumerated() {
       let isInteger = if case .int64 = column.values { true } else { false }
@@ -89,17 +73,6 @@ package enum HDF5File {
     try data.close()
     // Closing flushes: it is here that a full disk shows.
     try file.close()
-  }
-
-  private static func sync(_ temporary: String, path: String) throws {
-    let descriptor = open(temporary, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-      throw Fault(.cannotWrite, file: path, "cannot be written: \(String(cString: strerror(errno)))")
-    }
-    defer { close(descriptor) }
-    guard fsync(descriptor) == 0 else {
-      throw Fault(.cannotWrite, file: path, "cannot be written: \(String(cString: strerror(errno)))")
-    }
   }
 
   private static func check(_ status: herr_t, _ path: String, _ part: String) throws {

@@ -63,6 +63,28 @@ package struct SafetensorsFile {
   }
 }
 
+/// The keys of a tensor's entry.
+private enum Key {
+  static let dtype = JSONKey<DType>(
+    "dtype", expected: "F32, BF16, I32 or U8", read: { $0.stringValue.flatMap(DType.init(rawValue:)) },
+    write: { .string($0.rawValue) })
+  static let shape = JSONKey<Shape>(
+    "shape", expected: "an array of whole numbers", read: sizes, write: { .array($0.map { .int($0) }) })
+  /// Where the tensor's bytes begin and end, counted from the end of the header.
+  static let range = JSONKey<Range<Int>>(
+    "data_offsets", expected: "[begin, end]",
+    read: { value in
+      guard let sizes = sizes(value), sizes.count == 2, sizes[0] <= sizes[1] else { return nil }
+      return sizes[0]..<sizes[1]
+    }, write: { .array([.int($0.lowerBound), .int($0.upperBound)]) })
+
+  @Sendable private static func sizes(_ value: JSONValue) -> [Int]? {
+    guard let elements = value.arrayValue else { return nil }
+    let sizes = elements.compactMap(\.intValue).filter { $0 >= 0 }
+    return sizes.count == elements.count ? sizes : nil
+  }
+}
+
 /// The checked header of a safetensors file.
 private struct SafetensorsHeader {
   var tensors: [(name: String, entry: SafetensorsFile.Entry)] = []
@@ -120,16 +142,10 @@ private struct SafetensorsHeader {
   }
 
   private func readMetadata(_ value: JSONValue) throws -> [String: String] {
-    guard let object = value.objectValue else {
-      throw fault("__metadata__", "\(value.kindName); expected an object of strings")
-    }
+    let fields = try JSONFields(
+      value, file: path, place: "__metadata__", expected: "an object of strings")
     var metadata: [String: String] = [:]
-    for (key, value) in object.members {
-      guard let text = value.stringValue else {
-        throw fault("__metadata__", "\(quoted(key)) is \(value.kindName); expected a string")
-      }
-      metadata[key] = text
-    }
+    for key in fields.object.keys { metadata[key] = try fields.read(.text(key)) }
     return metadata
   }
 
@@ -138,41 +154,15 @@ private struct SafetensorsHeader {
       throw fault(quoted(name), "a name of \(name.utf8.count) bytes; expected at most 1024")
     }
     guard !name.utf8.contains(0) else { throw fault(name, "a NUL in the name") }
-    guard let object = value.objectValue else {
-      throw fault(name, "\(value.kindName); expected an object with dtype, shape and data_offsets")
-    }
-    for key in object.keys where !["dtype", "shape", "data_offsets"].contains(key) {
+    let fields = try JSONFields(
+      value, file: path, place: name, expected: "an object with dtype, shape and data_offsets")
+    for key in fields.object.keys where ![Key.dtype.name, Key.shape.name, Key.range.name].contains(key) {
       throw fault(name, "unknown key \(quoted(key)); expected dtype, shape and data_offsets")
     }
-    let dtype = try readDType(object["dtype"], name)
-    let shape = try readSizes(object["shape"], "shape", name)
-    let range = try readSizes(object["data_offsets"], "data_offsets", name)
-    guard range.count == 2, range[0] <= range[1] else {
-      throw fault(name, "data_offsets \(range); expected [begin, end]")
-    }
-    return try checkedEntry(dtype, shape, begin: range[0], end: range[1], name)
-  }
-
-  private func readDType(_ value: JSONValue?, _ name: String) throws -> DType {
-    guard let text = value?.stringValue else {
-      throw fault(name, "dtype is \(value?.kindName ?? "missing"); expected F32, BF16, I32 or U8")
-    }
-    guard let dtype = DType(rawValue: text) else {
-      throw fault(name, "dtype \(quoted(text)) is not supported; expected F32, BF16, I32 or U8")
-    }
-    return dtype
-  }
-
-  private func readSizes(_ value: JSONValue?, _ key: String, _ name: String) throws -> [Int] {
-    guard let elements = value?.arrayValue else {
-      throw fault(name, "\(key) is \(value?.kindName ?? "missing"); expected an array of whole numbers")
-    }
-    return try elements.map { element in
-      guard let size = element.intValue, size >= 0 else {
-        throw fault(name, "\(key) holds \(String(element.text().prefix(40))); expected whole numbers")
-      }
-      return size
-    }
+    let dtype = try fields.read(Key.dtype)
+    let shape = try fields.read(Key.shape)
+    let range = try fields.read(Key.range)
+    return try checkedEntry(dtype, shape, begin: range.lowerBound, end: range.upperBound, name)
   }
 
   private func checkedEntry(

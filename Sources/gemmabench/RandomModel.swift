@@ -3,7 +3,8 @@ import Files
 import Gemma
 import Tensors
 
-/// `gemmabench random-model`: a model folder of a known shape with random weights, to measure size and not quality.
+/// `gemmabench random-model`: a model folder of a known shape with random weights, to measure size and not
+/// quality.
 struct RandomModelCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "random-model",
@@ -20,8 +21,9 @@ struct RandomModelCommand: ParsableCommand {
   var output: String
 
   func run() throws {
-    try makeFolderAtomically(output) { folder in
-      // A base folder in the place where the model is written: the writer takes configuration and tokenizer from it.
+    try WholeFolder.make(output) { folder in
+      // A base folder in the place where the model is written: the writer takes configuration and tokenizer
+      // from it.
       try writeAtomically(like.configuration.text(indent: 2) + "\n", to: "\(folder)/config.json")
       try writeAtomically(
         readFile("\(tokenizer)/tokenizer.model", limit: 64 << 20), to: "\(folder)/tokenizer.model")
@@ -39,7 +41,8 @@ package enum ModelShape: String, CaseIterable, Sendable {
   /// 2,506,172,416 parameters, 5 GB.
   case gemma2B = "gemma-2b"
 
-  /// The content of config.json.  Source: google/gemma-2b's, as the Gemma technical report's table 1 gives the sizes.
+  /// The content of config.json.  Source: google/gemma-2b's, as the Gemma technical report's table 1 gives
+  /// the sizes.
   package var configuration: JSONValue {
     .object([
       "architectures": .array([.string("GemmaForCausalLM")]), "model_type": .string("gemma"),
@@ -54,7 +57,8 @@ package enum ModelShape: String, CaseIterable, Sendable {
   }
 }
 
-/// Weights of a configuration, in order: norms zero, all else uniform with the standard deviation that training begins with.
+/// Weights of a configuration, in order: norms zero, all else uniform with the standard deviation that
+/// training begins with.
 func randomWeights(_ sizes: ModelConfiguration) -> [(name: String, tensor: Tensor)] {
   let bound = Float(3).squareRoot() * Float(sizes.initializerRange)
   return WeightNames.all(in: sizes).enumerated().map { index, weight in

@@ -88,9 +88,9 @@ package enum ComputeDevice {
     let (name, total) = (device.properties.name, device.properties.totalMemory)
     if let limit = run.cuda.memoryLimit, limit < free {
       return MemoryRoom(
-        bytes: limit, ofDevice: total, name: "cuda.memory_limit_gb allows \(MemoryPlan.shown(limit))")
+        bytes: limit, ofDevice: total, name: "cuda.memory_limit_gb allows \(byteText(limit))")
     }
-    return MemoryRoom(bytes: free, ofDevice: total, name: "\(name) has \(MemoryPlan.shown(free)) free")
+    return MemoryRoom(bytes: free, ofDevice: total, name: "\(name) has \(byteText(free)) free")
   }
 }
 
@@ -137,13 +137,13 @@ package struct MemoryRoom: Equatable, Sendable {
     let free = ProcessMemory.availableBytes
     if let addresses = AddressSpace.available(besideWorkers: threads), addresses < total {
       let alone = threads == 1 ? nil : AddressSpace.available(besideWorkers: 1)
-      let other = alone.map { ", with threads=1 \(MemoryPlan.shown($0))" } ?? ""
+      let other = alone.map { ", with threads=1 \(byteText($0))" } ?? ""
       return MemoryRoom(
         bytes: addresses, available: min(free, addresses),
-        name: "the limit on addresses (ulimit -v) leaves \(MemoryPlan.shown(addresses))\(other)")
+        name: "the limit on addresses (ulimit -v) leaves \(byteText(addresses))\(other)")
     }
     return MemoryRoom(
-      bytes: total, available: free, name: "this machine has \(MemoryPlan.shown(total))")
+      bytes: total, available: free, name: "this machine has \(byteText(total))")
   }
 }
 

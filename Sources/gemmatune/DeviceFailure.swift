@@ -55,7 +55,7 @@ package enum ComputeStage {
 
   /// What a person is told of `bytes` of main memory that cannot be had.
   package func exhausted(_ bytes: Int, _ run: RunConfiguration) -> Fault {
-    let words = [place(.outOfMemory), "memory: \(MemoryPlan.shown(bytes)) more cannot be had"]
+    let words = [place(.outOfMemory), "memory: \(byteText(bytes)) more cannot be had"]
     return Fault(
       .unavailable, words.compactMap { $0 }.joined(separator: ": "),
       hint: remedy(run, or: "end other programs"))

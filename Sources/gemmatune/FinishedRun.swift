@@ -22,7 +22,7 @@ struct FinishedRun {
   /// - Throws: `Fault`, also where the run is not finished.
   init(_ run: RunConfiguration, otherBase: OtherBase) throws {
     (self.run, self.otherBase) = (run, otherBase)
-    final = RunDirectory.finalFolder(in: run.run.directory)
+    final = RunPaths(run.run.directory).final
     guard run.method == .none || isDirectory(final) else {
       throw Fault(
         .missing, file: final, "no finished weights of this run",

@@ -22,7 +22,7 @@ package struct ModelSetup {
   /// Reads the headers of a run's own finished model.
   /// - Throws: `Fault`.
   init(finished run: RunConfiguration) throws {
-    try self.init(run, folder: RunDirectory.finalFolder(in: run.run.directory), isStored: true)
+    try self.init(run, folder: RunPaths(run.run.directory).final, isStored: true)
   }
 
   private init(_ run: RunConfiguration, folder: String, isStored: Bool) throws {

@@ -27,7 +27,7 @@ enum WorkUnderWay {
   /// The words for `bytes` that cannot be had.
   static func fault(_ bytes: Int) -> Fault {
     guard let (stage, run) = current.withLock({ $0 }) else {
-      return Fault(.unavailable, "memory: \(MemoryPlan.shown(bytes)) more cannot be had")
+      return Fault(.unavailable, "memory: \(byteText(bytes)) more cannot be had")
     }
     return stage.exhausted(bytes, run)
   }

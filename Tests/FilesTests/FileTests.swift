@@ -2,19 +2,6 @@ import Files
 import Foundation
 import Testing
 
-/// Runs `body` with a fresh folder, removed afterwards.
-private func withFolder(_ body: (String) throws -> Void) throws {
-  let folder = FileManager.default.temporaryDirectory.appendingPathComponent("files-\(UUID())").path
-  try makeDirectory(folder)
-  defer { try? FileManager.default.removeItem(atPath: folder) }
-  try body(folder)
-}
-
-/// The names in `folder`, sorted.
-private func names(in folder: String) throws -> [String] {
-  try FileManager.default.contentsOfDirectory(atPath: folder).sorted()
-}
-
 @Suite struct FileTests {
   @Test func writtenBytesReadBack() throws {
     try withFolder { folder in
@@ -180,6 +167,23 @@ private func names(in folder: String) throws -> [String] {
     #expect(quoted("a\u{1B}[2J\n\u{202E}é") == "\"a\\u{1B}[2J\\n\\u{202E}é\"")
     #expect(quoted("abcdef", limit: 3) == "\"abc…\"")
     #expect(quoted("abc", limit: 3) == "\"abc\"")
+  }
+
+  @Test func eitherEndOfATextCanStay() {
+    #expect(excerpt("abcdef", limit: 3) == "abc…" && excerpt("abcdef", limit: 3, of: .end) == "…def")
+    #expect(excerpt("abc", limit: 3, of: .end) == "abc")
+    #expect(quoted("a'\n", mark: "'") == "'a'\\n'")
+    #expect(excerpt(.array([.int(1), .string("a")])) == #"[1,"a"]"#)
+  }
+
+  @Test func listsReadAsASentence() {
+    #expect(listText(["a", "b", "c"], "or") == "a, b or c" && listText(["a", "b"], "and") == "a and b")
+    #expect(listText(["a"], "or") == "a" && listText([], "or") == "")
+  }
+
+  @Test func bytesAreShownInUnitsOfAThousand() {
+    #expect(byteText(1_500_000_000) == "1.50 GB" && byteText(536_200_000) == "536.2 MB")
+    #expect(byteText(26_000) == "26.0 kB" && byteText(0) == "0.0 kB")
   }
 
   @Test func faultIsOneLine() {

@@ -45,4 +45,50 @@ import Testing
     #expect(cuts.count == 203)
     for cut in cuts { #expect(digest(cutAt: cut) == whole, "\(cut)") }
   }
+
+  /// Bytes of a fixed stream: a linear congruence modulo 2^64, its top byte each time.
+  private func stream(_ count: Int) -> [UInt8] {
+    var state: UInt64 = 42
+    return (0..<count).map { _ in
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return UInt8(truncatingIfNeeded: state >> 56)
+    }
+  }
+
+  private func digest(_ bytes: ArraySlice<UInt8>, _ way: SHA256.Way) -> String {
+    var hash = SHA256(way)
+    bytes.withUnsafeBytes { hash.update($0) }
+    return hash.finishedText()
+  }
+
+  /// Every length up to four blocks, from every address within a block, and one of many blocks.
+  @Test func portableCodeGivesTheDigestOfTheInstructions() {
+    if SHA256.Way.fastest == .portable { print("this processor has no SHA instructions to compare with") }
+    let bytes = stream(100_000)
+    for count in 0...256 {
+      let part = bytes[(count % 64)..<(count % 64 + count)]
+      #expect(digest(part, .portable) == digest(part, .instructions), "\(count)")
+    }
+    #expect(digest(bytes[1...], .portable) == digest(bytes[1...], .instructions))
+  }
+
+  @Test func portableCodeGivesTheStandardsDigest() {
+    #expect(
+      digest([UInt8](repeating: 0x61, count: 1_000_000)[...], .portable)
+        == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
+  }
+
+  /// A file of several pieces and a part of one; its digest does not depend on how it is read.
+  @Test func fileHasTheDigestOfItsBytes() throws {
+    let bytes = stream(300_001)
+    try withFolder { folder in
+      try writeAtomically(bytes, to: folder + "/a")
+      #expect(try SHA256.text(ofFile: folder + "/a") == SHA256.text(bytes))
+      try writeAtomically("", to: folder + "/a")
+      #expect(try SHA256.text(ofFile: folder + "/a") == SHA256.text([]))
+      #expect(throws: Fault(.missing, "\(folder): is a folder; expected a file")) {
+        try SHA256.text(ofFile: folder)
+      }
+    }
+  }
 }

@@ -51,16 +51,16 @@ private func scored(_ predictions: String, stops: [String] = []) throws -> (
     ("", "p.jsonl: no prediction for id 0 and 2 more; expected one for each of the 3 problems"),
     (#"{"id": 3, "completion": ""}"#, "p.jsonl:1: id 3 has no problem; expected 0 to 2"),
     (#"{"id": -1, "completion": ""}"#, "p.jsonl:1: id -1 has no problem; expected 0 to 2"),
-    (#"{"id": "1", "completion": ""}"#, "p.jsonl:1: 'id' is a string; expected a whole number from 0 to 2"),
-    (#"{"id": 1.0, "completion": ""}"#, "p.jsonl:1: 'id' is a number; expected a whole number from 0 to 2"),
-    (#"{"completion": ""}"#, "p.jsonl:1: no key 'id'"),
-    (#"{"id": 1}"#, "p.jsonl:1: no key 'completion'"),
-    (#"{"id": 1, "completion": null}"#, "p.jsonl:1: 'completion' is null; expected a string"),
+    (#"{"id": "1", "completion": ""}"#, "p.jsonl:1: id: got \"1\"; expected a whole number from 0 to 2"),
+    (#"{"id": 1.0, "completion": ""}"#, "p.jsonl:1: id: got 1.0; expected a whole number from 0 to 2"),
+    (#"{"completion": ""}"#, "p.jsonl:1: id: missing; expected a whole number from 0 to 2"),
+    (#"{"id": 1}"#, "p.jsonl:1: completion: missing; expected text"),
+    (#"{"id": 1, "completion": null}"#, "p.jsonl:1: completion: got null; expected text"),
     (
       "{\"id\": 1, \"completion\": \"\"}\n{\"id\": 1, \"completion\": \"\"}",
       "p.jsonl:2: id 1 again, first on line 1"
     ),
-    ("7", "p.jsonl:1: not an object, got a number"),
+    ("7", "p.jsonl:1: got 7; expected an object"),
   ])
   func badPredictionsAreRefusedByPlace(predictions: String, expected: String) throws {
     #expect(try scored(predictions).refusal == expected)

@@ -221,7 +221,7 @@ private let modules = "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_
 
   @Test func settingsThatAreNoObjectAreRefused() throws {
     #expect(
-      try refusal("[]") == "adapter_config.json: an array; expected an object with the keys of a PEFT adapter"
+      try refusal("[]") == "adapter_config.json: got []; expected an object with the keys of a PEFT adapter"
     )
   }
 }

@@ -172,10 +172,12 @@ private func sameBytes(_ a: Tensor, _ b: Tensor) -> Bool {
   }
 
   @Test func indexWithoutAMapIsRefused() throws {
-    for index in ["{}", "[]", #"{"weight_map":[]}"#] {
-      #expect(
-        try refusal(index).message
-          == "model.safetensors.index.json: weight_map: missing; expected an object of tensor and file names")
+    let expected = "expected an object of tensor and file names"
+    for (index, problem) in [
+      ("{}", "weight_map: missing; \(expected)"), ("[]", "got []; expected an object"),
+      (#"{"weight_map":[]}"#, "weight_map: got []; \(expected)"),
+    ] {
+      #expect(try refusal(index).message == "model.safetensors.index.json: \(problem)")
     }
   }
 

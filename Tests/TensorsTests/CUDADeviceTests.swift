@@ -129,7 +129,7 @@ import Testing
       error?.fault
         == Fault(
           .unavailable,
-          "cuda: out of device memory: 2.15 GB more are needed, 0.00 GB are in use, 1.07 GB of 1.07 GB are free"
+          "cuda: out of device memory: 2.15 GB more are needed, 0.0 kB are in use, 1.07 GB of 1.07 GB are free"
         ))
     device.forgetFailure()
     try device.synchronize()

@@ -102,7 +102,7 @@ import Testing
     #expect(error?.kind == .outOfMemory)
     #expect(
       error?.fault.message
-        == "cuda: out of device memory: 1.50 GB more are needed, 2.00 GB are in use, 1.00 GB of 3.00 GB are free"
+        == "cuda: out of device memory: 1.50 GB more are needed, 2.00 GB are in use, 999.3 MB of 3.00 GB are free"
     )
     withExtendedLifetime(block) {}
   }
@@ -113,7 +113,7 @@ import Testing
     let error = #expect(throws: CUDAError.self) { try memory.allocate(12 * mebibyte) }
     #expect(
       error?.description
-        == "cuda: out of device memory: 0.01 GB more are needed, 0.01 GB are in use (limit 0.02 GB), "
+        == "cuda: out of device memory: 12.6 MB more are needed, 12.6 MB are in use (limit 21.0 MB), "
         + "1.06 GB of 1.07 GB are free")
     withExtendedLifetime(block) {}
   }

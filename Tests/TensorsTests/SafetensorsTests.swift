@@ -64,39 +64,39 @@ private let badFiles: [BadFile] = [
     ": \"" + String(repeating: "x", count: 60) + "…\": a name of 1025 bytes; expected at most 1024"),
   BadFile(
     "metadata is an array", file(#"{"__metadata__":[]}"#),
-    ": __metadata__: an array; expected an object of strings"),
+    ": __metadata__: got []; expected an object of strings"),
   BadFile(
     "metadata of a number", file(#"{"__metadata__":{"k":1}}"#),
-    ": __metadata__: \"k\" is a number; expected a string"),
+    ": __metadata__: k: got 1; expected text"),
   BadFile(
-    "entry is a number", entry: "1", ": a: a number; expected an object with dtype, shape and data_offsets"),
+    "entry is a number", entry: "1", ": a: got 1; expected an object with dtype, shape and data_offsets"),
   BadFile(
     "unknown key", entry: #"{"dtype":"F32","shape":[2],"data_offsets":[0,8],"extra":1}"#,
     ": a: unknown key \"extra\"; expected dtype, shape and data_offsets"),
   BadFile(
     "no dtype", entry: #"{"shape":[2],"data_offsets":[0,8]}"#,
-    ": a: dtype is missing; expected F32, BF16, I32 or U8"),
+    ": a: dtype: missing; expected F32, BF16, I32 or U8"),
   BadFile(
     "dtype is a number", entry: #"{"dtype":4,"shape":[2],"data_offsets":[0,8]}"#,
-    ": a: dtype is a number; expected F32, BF16, I32 or U8"),
+    ": a: dtype: got 4; expected F32, BF16, I32 or U8"),
   BadFile(
     "float16", entry: #"{"dtype":"F16","shape":[4],"data_offsets":[0,8]}"#,
-    ": a: dtype \"F16\" is not supported; expected F32, BF16, I32 or U8"),
+    ": a: dtype: got \"F16\"; expected F32, BF16, I32 or U8"),
   BadFile(
     "no shape", entry: #"{"dtype":"F32","data_offsets":[0,8]}"#,
-    ": a: shape is missing; expected an array of whole numbers"),
+    ": a: shape: missing; expected an array of whole numbers"),
   BadFile(
     "shape is a number", entry: #"{"dtype":"F32","shape":2,"data_offsets":[0,8]}"#,
-    ": a: shape is a number; expected an array of whole numbers"),
+    ": a: shape: got 2; expected an array of whole numbers"),
   BadFile(
     "fractional size", entry: #"{"dtype":"F32","shape":[2.0],"data_offsets":[0,8]}"#,
-    ": a: shape holds 2.0; expected whole numbers"),
+    ": a: shape: got [2.0]; expected an array of whole numbers"),
   BadFile(
     "negative size", entry: #"{"dtype":"F32","shape":[-2,-1],"data_offsets":[0,8]}"#,
-    ": a: shape holds -2; expected whole numbers"),
+    ": a: shape: got [-2,-1]; expected an array of whole numbers"),
   BadFile(
     "size beyond Int", entry: #"{"dtype":"F32","shape":[99999999999999999999],"data_offsets":[0,8]}"#,
-    ": a: shape holds 99999999999999999999; expected whole numbers"),
+    ": a: shape: got [99999999999999999999]; expected an array of whole numbers"),
   BadFile(
     "shape overflow", entry: #"{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,8]}"#,
     ": a: shape [4294967296, 4294967296] overflows the count of bytes"),
@@ -109,10 +109,10 @@ private let badFiles: [BadFile] = [
     ": a: shape [4611686018427387904] overflows the count of bytes"),
   BadFile(
     "one offset", entry: #"{"dtype":"F32","shape":[2],"data_offsets":[8]}"#,
-    ": a: data_offsets [8]; expected [begin, end]"),
+    ": a: data_offsets: got [8]; expected [begin, end]"),
   BadFile(
     "offsets backward", entry: #"{"dtype":"F32","shape":[2],"data_offsets":[8,0]}"#,
-    ": a: data_offsets [8, 0]; expected [begin, end]"),
+    ": a: data_offsets: got [8,0]; expected [begin, end]"),
   BadFile(
     "shape and offsets differ", entry: #"{"dtype":"F32","shape":[3],"data_offsets":[0,8]}"#,
     ": a: shape [3] of F32 takes 12 bytes, data_offsets give 8"),

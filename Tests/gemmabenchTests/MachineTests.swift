@@ -8,8 +8,8 @@ import gemmabench
 }
 
 @Test func memoryIsShownInDecimalGigabytes() {
-  #expect(gigabytes("24321112 kB") == "24.9 GB")
-  #expect(gigabytes("much") == nil)
+  #expect(memoryText("24321112 kB") == "24.90 GB")
+  #expect(memoryText("much") == nil)
 }
 
 @Test func lastWordsOfAFailureAreItsError() {

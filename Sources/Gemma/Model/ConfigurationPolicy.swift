@@ -81,7 +81,7 @@ package struct ConfigurationPolicy {
   ]
 }
 
-extension ConfigurationKeys {
+extension JSONFields {
   /// Refuses what the policy does not allow and is not off.
   func refuseUnknown(_ policy: ConfigurationPolicy) throws {
     for (key, value) in object.members where !policy.allows(key) { try requireOff(key, value) }

@@ -9,18 +9,18 @@ extension ModelConfiguration {
   ///   out of range or not implemented.
   package init(contentsOf path: String) throws {
     // Real files are about 1 KB; the cap only bounds the work on a hostile one.
-    let bytes = try readFile(path, limit: 1 << 20)
-    try self.init(json: JSONValue(parsing: bytes, file: path), file: path)
+    try self.init(JSONFields(contentsOf: path, limit: 1 << 20, expected: Self.expected))
   }
 
   /// Reads the object of a `config.json`; `file` is the name that messages bear.
-  /// Source: transformers 5.23 configuration_gemma.py, configuration_gemma2.py, configuration_gemma3.py.
   package init(json: JSONValue, file: String) throws {
-    guard let object = json.objectValue else {
-      throw Fault(
-        .badData, file: file, "not an object, got \(excerpt(of: json)); expected the keys of a Gemma model")
-    }
-    let keys = ConfigurationKeys(object: object, file: file)
+    try self.init(JSONFields(json, file: file, expected: Self.expected))
+  }
+
+  private static let expected = "the keys of a Gemma model"
+
+  /// Source: transformers 5.23 configuration_gemma.py, configuration_gemma2.py, configuration_gemma3.py.
+  private init(_ keys: JSONFields) throws {
     let family = try keys.family()
     try keys.refuseWhatIsNotImplemented(family)
     try keys.refuseUnknown(ConfigurationPolicy(of: family))
@@ -52,80 +52,19 @@ extension ModelConfiguration {
   }
 }
 
-/// The members of a `config.json` (or of an object inside it) with the name that messages bear.
-struct ConfigurationKeys {
-  var object: JSONObject
-  let file: String
-  /// Path of `object` inside the file, with its dot; empty at the top.
-  var prefix = ""
-
-  /// The value of `key`; nil when absent or null.
-  func value(_ key: String) -> JSONValue? {
-    guard let value = object[key], value != .null else { return nil }
-    return value
+/// The values of a `config.json`, or of an object inside it.
+extension JSONFields {
+  func size(_ name: String, upTo limit: Int, missing: Int? = nil) throws -> Int {
+    try read(.whole(name, in: 1...limit), missing: missing)
   }
 
-  func fault(_ key: String, _ problem: String) -> Fault {
-    Fault(.badData, file: file, place: prefix + key, problem)
-  }
-
-  func fault(_ key: String, _ problem: String, got value: JSONValue, expected: String) -> Fault {
-    fault(key, "\(problem), got \(excerpt(of: value)); expected \(expected)")
-  }
-
-  func size(_ key: String, upTo limit: Int, missing: Int? = nil) throws -> Int {
-    let expected = "a whole number from 1 to \(limit)"
-    guard let value = object[key] ?? missing.map(JSONValue.int) else {
-      throw fault(key, "missing; expected \(expected)")
-    }
-    guard let size = value.intValue else {
-      throw fault(key, "not a whole number", got: value, expected: expected)
-    }
-    guard (1...limit).contains(size) else {
-      throw fault(key, "out of range", got: value, expected: expected)
-    }
-    return size
-  }
-
-  /// A number that stays finite and positive as a float32. A null is no default: transformers refuses it.
-  func positive(_ key: String, missing: Double? = nil) throws -> Double {
-    let expected = "a number above 0"
-    guard let value = object[key] ?? missing.map(JSONValue.double) else {
-      throw fault(key, "missing; expected \(expected)")
-    }
-    guard let number = value.doubleValue else {
-      throw fault(key, "not a number", got: value, expected: expected)
-    }
-    guard number > 0, Float(number) > 0, Float(number).isFinite else {
-      throw fault(key, "out of range", got: value, expected: expected)
-    }
-    return number
-  }
-
-  func flag(_ key: String) throws -> Bool? {
-    guard let value = value(key) else { return nil }
-    guard let flag = value.boolValue else {
-      throw fault(key, "not true or false", got: value, expected: "true, false or null")
-    }
-    return flag
-  }
-
-  func text(_ key: String) throws -> String? {
-    guard let value = value(key) else { return nil }
-    guard let text = value.stringValue else { throw fault(key, "not text", got: value, expected: "text") }
-    return text
-  }
-
-  func nested(_ key: String) throws -> ConfigurationKeys? {
-    guard let value = value(key) else { return nil }
-    guard let object = value.objectValue else {
-      throw fault(key, "not an object", got: value, expected: "an object or null")
-    }
-    return ConfigurationKeys(object: object, file: file, prefix: prefix + key + ".")
+  /// A null is no default: transformers refuses it.
+  func positive(_ name: String, missing: Double? = nil) throws -> Double {
+    try read(.positive(name), missing: missing)
   }
 }
 
-extension ConfigurationKeys {
+extension JSONFields {
   func family() throws -> ModelConfiguration.Family {
     let expected = "gemma, gemma2 or gemma3_text"
     guard let value = value("model_type") else { throw fault("model_type", "missing; expected \(expected)") }
@@ -141,7 +80,7 @@ extension ConfigurationKeys {
   }
 
   func refuseWhatIsNotImplemented(_ family: ModelConfiguration.Family) throws {
-    for key in ["attention_bias", "use_bidirectional_attention"] where try flag(key) == true {
+    for key in ["attention_bias", "use_bidirectional_attention"] where try optional(.flag(key)) == true {
       throw fault(key, "not supported, got true; expected false")
     }
     if let tied = object["tie_word_embeddings"], tied != .bool(true) {
@@ -168,7 +107,7 @@ extension ConfigurationKeys {
   /// `hidden_activation` in Gemma 2 and 3.
   private func checkActivation(_ family: ModelConfiguration.Family) throws {
     for key in ["hidden_activation", "hidden_act"] {
-      guard let activation = try text(key), activation != "gelu_pytorch_tanh" else { continue }
+      guard let activation = try optional(.text(key)), activation != "gelu_pytorch_tanh" else { continue }
       if activation == "gelu", family == .gemma, key == "hidden_act" { continue }
       throw fault(key, "not supported, got \"\(activation)\"; expected gelu_pytorch_tanh")
     }
@@ -224,7 +163,7 @@ extension ConfigurationKeys {
   }
 }
 
-extension ConfigurationKeys {
+extension JSONFields {
   /// A token id; null is none.
   func token(_ key: String, missing: Int, vocabSize: Int) throws -> Int? {
     guard let value = object[key] else { return missing }
@@ -246,12 +185,6 @@ extension ConfigurationKeys {
     }
     return id
   }
-}
-
-/// `value` as JSON, cut to what fits in a message.
-func excerpt(of value: JSONValue) -> String {
-  let text = value.text()
-  return text.utf8.count <= 60 ? text : text.prefix(60) + "…"
 }
 
 extension ModelConfiguration.Family {

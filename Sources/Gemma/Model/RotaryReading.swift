@@ -7,15 +7,15 @@ import Files
 /// in Gemma 3. Where both stand, transformers 5 decides what counts.
 /// Source: transformers 5.23 modeling_rope_utils.py, RotaryEmbeddingConfigMixin; configuration_gemma3.py,
 /// Gemma3TextConfig.convert_rope_params_to_dict.
-extension ConfigurationKeys {
+extension JSONFields {
   func rotary(_ family: ModelConfiguration.Family) throws -> (
     full: ModelConfiguration.RotaryEmbedding, sliding: ModelConfiguration.RotaryEmbedding
   ) {
     try checkUnscaled()
     if family == .gemma3 { return try rotaryOfEachKind() }
     // `rope_scaling` replaces `rope_parameters`, unless it is empty.
-    let scaling = try nested("rope_scaling").flatMap { $0.object.members.isEmpty ? nil : $0 }
-    let parameters = try scaling ?? nested("rope_parameters") ?? empty("rope_parameters")
+    let scaling = try optionalNested("rope_scaling").flatMap { $0.object.members.isEmpty ? nil : $0 }
+    let parameters = try scaling ?? optionalNested("rope_parameters") ?? empty("rope_parameters")
     let embedding = try parameters.embedding { try positive("rope_theta", missing: 10_000) }
     return (embedding, embedding)
   }
@@ -23,14 +23,14 @@ extension ConfigurationKeys {
   private func rotaryOfEachKind() throws -> (
     full: ModelConfiguration.RotaryEmbedding, sliding: ModelConfiguration.RotaryEmbedding
   ) {
-    let parameters = try nested("rope_parameters") ?? empty("rope_parameters")
+    let parameters = try optionalNested("rope_parameters") ?? empty("rope_parameters")
     let kinds = ModelConfiguration.LayerKind.allCases.map(\.rawValue)
     for (key, value) in parameters.object.members where !kinds.contains(key) && value != .null {
       throw parameters.fault(
         key, "not supported", got: value, expected: "only \(kinds.joined(separator: " and ")) in gemma3_text")
     }
     let full = try scaled(parameters)
-    let sliding = try parameters.nested(ModelConfiguration.LayerKind.sliding.rawValue)
+    let sliding = try parameters.optionalNested(ModelConfiguration.LayerKind.sliding.rawValue)
     return (
       try full.embedding { try positive("rope_theta", missing: 1_000_000) },
       try (sliding ?? empty("rope_parameters")).embedding {
@@ -40,10 +40,10 @@ extension ConfigurationKeys {
   }
 
   /// Gemma 3's parameters of full layers, with the members of `rope_scaling` over them.
-  private func scaled(_ parameters: ConfigurationKeys) throws -> ConfigurationKeys {
+  private func scaled(_ parameters: JSONFields) throws -> JSONFields {
     let key = ModelConfiguration.LayerKind.full.rawValue
-    let full = try parameters.nested(key)
-    guard var scaling = try nested("rope_scaling") else { return full ?? empty("rope_parameters") }
+    let full = try parameters.optionalNested(key)
+    guard var scaling = try optionalNested("rope_scaling") else { return full ?? empty("rope_parameters") }
     guard value("rope_parameters") == nil || full != nil else {
       throw fault(
         "rope_scaling", "rope_parameters has no \(key) that it could change; expected one of the two")
@@ -51,15 +51,15 @@ extension ConfigurationKeys {
     var members = full?.object ?? ["rope_type": .string("default")]
     if let type = scaling.value("type"), scaling.value("rope_type") == nil, type != members["rope_type"] {
       // transformers 4 reads it, transformers 5 does not: the file means two models.
-      throw scaling.fault("type", "not read in gemma3_text, got \(excerpt(of: type)); expected rope_type")
+      throw scaling.fault("type", "not read in gemma3_text", got: type, expected: "rope_type")
     }
     for (key, value) in scaling.object.members { members[key] = value }
     scaling.object = members
     return scaling
   }
 
-  private func empty(_ key: String) -> ConfigurationKeys {
-    ConfigurationKeys(object: JSONObject(), file: file, prefix: key + ".")
+  private func empty(_ key: String) -> JSONFields {
+    nested(key, JSONObject())
   }
 
   private func checkUnscaled() throws {
@@ -92,15 +92,13 @@ extension ConfigurationKeys {
 
   /// `rope_type`, which transformers 4 called `type` at first; without either it is `default`.
   private func ropeType() throws -> (type: String, key: String) {
-    func type(_ key: String) throws -> String? {
-      guard let value = object[key] else { return nil }
-      guard let type = value.stringValue else { throw fault(key, "not text", got: value, expected: "text") }
-      return type
-    }
-    let (new, old) = (try type("rope_type"), try type("type"))
+    let (new, old) = (try ropeType("rope_type"), try ropeType("type"))
     if let new, let old, new != old {
       throw fault("type", "got \"\(old)\", but rope_type is \"\(new)\"; expected rope_type alone")
     }
     return (new ?? old ?? "default", new == nil && old != nil ? "type" : "rope_type")
   }
+
+  /// nil where the key is absent; a null is no type.
+  private func ropeType(_ key: String) throws -> String? { object[key] == nil ? nil : try read(.text(key)) }
 }

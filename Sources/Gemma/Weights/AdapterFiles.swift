@@ -96,8 +96,8 @@ package struct AdapterWeights {
 
 extension AdapterWeights {
   /// Reads the PEFT adapter in `folder`; bfloat16 matrices are widened.
-  /// - Throws: `Fault` .missing without the folder or a file of it, .badData naming file and key or tensor for
-  ///   anything that this configuration's model does not have or that is not implemented.
+  /// - Throws: `Fault` .missing without the folder or a file of it, .badData naming file and key or tensor
+  ///   for anything that this configuration's model does not have or that is not implemented.
   package init(contentsOf folder: String, for configuration: ModelConfiguration) throws {
     guard isDirectory(folder) else {
       throw Fault(.missing, file: folder, "no such folder; expected an adapter", hint: homeHint(folder))
@@ -180,7 +180,7 @@ extension AdapterWeights {
   package func write(
     to path: String, baseModel: String, extra: [(name: String, text: String)] = []
   ) throws {
-    try makeFolderAtomically(path) { folder in
+    try WholeFolder.make(path) { folder in
       try writeContents(into: folder, baseModel: baseModel)
       for (name, text) in extra { try writeAtomically(text, to: "\(folder)/\(name)") }
     }

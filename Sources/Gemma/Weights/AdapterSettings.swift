@@ -32,27 +32,24 @@ extension AdapterSettings {
   /// Reads the file.
   /// - Throws: `Fault` .missing without it, .badData naming the key.
   init(path: String) throws {
-    let json = try JSONValue(parsing: readFile(path, limit: 1 << 20), file: path)
-    guard let object = json.objectValue else {
-      throw Fault(
-        .badData, file: path, "\(json.kindName); expected an object with the keys of a PEFT adapter")
-    }
-    let keys = AdapterKeys(path: path, object: object)
+    let keys = AdapterKeys(
+      fields: try JSONFields(
+        contentsOf: path, limit: 1 << 20, expected: "an object with the keys of a PEFT adapter"))
     try keys.require("peft_type", "LORA")
-    if keys.value("task_type") != nil { try keys.require("task_type", "CAUSAL_LM") }
-    if keys.value("bias") != nil { try keys.require("bias", "none") }
+    if keys.fields.value("task_type") != nil { try keys.require("task_type", "CAUSAL_LM") }
+    if keys.fields.value("bias") != nil { try keys.require("bias", "none") }
     rank = try keys.rank()
-    alpha = try keys.alpha()
+    // 8 when absent, as in PEFT.
+    alpha = try keys.fields.optional(.positive("lora_alpha")) ?? 8
     dropout = try keys.dropout()
     targets = try keys.targets()
     try keys.refuseWhatIsNotImplemented()
   }
 }
 
-/// The members of an `adapter_config.json`.
+/// The members of an `adapter_config.json`. PEFT takes a null as absent.
 private struct AdapterKeys {
-  let path: String
-  let object: JSONObject
+  let fields: JSONFields
 
   /// Keys that do not change what a saved adapter computes.
   private static let inert: Set = [
@@ -64,59 +61,39 @@ private struct AdapterKeys {
     "init_lora_weights",
   ]
 
-  /// The value of `key`; nil when absent or null, which PEFT takes as absent too.
-  func value(_ key: String) -> JSONValue? {
-    guard let value = object[key], value != .null else { return nil }
+  private func demanded<Value>(_ key: JSONKey<Value>) throws -> Value {
+    guard let value = try fields.optional(key) else {
+      throw fields.fault(key.name, "missing; expected \(key.expected)")
+    }
     return value
   }
 
-  private func fault(_ key: String, _ problem: String) -> Fault {
-    Fault(.badData, file: path, place: key, problem)
+  /// Refuses any other text than this one.
+  func require(_ name: String, _ text: String) throws {
+    _ = try demanded(
+      JSONKey<String>(
+        name, expected: "\"\(text)\"", read: { $0.stringValue == text ? text : nil }, write: { .string($0) }))
   }
 
-  private func shown(_ value: JSONValue?) -> String {
-    value.map { "got \(String($0.text().unicodeScalars.prefix(60)))" } ?? "missing"
-  }
-
-  func require(_ key: String, _ text: String) throws {
-    guard value(key)?.stringValue == text else {
-      throw fault(key, "\(shown(value(key))); expected \"\(text)\"")
-    }
-  }
-
-  func rank() throws -> Int {
-    guard let rank = value("r")?.intValue, (1...AdapterSettings.maximumRank).contains(rank) else {
-      throw fault(
-        "r", "\(shown(value("r"))); expected a whole number from 1 to \(AdapterSettings.maximumRank)")
-    }
-    return rank
-  }
-
-  /// 8 when absent, as in PEFT.
-  func alpha() throws -> Double {
-    guard let value = value("lora_alpha") else { return 8 }
-    guard let alpha = value.doubleValue, alpha > 0, Float(alpha).isFinite else {
-      throw fault("lora_alpha", "\(shown(value)); expected a number above 0")
-    }
-    return alpha
-  }
+  func rank() throws -> Int { try demanded(.whole("r", in: 1...AdapterSettings.maximumRank)) }
 
   func dropout() throws -> Double {
-    guard let value = value("lora_dropout") else { return 0 }
-    guard let dropout = value.doubleValue, dropout >= 0, dropout < 1 else {
-      throw fault("lora_dropout", "\(shown(value)); expected a number from 0 to below 1")
-    }
-    return dropout
+    let key = JSONKey<Double>(
+      "lora_dropout", expected: "a number from 0 to below 1",
+      read: { value in value.doubleValue.flatMap { (0..<1).contains($0) ? $0 : nil } },
+      write: { .double($0) })
+    return try fields.optional(key) ?? 0
   }
 
   func targets() throws -> [LinearModule] {
     let all = LinearModule.allCases.map(\.rawValue).joined(separator: ", ")
-    guard let names = value("target_modules")?.arrayValue, !names.isEmpty else {
-      throw fault("target_modules", "\(shown(value("target_modules"))); expected a list of some of \(all)")
-    }
+    let names = try demanded(
+      JSONKey<[JSONValue]>(
+        "target_modules", expected: "a list of some of \(all)",
+        read: { value in value.arrayValue.flatMap { $0.isEmpty ? nil : $0 } }, write: { .array($0) }))
     let targets = try names.map { name in
       guard let module = name.stringValue.flatMap(LinearModule.init(rawValue:)) else {
-        throw fault("target_modules", "\(shown(name)); expected only some of \(all)")
+        throw fields.fault("target_modules", got: name, expected: "only some of \(all)")
       }
       return module
     }
@@ -126,14 +103,12 @@ private struct AdapterKeys {
 
   /// Every other key must be off, known or not: what it would do is not done here.
   func refuseWhatIsNotImplemented() throws {
-    if let value = value("init_lora_weights"), value.boolValue == nil, value.stringValue != "gaussian" {
+    if let value = fields.value("init_lora_weights"), value.boolValue == nil, value.stringValue != "gaussian"
+    {
       // PiSSA and its like change the base model's weights when the adapter is made.
-      throw fault("init_lora_weights", "not supported, \(shown(value)); expected true, false or \"gaussian\"")
+      throw fields.fault(
+        "init_lora_weights", "not supported", got: value, expected: "true, false or \"gaussian\"")
     }
-    for (key, value) in object.members where !Self.inert.contains(key) && !Self.read.contains(key) {
-      guard [.null, .bool(false), .array([]), .object(JSONObject())].contains(value) else {
-        throw fault(key, "not supported, \(shown(value)); expected false, null or empty")
-      }
-    }
+    try fields.refuseOtherThan(Self.inert.union(Self.read))
   }
 }

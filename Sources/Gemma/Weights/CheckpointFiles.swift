@@ -1,6 +1,5 @@
 import Files
 import FoundationEssentials
-import Glibc
 import Tensors
 
 /// Writes a model as a Hugging Face folder that transformers loads.
@@ -13,7 +12,7 @@ package enum CheckpointFiles {
   /// Bytes of tensors in one file, as transformers 4 cuts them.
   package static let shardLimit = 5_000_000_000
 
-  /// Makes the folder `path`, which must not exist, by way of `path`.tmp: complete or absent.
+  /// Makes the folder `path`, which must not exist, as a `WholeFolder`: complete or absent.
   /// - Parameters:
   ///   - tensors: all of the model, each under its `WeightNames` name.
   ///   - base: the folder whose config.json and tokenizer the model keeps.
@@ -23,7 +22,7 @@ package enum CheckpointFiles {
     _ tensors: [(name: String, tensor: Tensor)], base: String, to path: String,
     extra: [(name: String, text: String)] = [], shardLimit: Int = shardLimit
   ) throws {
-    try makeFolderAtomically(path) { folder in
+    try WholeFolder.make(path) { folder in
       try writeContents(tensors, base: base, into: folder, shardLimit: shardLimit)
       for (name, text) in extra { try writeAtomically(text, to: "\(folder)/\(name)") }
     }
@@ -100,31 +99,4 @@ package enum CheckpointFiles {
     try writeAtomically(
       JSONValue.object(index).text(indent: 2) + "\n", to: folder + "/model.safetensors.index.json")
   }
-}
-
-/// Makes the folder `path`, which must not exist: `body` fills `path`.tmp, which then takes the name by a rename, so
-/// that the folder is complete or absent. On failure nothing is left.
-/// - Throws: `Fault` .cannotCreate where `path` exists or cannot be made, .cannotWrite, and what `body` throws.
-package func makeFolderAtomically(_ path: String, _ body: (String) throws -> Void) throws {
-  // "final/" must not become "final/.tmp".
-  let path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
-  var status = stat()
-  guard lstat(path, &status) != 0 else {
-    throw Fault(.cannotCreate, file: path, "exists already; expected a new folder")
-  }
-  let temporary = path + ".tmp"
-  // Left over by a killed writer.
-  if lstat(temporary, &status) == 0 { try? FileManager.default.removeItem(atPath: temporary) }
-  try makeDirectory(temporary)
-  do {
-    try body(temporary)
-    try syncDirectory(temporary)
-    guard rename(temporary, path) == 0 else {
-      throw Fault(.cannotWrite, file: path, "cannot be written: \(String(cString: strerror(errno)))")
-    }
-  } catch {
-    try? FileManager.default.removeItem(atPath: temporary)
-    throw error
-  }
-  try syncDirectory(URL(fileURLWithPath: path).deletingLastPathComponent().path)
 }

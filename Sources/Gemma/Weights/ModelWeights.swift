@@ -119,11 +119,9 @@ private func holdsPickledWeights(_ folder: String) -> Bool {
 /// The shards that the index lists, in the order of their names, and which of them holds each tensor.
 private func shardsListed(in index: String, folder: String) throws -> ([SafetensorsFile], [String: Int]) {
   // The published index of a 27B model is 60 KB; the cap only bounds the work on a hostile one.
-  let json = try JSONValue(parsing: readFile(index, limit: 1 << 26), file: index)
-  guard let map = json.objectValue?["weight_map"]?.objectValue else {
-    throw Fault(
-      .badData, file: index, place: "weight_map", "missing; expected an object of tensor and file names")
-  }
+  let map = try JSONFields(contentsOf: index, limit: 1 << 26).nested(
+    "weight_map", expected: "an object of tensor and file names"
+  ).object
   var fileNames: [String: String] = [:]
   for (name, value) in map.members {
     guard let fileName = value.stringValue else {

@@ -64,7 +64,7 @@ package final class CUDADevice {
   /// For the log: such as "NVIDIA H200 (sm_90, 132 multiprocessors, 150.75 GB), driver of CUDA 13.0".
   package var summary: String {
     "\(properties.name) (sm_\(properties.architecture), \(properties.multiprocessorCount) multiprocessors, "
-      + "\(gigabytes(properties.totalMemory))), driver of CUDA \(driverVersion)"
+      + "\(byteText(properties.totalMemory))), driver of CUDA \(driverVersion)"
   }
 
   /// Makes the device's context the calling thread's.

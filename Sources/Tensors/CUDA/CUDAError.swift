@@ -95,19 +95,12 @@ package struct MemoryShortage: Equatable, Sendable, CustomStringConvertible {
     self.total = total
   }
 
-  /// Such as "1.50 GB more are needed, 3.20 GB are in use, 0.10 GB of 4.00 GB are free".
+  /// Such as "1.50 GB more are needed, 3.20 GB are in use, 100.0 MB of 4.00 GB are free".
   package var description: String {
-    let bound = limit.map { " (limit \(gigabytes($0)))" } ?? ""
-    return "\(gigabytes(wanted)) more are needed, \(gigabytes(inUse)) are in use\(bound), "
-      + "\(gigabytes(free)) of \(gigabytes(total)) are free"
+    let bound = limit.map { " (limit \(byteText($0)))" } ?? ""
+    return "\(byteText(wanted)) more are needed, \(byteText(inUse)) are in use\(bound), "
+      + "\(byteText(free)) of \(byteText(total)) are free"
   }
-}
-
-/// Bytes in units of 10⁹, with two decimals.
-func gigabytes(_ bytes: Int) -> String {
-  let hundredths = (bytes + 5_000_000) / 10_000_000
-  let decimals = hundredths % 100
-  return "\(hundredths / 100).\(decimals < 10 ? "0" : "")\(decimals) GB"
 }
 
 /// Results after which a context computes nothing more: uncorrectable memory errors, faults of a kernel, a

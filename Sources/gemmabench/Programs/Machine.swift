@@ -15,7 +15,7 @@ package func machineFacts(threads: Int, scratch: String) -> [BenchmarkReport.Fac
     .init("processor", cpu["model name"] ?? cpu["CPU part"] ?? "unknown"),
     .init("cores", "\(ProcessInfo.processInfo.activeProcessorCount)"),
     .init("vector extensions", vectorExtensions.filter(flags.contains).joined(separator: " ")),
-    .init("memory", memory["MemTotal"].flatMap(gigabytes) ?? "unknown"),
+    .init("memory", memory["MemTotal"].flatMap(memoryText) ?? "unknown"),
     .init("load before the start", load.split(separator: " ").first.map(String.init) ?? "unknown"),
     .init("swift", firstLine(["swift", "--version"], scratch) ?? "unknown"),
     .init("kernels", CPUKernels(threads: threads).summary),
@@ -49,9 +49,9 @@ private func trimmed(_ text: Substring) -> String {
   return String(withoutLeading(withoutLeading(text).reversed()).reversed())
 }
 
-/// "24.9 GB" of "24321112 kB".
-package func gigabytes(_ kilobytes: String) -> String? {
-  kilobytes.split(separator: " ").first.flatMap { Double($0) }.map { "\(shown($0 * 1024 / 1e9)) GB" }
+/// "24.90 GB" of "24321112 kB"; nil where the text begins with no number.
+package func memoryText(_ kilobytes: String) -> String? {
+  kilobytes.split(separator: " ").first.flatMap { Int($0) }.map { byteText($0 &* 1024) }
 }
 
 /// The commit's name, and whether tracked files differ from it.

@@ -63,7 +63,7 @@ struct EvalCommand: ParsableCommand {
     let summary = try EvaluationSession(
       configuration, quiet: quiet, otherBase: allowOtherBase ? .allowed : .refused
     ).run()
-    try Console.result(json ? summary.json.text() : summary.score.text)
+    try Console.result(json ? summary.json.text() : summary.score.map(\.text) ?? "")
   }
 
   private func scoreSaved(_ predictions: String, _ references: String) throws {

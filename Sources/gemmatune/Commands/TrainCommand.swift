@@ -47,7 +47,7 @@ struct TrainCommand: ParsableCommand {
     WorkUnderWay.begin(.saving, configuration)
     try session.save(model, adapter, plan, kernels, to: directory)
     try log.finish(kernels)
-    try Console.result(directory.finalFolder)
+    try Console.result(directory.paths.final)
   }
 
   private func dryRunText(_ configuration: RunConfiguration, _ session: TrainingSession) throws -> String {

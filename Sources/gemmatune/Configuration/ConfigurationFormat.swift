@@ -1,3 +1,5 @@
+import Files
+
 /// How one kind of value is read from YAML and written to it.
 package struct ConfigurationFormat<Value> {
   /// Reads the node into the value that holds the default, or adds a problem and leaves it as it was.
@@ -117,7 +119,7 @@ private func unknownKeyText(_ key: String, in path: String, known: [String]) -> 
   let elsewhere = RunConfiguration.keyPaths.filter { $0.hasSuffix(".\(key)") }
   let nearest = nearestKey(to: key, in: known) ?? (elsewhere.count == 1 ? elsewhere.first : nil)
   let advice = nearest.map { "did you mean '\($0)'?" } ?? "expected \(alternatives(known))"
-  return "unknown key \(quotedForMessage(key))\(place); \(advice)"
+  return "unknown key \(quoted(key, mark: "'"))\(place); \(advice)"
 }
 
 /// `a, b or c`.

@@ -172,7 +172,7 @@ private struct ConfigurationSource {
     let path = halves[0]
     let keys = parts(of: path, at: ".")
     guard halves.count == 2, keys.allSatisfy({ !$0.isEmpty }), keys.count <= YAMLLimits.depth else {
-      throw Fault(.usage, "command line: \(quotedForMessage(override)): expected key.path=value")
+      throw Fault(.usage, "command line: \(quoted(override, mark: "'")): expected key.path=value")
     }
     guard keys[0] != "extends" else {
       problems.add(.commandLine, "extends", "is for files only")

@@ -1,3 +1,5 @@
+import Files
+
 /// Replaces `${section.key}` by the value of that key, throughout a merged configuration.
 ///
 /// A reference that is the whole value keeps its type, a list too; within a longer text it is put in as
@@ -111,7 +113,7 @@ package struct Interpolator {
     guard let found = root.value(at: parts(of: target, at: ".")) else {
       let nearest = nearestKey(to: target, in: known)
       let advice = nearest.map { "; did you mean '\($0)'?" } ?? "; expected a key such as ${run.name}"
-      _ = failed(node, path, "\(quotedForMessage("${\(target)}")) names an unknown key\(advice)")
+      _ = failed(node, path, "\(quoted("${\(target)}", mark: "'")) names an unknown key\(advice)")
       return nil
     }
     if case .mapping = found.content {

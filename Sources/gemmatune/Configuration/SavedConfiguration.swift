@@ -17,7 +17,7 @@ extension RunConfiguration {
   ///
   /// Throws as `load(path:)` does, also where the file names libraries or other files.
   package static func load(savedIn folder: String, overrides: [String] = []) throws -> RunConfiguration {
-    let file = "\(folder)/config.yaml"
+    let file = RunPaths(folder).configuration
     let bytes = try readFile(file, limit: YAMLLimits.bytes)
     return try parse(bytes, file: file, overrides: overrides, keptBy: folder)
   }
@@ -25,10 +25,11 @@ extension RunConfiguration {
   /// The folder of the run whose saved configuration `file` is; nil where it is a file that a person wrote.
   static func runFolder(ofConfiguration file: String) -> String? {
     let path = file.utf8.contains(UInt8(ascii: "/")) ? file : "./\(file)"
-    for path in [path, resolved(path) ?? path] where path.hasSuffix("/config.yaml") {
-      let folder = String(path.dropLast("/config.yaml".count))
-      let traces = ["metrics.jsonl", "train.log", "evaluation", "final"]
-      if traces.contains(where: { RunDirectory.exists("\(folder)/\($0)") }) { return folder }
+    let ending = "/" + RunPaths.Name.configuration
+    for path in [path, resolved(path) ?? path] where path.hasSuffix(ending) {
+      let folder = String(path.dropLast(ending.count))
+      let traces = RunPaths.Name.ofTraining + [RunPaths.Name.evaluation]
+      if traces.contains(where: { RunPaths.exists("\(folder)/\($0)") }) { return folder }
     }
     return nil
   }
@@ -53,8 +54,8 @@ extension RunConfiguration {
     if Self.isSameFolder(run.directory, folder) { return }
     problems.add(
       origin, "run.directory",
-      "another folder than the one of this saved configuration, got \(quotedForMessage(run.directory)); "
-        + "expected \(quotedForMessage(folder))",
+      "another folder than the one of this saved configuration, got \(quoted(run.directory, mark: "'")); "
+        + "expected \(quoted(folder, mark: "'"))",
       hint: "name the run's folder instead of its file, or give run.directory on the command line")
   }
 

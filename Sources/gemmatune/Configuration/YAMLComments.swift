@@ -1,3 +1,5 @@
+import Files
+
 /// A place in a YAML text, counted from 0 in characters and lines as libyaml counts them.
 struct YAMLMark: Equatable {
   var index = 0
@@ -125,7 +127,7 @@ extension ConfigurationFormat {
 extension YAMLNode.Content {
   /// What is wrong with a comment beside this value.
   func text(of comment: String) -> String {
-    let got = "got \(quotedForMessage(comment))"
+    let got = "got \(quoted(comment, mark: "'"))"
     switch self {
     case .scalar("", _):
       return "a comment and no value, \(got); expected quotes around a text, or null for none"

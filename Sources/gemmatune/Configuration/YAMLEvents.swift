@@ -154,7 +154,7 @@ extension YAMLEvents {
     if found == "\t" { return YAMLProblem(line: line, column: column, "a tab; indent with blanks") }
     return YAMLProblem(
       line: line, column: column,
-      "not YAML: a value cannot begin with \(quotedForMessage(String(found))); quote it")
+      "not YAML: a value cannot begin with \(quoted(String(found), mark: "'")); quote it")
   }
 
   private func characters(ofLine line: Int) -> [Unicode.Scalar] {

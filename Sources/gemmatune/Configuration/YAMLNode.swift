@@ -95,18 +95,11 @@ package struct YAMLNode: Equatable, Sendable {
       switch scalar {
       case .null: "null"
       case .boolean, .integer, .unsigned, .float: text
-      default: isPlain ? quotedForMessage(text) : "the string \(quotedForMessage(text))"
+      default: isPlain ? quoted(text, mark: "'") : "the string \(quoted(text, mark: "'"))"
       }
     case .sequence: "a list"
     case .mapping: "a map"
     case .unresolved: "nothing"
     }
   }
-}
-
-/// `text` between single quotes for a message, control characters escaped, cut to 60 characters.
-package func quotedForMessage(_ text: String) -> String {
-  let cut = text.unicodeScalars.prefix(60)
-  let rest = cut.endIndex < text.unicodeScalars.endIndex ? "…" : ""
-  return "'\(withoutControls(String(cut)))\(rest)'"
 }

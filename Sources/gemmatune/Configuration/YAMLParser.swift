@@ -1,3 +1,5 @@
+import Files
+
 /// A parsed file, and the problems that did not stop the parsing.
 package struct YAMLDocument {
   /// nil when the text holds no value at all.
@@ -187,7 +189,7 @@ package struct YAMLParser {
       let value = try node(from: try next(), depth: depth + 1, indent: indent)
       path.removeLast()
       if let line = lines[key] {
-        let text = "key \(quotedForMessage(key)) is given twice; first on line \(line)"
+        let text = "key \(quoted(key, mark: "'")) is given twice; first on line \(line)"
         document.problems.append((origin(event.line, event.column), text))
       } else {
         lines[key] = event.line
@@ -234,15 +236,15 @@ package struct YAMLParser {
 
   private func refuse(_ event: YAMLEvents.Event) throws(YAMLProblem) {
     if case .alias(let name) = event.kind {
-      throw YAMLProblem(event, "alias \(quotedForMessage("*" + name)) is not supported; write the value out")
+      throw YAMLProblem(event, "alias \(quoted("*" + name, mark: "'")) is not supported; write the value out")
     }
     if let anchor = event.anchor {
-      throw YAMLProblem(event, "anchor \(quotedForMessage("&" + anchor)) is not supported; leave it out")
+      throw YAMLProblem(event, "anchor \(quoted("&" + anchor, mark: "'")) is not supported; leave it out")
     }
     if let tag = event.tag {
       let common = "tag:yaml.org,2002:"
       let written = tag.hasPrefix(common) ? "!!" + tag.dropFirst(common.count) : tag
-      throw YAMLProblem(event, "tag \(quotedForMessage(written)) is not supported; leave it out")
+      throw YAMLProblem(event, "tag \(quoted(written, mark: "'")) is not supported; leave it out")
     }
   }
 }

@@ -82,7 +82,7 @@ struct EvaluationMemory {
   }
 
   private func shown(_ settings: String, _ plan: MemoryPlan) -> String {
-    "\(settings) (\(MemoryPlan.shown(plan.total)))"
+    "\(settings) (\(byteText(plan.total)))"
   }
 
   /// The largest number from 1 to below `limit` that fits; nil when not even 1 does. A smaller number fits where a larger

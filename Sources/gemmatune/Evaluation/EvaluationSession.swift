@@ -22,12 +22,10 @@ struct EvaluationSession {
     let finished = try FinishedRun(configuration, otherBase: otherBase)
     let setup = finished.setup
     let evaluation = configuration.evaluation
-    let variant = evaluation.variant
-    let references = try problemFile(
-      folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant)
+    let (folder, split) = (configuration.data.path, evaluation.split.rawValue)
+    let references = try problemFile(folder: folder, split: split, variant: evaluation.variant)
     let problems = try loadProblems(
-      folder: configuration.data.path, split: evaluation.split.rawValue, variant: variant,
-      limit: evaluation.limit)
+      folder: folder, split: split, variant: evaluation.variant, limit: evaluation.limit)
     let probes = try evaluation.probes.map(Probe.load) ?? []
     let prompt = try Prompt(PromptWording(evaluation: configuration), setup.tokenizer, setup.configuration)
     let questions = try encoded(problems, probes, references, prompt, setup)
@@ -48,16 +46,22 @@ struct EvaluationSession {
     let watch = Stopwatch()
     WorkUnderWay.begin(.answering, configuration)
     let answers = try answers(to: questions, evaluator, watch, otherwiseRemoving: folders)
-    let predictions = zip(problems, answers).map(Prediction.init)
-    let summary = EvaluationSummary(
-      score: Score(of: predictions.map(\.score)), tokenCount: answers.reduce(0) { $0 + $1.tokenCount },
-      seconds: watch.seconds, promptHash: prompt.hash, model: configuration.model.path,
-      run: configuration.run.name, method: configuration.method.rawValue,
-      references: references, batchSize: evaluation.batchSize, kernels: kernels.summary,
-      settings: EvaluationSettings(configuration, place: kernels.place), otherBase: base == .other)
-    let probeLines = zip(probes, answers.dropFirst(problems.count)).map { $0.json($1) }
-    try write(summary, predictions, probeLines, to: directory)
+    let scores = zip(problems, answers).map { ScoredAnswer($1.completion, to: $0) }
+    var summary = EvaluationSummary(
+      configuration, kernels, score: Score(of: scores), of: answers, seconds: watch.seconds)
+    summary.promptHash = prompt.hash
+    summary.references = references
+    summary.isOverOtherBase = base == .other
+    let rows = zip(zip(problems, answers), scores).map { AnswerRecord($0.0, $0.1, $1) }
+    let probeRows = zip(probes, answers.dropFirst(problems.count)).map(ProbeRecord.init)
+    try EvaluationRecord(rows, probes: probeRows, summary).write(
+      to: directory.paths, configuration: configurationOfItsOwn)
     return summary
+  }
+
+  /// The text of the configuration of a base run, which has no training that would have written it.
+  private var configurationOfItsOwn: String? {
+    configuration.method == .none ? configuration.savedYAML() : nil
   }
 
   /// Questions and probes as the model reads them.
@@ -123,7 +127,7 @@ struct EvaluationSession {
 
   /// The folders that the evaluation's will be made in, itself first, as far as they are not there.
   private func absentFolders() -> [String] {
-    var folders = ["\(configuration.run.directory)/evaluation", configuration.run.directory]
+    var folders = [RunPaths(configuration.run.directory).evaluation, configuration.run.directory]
     while let last = folders.last, let slash = last.lastIndex(of: "/"), slash > last.startIndex {
       folders.append(String(last[..<slash]))
     }
@@ -136,25 +140,8 @@ struct EvaluationSession {
   private func lockedDirectory() throws -> RunDirectory {
     let directory = try RunDirectory(locking: configuration.run.directory)
     if configuration.method == .none { try directory.requireUnused() }
-    try makeDirectory(directory.evaluationFolder)
+    try makeDirectory(directory.paths.evaluation)
     return directory
-  }
-
-  private func write(
-    _ summary: EvaluationSummary, _ predictions: [Prediction], _ probes: [JSONValue],
-    to directory: RunDirectory
-  ) throws {
-    let folder = directory.evaluationFolder
-    func lines(_ rows: [JSONValue]) -> String { rows.map { $0.text() + "\n" }.joined() }
-    var files = [("\(folder)/predictions.jsonl", lines(predictions.map(\.json)))]
-    if !probes.isEmpty { files.append(("\(folder)/probes.jsonl", lines(probes))) }
-    // A base run has no training that would have written its configuration.
-    if configuration.method == .none {
-      files.append((directory.configurationFile, configuration.savedYAML()))
-    }
-    // The summary comes last: where it is, the other files are of the same evaluation.
-    files.append(("\(folder)/summary.json", summary.json.text(indent: 2) + "\n"))
-    try writeTogether(files, removed: probes.isEmpty ? ["\(folder)/probes.jsonl"] : [])
   }
 
   /// Says so when the weights were trained with another prompt than they are evaluated with.

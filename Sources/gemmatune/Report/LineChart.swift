@@ -15,7 +15,7 @@ struct LineChart {
 
   /// The picture; nil when no step has a loss.
   var picture: Picture? {
-    guard lines.contains(where: { $0.curve.steps.contains { $0.loss != nil } }) else { return nil }
+    guard lines.contains(where: { !$0.curve.losses.allSatisfy { $0 == nil } }) else { return nil }
     return Picture(
       kind: .trainingLoss,
       caption:
@@ -28,8 +28,8 @@ struct LineChart {
     let steps = Set(lines.flatMap { $0.curve.steps.map(\.step) }).sorted()
     let columns = lines.map { line in
       Dictionary(
-        zip(line.curve.steps, line.curve.smoothedLosses).map { step, smoothed in
-          (step.step, [step.loss, smoothed].map { $0.map(\.description) ?? "nan" })
+        zip(line.curve.steps, zip(line.curve.losses, line.curve.smoothedLosses)).map { step, losses in
+          (step.step, [losses.0, losses.1].map { $0.map(\.description) ?? "nan" })
         }, uniquingKeysWith: { _, last in last })
     }
     let heading = lines.flatMap { ["\($0.name) loss", "\($0.name) smoothed"] }.map(GnuplotText.cell)

@@ -72,7 +72,7 @@ extension RunConfiguration {
 extension TrainingCurve {
   fileprivate var json: JSONValue {
     .object([
-      "steps": .int(steps.count), "first_loss": real(steps.first?.loss), "final_loss": real(finalLoss),
+      "steps": .int(steps.count), "first_loss": real(losses[0]), "final_loss": real(finalLoss),
       "final_loss_steps": .int(finalStepCount), "samples_per_second": real(samplesPerSecond),
       "tokens_per_second": real(tokensPerSecond), "changed_share": real(changedShare),
       "samples": .int(samples),

@@ -58,7 +58,7 @@ extension RunRecord {
       ("Longest sequence", "\(grouped(train.maxLength)) tokens"),
       ("Optimizer", "\(optimizer.name.rawValue), update \(optimizer.lowPrecisionUpdate.rawValue)"),
       ("Training time", training.shown { duration($0.seconds) }),
-      ("Peak memory", training.shown { MemoryPlan.shown($0.peakMemoryBytes) + memoryPlace }),
+      ("Peak memory", training.shown { byteText($0.peakMemoryBytes) + memoryPlace }),
       ("Prompt of training", facts.shown(\.promptHash)),
     ]
     return isBase ? values.map { ($0.name, ReportTable.dash) } : values

@@ -22,18 +22,16 @@ package struct RunRecord: Sendable {
     guard isDirectory(directory) else {
       throw Fault(.missing, file: directory, "no such run folder")
     }
-    let file = "\(directory)/config.yaml"
-    guard RunDirectory.exists(file) else {
+    let paths = RunPaths(directory)
+    guard RunPaths.exists(paths.configuration) else {
       throw Fault(.missing, file: directory, "holds no config.yaml; expected the folder of a run")
     }
     self.directory = directory
     configuration = try RunConfiguration.load(savedIn: directory)
     name = configuration.run.name
-    let metrics = "\(directory)/metrics.jsonl"
-    training = RunDirectory.exists(metrics) ? try TrainingCurve(contentsOf: metrics) : nil
-    let final = RunDirectory.finalFolder(in: directory)
-    facts = RunDirectory.exists("\(final)/\(RunFacts.fileName)") ? try RunFacts(contentsOf: final) : nil
-    evaluation = try EvaluationRecord(contentsOf: "\(directory)/evaluation")
+    training = RunPaths.exists(paths.metrics) ? try TrainingCurve(contentsOf: paths.metrics) : nil
+    facts = try RunFacts.found(in: paths.final)
+    evaluation = try EvaluationRecord(contentsOf: paths)
   }
 
   /// Reads run folders in this order; runs of the same name get their folders added.
@@ -68,10 +66,4 @@ package struct RunRecord: Sendable {
     let (total, overflow) = facts.baseParameters.addingReportingOverflow(added)
     return overflow ? nil : (total, facts.trainableParameters)
   }
-}
-
-private func withoutSlashesAtEnd(_ path: String) -> String {
-  var bytes = Array(path.utf8)
-  while bytes.count > 1 && bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
-  return String(decoding: bytes, as: UTF8.self)
 }

@@ -1,3 +1,4 @@
+import Files
 import GSM8K
 
 extension StudyReport {
@@ -51,12 +52,12 @@ extension StudyReport {
       rows: trained.map { run, curve in
         [
           run.name, grouped(curve.steps.count),
-          curve.steps.first?.loss.map { $0.formatted(decimals: 4) } ?? ReportTable.dash,
+          curve.losses[0].shown { $0.formatted(decimals: 4) },
           curve.finalLoss.shown { $0.formatted(decimals: 4) },
           curve.samplesPerSecond.shown { $0.formatted(decimals: 2) },
           curve.tokensPerSecond.shown { $0.formatted(decimals: 1) },
           curve.changedShare.shown { percent($0, decimals: 2) }, duration(curve.seconds),
-          MemoryPlan.shown(curve.peakMemoryBytes),
+          byteText(curve.peakMemoryBytes),
         ]
       })
   }

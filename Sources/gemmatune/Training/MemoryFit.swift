@@ -131,7 +131,7 @@ extension MemoryDemand {
   }
 
   private func shown(_ settings: [String], _ demand: MemoryDemand, _ room: MemoryRoom) -> String {
-    "\(settings.joined(separator: " ")) (\(MemoryPlan.shown(demand.leanest(room).memory.total)))"
+    "\(settings.joined(separator: " ")) (\(byteText(demand.leanest(room).memory.total)))"
   }
 
   /// What can be changed to save memory, the mildest first.

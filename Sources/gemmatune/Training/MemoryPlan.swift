@@ -1,3 +1,4 @@
+import Files
 import Gemma
 import Tensors
 
@@ -22,16 +23,8 @@ package struct MemoryPlan: Equatable, Sendable {
 
   /// One line: the total, and the parts in brackets.
   package var text: String {
-    let list = parts.map { "\($0.name) \(Self.shown($0.bytes))" }.joined(separator: ", ")
-    return "\(Self.shown(total)) at the peak (\(list))"
-  }
-
-  /// Bytes as a person reads them: "536.2 MB".
-  static func shown(_ bytes: Int) -> String {
-    let value = Double(bytes)
-    if value >= 1e9 { return "\((value / 1e9).formatted(decimals: 2)) GB" }
-    if value >= 1e6 { return "\((value / 1e6).formatted(decimals: 1)) MB" }
-    return "\((value / 1e3).formatted(decimals: 1)) kB"
+    let list = parts.map { "\($0.name) \(byteText($0.bytes))" }.joined(separator: ", ")
+    return "\(byteText(total)) at the peak (\(list))"
   }
 }
 

@@ -89,12 +89,12 @@ struct TrainingSession {
     if let adapter {
       let weights = adapter.onHost(kernels)
       try kernels.check(.saving, configuration)
-      try weights.write(to: directory.finalFolder, baseModel: baseFolder, extra: extra)
+      try weights.write(to: directory.paths.final, baseModel: baseFolder, extra: extra)
     } else {
       let weights = model.parameters(.all).map { (name: $0.name, tensor: kernels.onHost($0.tensor)) }
       try kernels.check(.saving, configuration)
       try CheckpointFiles.write(
-        weights, base: configuration.model.path, to: directory.finalFolder, extra: extra)
+        weights, base: configuration.model.path, to: directory.paths.final, extra: extra)
     }
   }
 }

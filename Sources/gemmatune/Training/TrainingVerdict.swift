@@ -57,7 +57,7 @@ extension TrainingCurve {
   }
 
   private func divergence(_ vocabularySize: Int?) -> TrainingVerdict.Divergence? {
-    guard let first = steps.first?.loss, let last = finalLoss else { return nil }
+    guard let first = losses[0], let last = finalLoss else { return nil }
     let guessing = vocabularySize.map { log(Double(max(2, $0))) }.flatMap { last > $0 ? $0 : nil }
     guard TrainingVerdict.Divergence.isFar(last - first, aboveGuessing: guessing != nil) else { return nil }
     return .init(first: first, last: last, lastCount: finalStepCount, guessing: guessing)

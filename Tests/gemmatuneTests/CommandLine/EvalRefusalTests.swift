@@ -54,7 +54,7 @@ import Testing
     }
     #expect(
       result
-        == .refusal(65, "runs/run/final/gemmatune.json: key 'prompt_hash' is missing or of another type"))
+        == .refusal(65, "runs/run/final/gemmatune.json: prompt_hash: missing; expected text"))
   }
 
   @Test func folderThatIsNoRun() throws {
@@ -86,7 +86,7 @@ import Testing
     let result = try refusal("run.yaml", "method=none", "evaluation.probes=p.jsonl") {
       try $0.write("p.jsonl", "{\"question\": \"a\"}\n{\"question\": \"\"}\n")
     }
-    #expect(result == .refusal(65, "p.jsonl:2: not a probe; expected an object with a text 'question'"))
+    #expect(result == .refusal(65, "p.jsonl:2: question: got \"\"; expected a question"))
   }
 
   @Test func emptyProbes() throws {

@@ -197,6 +197,6 @@ import Testing
     try workspace.write(file, JSONValue.object(facts).text())
     #expect(
       try workspace.run("eval", "run.yaml")
-        == .refusal(65, "\(file): key 'base_fingerprint' is missing or of another type"))
+        == .refusal(65, #"\#(file): base_fingerprint: got "abc"; expected 64 lower-case hexadecimal digits"#))
   }
 }

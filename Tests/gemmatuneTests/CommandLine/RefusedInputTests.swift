@@ -240,10 +240,10 @@ import Testing
   }
 
   static let badLines: [(line: String, message: String)] = [
-    ("[1]\n", "not an object, got an array"),
-    ("{\"question\": \"a\"}\n", "no key 'answer'"),
-    ("{\"question\": 5, \"answer\": \"#### 1\"}\n", "'question' is a number; expected a string"),
-    ("{\"question\": \"a\", \"answer\": null}\n", "'answer' is null; expected a string"),
+    ("[1]\n", "got [1]; expected an object"),
+    ("{\"question\": \"a\"}\n", "answer: missing; expected text"),
+    ("{\"question\": 5, \"answer\": \"#### 1\"}\n", "question: got 5; expected text"),
+    ("{\"question\": \"a\", \"answer\": null}\n", "answer: got null; expected text"),
     ("\n", "blank line; expected one JSON object a line"),
     (
       TinyInputs.problem("a", "so 12 eggs"),

@@ -194,7 +194,7 @@ import gemmatune
       environment: ["GPU_ALLOCATIONS": "2"])
     #expect(
       result.errors.hasPrefix(
-        "error: answering: keys, values and activations: cuda: out of device memory: 0.01 GB more are needed, "
+        "error: answering: keys, values and activations: cuda: out of device memory: 6.4 MB more are needed, "
       ))
     #expect(
       result.errors.hasSuffix(

@@ -113,18 +113,24 @@ import gemmatune
   }
 
   @Test(arguments: [
-    ("\"limit\": 100", "\"limit\": \"all\"", "settings.evaluation.limit"),
-    ("\"stop\": []", "\"stop\": [1]", "settings.evaluation.stop"),
-    ("\"template\": \"plain\"", "\"template\": \"prose\"", "settings.prompt.template"),
-    ("\"device\": \"cpu\"", "\"device\": \"tpu\"", "settings.device"),
-    ("\"prompt\":", "\"promt\":", "settings.prompt"),
+    (
+      "\"limit\": 100", "\"limit\": \"all\"",
+      #"settings.evaluation.limit: got "all"; expected a whole number or null"#
+    ),
+    ("\"stop\": []", "\"stop\": [1]", "settings.evaluation.stop: got [1]; expected a list of texts"),
+    (
+      "\"template\": \"plain\"", "\"template\": \"prose\"",
+      #"settings.prompt.template: got "prose"; expected plain or chat"#
+    ),
+    ("\"device\": \"cpu\"", "\"device\": \"tpu\"", #"settings.device: got "tpu"; expected cpu or cuda"#),
+    ("\"prompt\":", "\"promt\":", "settings.prompt: missing; expected an object"),
   ])
-  func settingOfAnotherTypeIsNamed(from: String, to: String, key: String) throws {
+  func settingOfAnotherTypeIsNamed(from: String, to: String, message: String) throws {
     var run = smallStudy[0]
     run.summary = summary().replacing(from, with: to)
     try withRunFolders(run.files) { folder in
       let file = "\(folder)/base/evaluation/summary.json"
-      #expect(throws: Fault(.badData, "\(file): key '\(key)' is missing or of another type")) {
+      #expect(throws: Fault(.badData, "\(file): \(message)")) {
         try RunRecord.load(["\(folder)/base"])
       }
     }

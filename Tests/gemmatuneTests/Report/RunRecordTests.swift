@@ -64,12 +64,12 @@ struct RunRecordTests {
   }
 
   @Test(arguments: [
-    ("[]", "not an answer, got an array; expected an object"),
-    (#"{"id": -1}"#, "'id' is missing or not a whole number from 0"),
-    (#"{"id": 1}"#, "'question' is missing or not text"),
+    ("[]", "got []; expected an object"),
+    (#"{"id": -1}"#, "id: got -1; expected a whole number from 0"),
+    (#"{"id": 1}"#, "question: missing; expected text"),
     (
       #"{"id": 1, "question": "", "reference": "", "completion": ""}"#,
-      "'correct' is missing or not true or false"
+      "correct: missing; expected true or false"
     ),
     (
       #"{"id": 0, "question": "", "reference": "", "completion": "", "correct": true, "correct_flexible": true, "tokens": 1}"#,

@@ -22,9 +22,13 @@ struct TrainingCurveTests {
 
   @Test(arguments: [
     ("{\"step\":", "metrics.jsonl:2:9: unexpected end; expected a value"),
-    ("3", "metrics.jsonl:2: not a step, got a number; expected an object"),
-    ("{\"step\": 0}", "metrics.jsonl:2: 'step' is missing or no whole number from 1"),
-    ("{\"step\": 2}", "metrics.jsonl:2: 'loss' is missing or no number"),
+    ("3", "metrics.jsonl:2: got 3; expected an object"),
+    ("{\"step\": 0}", "metrics.jsonl:2: step: got 0; expected a whole number from 1"),
+    ("{\"step\": 2}", "metrics.jsonl:2: epoch: missing; expected a number or null"),
+    (
+      "{\"step\": 2, \"epoch\": 1, \"loss\": \"1\"}",
+      "metrics.jsonl:2: loss: got \"1\"; expected a number or null"
+    ),
   ])
   func badLineThatIsNotTheLastIsNamed(line: String, message: String) throws {
     try withRunFolders(["metrics.jsonl": stepLine(1, loss: "1") + line + "\n" + stepLine(3, loss: "1")]) {

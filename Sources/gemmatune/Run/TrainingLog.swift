@@ -1,10 +1,10 @@
 import Files
 import Tensors
 
-/// What a training run writes as it goes: `config.yaml`, `metrics.jsonl`, `metrics.h5`, `train.log`, and lines or a bar
-/// for the person who waits.
+/// What a training run writes as it goes: `config.yaml`, `metrics.jsonl`, `metrics.h5`, `train.log`, and
+/// lines or a bar for the person who waits.
 final class TrainingLog {
-  private let directory: RunDirectory
+  private let paths: RunPaths
   private let metricsFile: LineFile
   private let logFile: LineFile
   private let progress: Progress
@@ -19,13 +19,13 @@ final class TrainingLog {
     _ directory: RunDirectory, _ configuration: RunConfiguration, _ plan: TrainingPlan, computedBy: [String],
     quiet: Bool
   ) throws {
-    self.directory = directory
+    paths = directory.paths
     self.quiet = quiet
     interval = configuration.logging.steps
     vocabularySize = plan.vocabularySize
-    try writeAtomically(configuration.savedYAML(), to: directory.configurationFile)
-    logFile = try LineFile(creating: directory.logFile)
-    metricsFile = try LineFile(creating: directory.metricsFile)
+    try writeAtomically(configuration.savedYAML(), to: paths.configuration)
+    logFile = try LineFile(creating: paths.log)
+    metricsFile = try LineFile(creating: paths.metrics)
     progress = Progress("step", total: plan.steps, quiet: quiet)
     computedBy.forEach(note)
     note(
@@ -53,15 +53,15 @@ final class TrainingLog {
   /// - Throws: `Fault`.
   func finish(_ kernels: any Kernels) throws {
     try HDF5File.writeTable(
-      path: directory.metricsTableFile, dataset: "train", columns: StepMetrics.columns(table))
+      path: paths.metricsTable, dataset: "train", columns: StepMetrics.columns(table))
     let seconds = table.reduce(0) { $0 + $1.stepSeconds }
     let tokens = table.reduce(0) { $0 + $1.tokens }
     note(
       "done: \(table.count) steps in \(seconds.formatted(decimals: 1)) s, "
         + "\((Double(tokens) / max(seconds, 1e-9)).formatted(decimals: 1)) tokens/s, "
         + "peak \(kernels.place == .device ? "device memory" : "memory") "
-        + MemoryPlan.shown(kernels.peakMemoryBytes))
-    for verdict in TrainingCurve(table.map(LoggedStep.init))?.verdicts(vocabularySize: vocabularySize) ?? [] {
+        + byteText(kernels.peakMemoryBytes))
+    for verdict in TrainingCurve(table)?.verdicts(vocabularySize: vocabularySize) ?? [] {
       warn(verdict.warning)
     }
   }

@@ -3,7 +3,7 @@ import Tensors
 import Testing
 import gemmatune
 
-@Suite struct MetricsTests {
+@Suite struct StepMetricsTests {
   private let metrics = StepMetrics(
     step: 3, epoch: 0.25, loss: 1.5, learningRate: 1e-5, gradientNorm: 2.5, changedShare: 0.125, tokens: 64,
     targetTokens: 32, samples: 4, stepSeconds: 0.5, peakMemoryBytes: 4096)
@@ -15,6 +15,25 @@ import gemmatune
         "tokens":64,"target_tokens":32,"samples":4,"step_seconds":0.5,"samples_per_second":8.0,\
         "tokens_per_second":128.0,"peak_memory_bytes":4096}
         """)
+  }
+
+  /// The step that is on a line.
+  private func step(_ text: String) throws -> StepMetrics {
+    try StepMetrics(JSONFields((number: 1, bytes: Array(text.utf8)[...]), file: "m"))
+  }
+
+  @Test func lineReadsBack() throws { #expect(try step(metrics.json.text()) == metrics) }
+
+  @Test func numberThatIsNotFiniteIsNull() throws {
+    var diverged = metrics
+    diverged.loss = .infinity
+    #expect(diverged.json.objectValue?["loss"] == .null)
+    #expect(try step(diverged.json.text()).loss.isNaN)
+  }
+
+  @Test func olderLineDoesNotSayTheChangedShare() throws {
+    let older = try step(metrics.json.text().replacing("\"changed_share\":0.125,", with: ""))
+    #expect(older.changedShare.isNaN && older.peakMemoryBytes == 4096)
   }
 
   @Test func columnsOfTheTableAreTheKeysOfTheLine() {

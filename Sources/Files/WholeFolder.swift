@@ -1,0 +1,42 @@
+import FoundationEssentials
+import Glibc
+
+/// A folder that is made whole or not at all, also through a crash or a loss of power.
+package enum WholeFolder {
+  /// Makes the folder `path`, which must not exist.
+  ///
+  /// `body` fills a temporary folder beside it, and brings each file there to the disk. The folder then takes
+  /// the name `path` by a rename. On failure nothing is left.
+  /// - Parameter body: is given the temporary folder's path.
+  /// - Throws: `Fault` .cannotCreate where `path` exists or cannot be made, .cannotWrite, and what `body`
+  ///   throws.
+  package static func make(_ path: String, _ body: (String) throws -> Void) throws {
+    // "final/" must not become "final/.tmp".
+    let path = withoutSlashesAtEnd(path)
+    try refuseNUL(in: path)
+    guard !isTaken(path) else {
+      throw Fault(.cannotCreate, file: path, "exists already; expected a new folder")
+    }
+    let temporary = path + ".tmp"
+    // Left over by a killed writer.
+    if isTaken(temporary) { remove(temporary) }
+    try makeDirectory(temporary)
+    do {
+      try body(temporary)
+      try syncDirectory(temporary)
+      guard rename(temporary, path) == 0 else { throw unwritable(path, errno) }
+    } catch {
+      remove(temporary)
+      throw error
+    }
+    try syncDirectory(parent(of: path))
+  }
+
+  /// Whether something has this name, be it a link to nothing.
+  private static func isTaken(_ path: String) -> Bool {
+    var status = stat()
+    return lstat(path, &status) == 0
+  }
+
+  private static func remove(_ folder: String) { try? FileManager.default.removeItem(atPath: folder) }
+}
