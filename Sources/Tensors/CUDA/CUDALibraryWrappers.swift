@@ -36,9 +36,9 @@ struct CUDADriver {
   }
 }
 
-/// The functions of NVRTC, a table that is filled once and then only read. They may be called from several threads, each
-/// with a program of its own (docs.nvidia.com/cuda/nvrtc, "Thread Safety"), as the kernels' files are compiled: hence
-/// `@unchecked Sendable` over a C pointer.
+/// The functions of NVRTC, a table that is filled once and then only read. They may be called from several
+/// threads, each with a program of its own (docs.nvidia.com/cuda/nvrtc, "Thread Safety"), as the kernels'
+/// files are compiled: hence `@unchecked Sendable` over a C pointer.
 struct CUDACompiler: @unchecked Sendable {
   /// Functions under the names of NVIDIA's headers.
   let call: UnsafePointer<cc_compiler>

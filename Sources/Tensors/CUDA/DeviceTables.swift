@@ -14,7 +14,7 @@ final class DeviceTables {
   private let device: CUDADevice
   private let memory: CUDAMemory
   private var frequencies: [(key: RotaryTable, table: Table)] = []
-  private var segments: [(key: [AttentionLayout.Segment], tables: SegmentTables)] = []
+  private var segments: [(key: [AttentionSegment], tables: SegmentTables)] = []
   /// Batches whose segments are kept: layers of one pass share theirs.
   private static let keptSegments = 4
 
@@ -34,10 +34,10 @@ final class DeviceTables {
   }
 
   /// The segments of a batch, and what attention makes of them.
-  func segments(_ layout: AttentionLayout) -> SegmentTables {
-    if let known = segments.first(where: { $0.key == layout.segments }) { return known.tables }
-    let tables = SegmentTables(layout.segments, self)
-    segments.append((layout.segments, tables))
+  func segments(_ list: [AttentionSegment]) -> SegmentTables {
+    if let known = segments.first(where: { $0.key == list }) { return known.tables }
+    let tables = SegmentTables(list, self)
+    segments.append((list, tables))
     if segments.count > Self.keptSegments { segments.removeFirst() }
     return tables
   }
@@ -52,33 +52,30 @@ final class SegmentTables {
   let longest: Int, isDecoding: Bool
   /// Keys of all segments.
   let keyCount: Int
-  private let layoutSegments: [AttentionLayout.Segment]
+  private let list: [AttentionSegment]
   private let tables: DeviceTables
   private var tiles: [[Int]: (table: DeviceTables.Table, count: Int)] = [:]
 
-  fileprivate init(_ segments: [AttentionLayout.Segment], _ tables: DeviceTables) {
+  fileprivate init(_ list: [AttentionSegment], _ tables: DeviceTables) {
     self.tables = tables
-    self.segments = tables.made(
-      segments.flatMap {
-        [$0.queryStart, $0.queryCount, $0.keyStart, $0.keyCount].map(Int32.init)
-      })
-    layoutSegments = segments
-    count = segments.count
-    longest = segments.map(\.keyCount).max() ?? 0
-    keyCount = segments.reduce(0) { $0 + $1.keyCount }
-    isDecoding = !segments.isEmpty && segments.allSatisfy { $0.queryCount == 1 }
+    self.list = list
+    segments = tables.made(list.flatMap(\.numbers))
+    count = list.count
+    longest = list.map(\.keyCount).max() ?? 0
+    keyCount = list.reduce(0) { $0 + $1.keyCount }
+    isDecoding = !list.isEmpty && list.allSatisfy { $0.queryCount == 1 }
   }
 
   /// Tiles of `height` rows each, G rows a query.
   func queryTiles(groupSize: Int, height: Int) -> (address: UInt64, count: Int) {
     uploaded([groupSize, height]) {
-      AttentionTile.ofQueries(layoutSegments, groupSize: groupSize, height: height)
+      AttentionTile.ofQueries(list, groupSize: groupSize, height: height)
     }
   }
 
   /// Tiles of `height` keys each.
   func keyTiles(height: Int) -> (address: UInt64, count: Int) {
-    uploaded([height]) { AttentionTile.ofKeys(layoutSegments, height: height) }
+    uploaded([height]) { AttentionTile.ofKeys(list, height: height) }
   }
 
   private func uploaded(_ key: [Int], _ make: () -> [AttentionTile]) -> (address: UInt64, count: Int) {

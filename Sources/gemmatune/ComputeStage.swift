@@ -17,7 +17,7 @@ package enum ComputeStage {
   case answering
 
   /// Place of a message: "step 3", or the part of memory.
-  fileprivate func place(_ kind: CUDAError.Kind) -> String? {
+  fileprivate func place(_ kind: DeviceFailure.Kind) -> String? {
     switch self {
     case .weights: kind == .outOfMemory ? "weights" : nil
     case .gradients: kind == .outOfMemory ? "gradients" : nil
@@ -62,27 +62,21 @@ package enum ComputeStage {
   }
 
   /// What a person is told of a failed call.
-  fileprivate func fault(_ error: CUDAError, _ run: RunConfiguration) -> Fault {
-    let message = [place(error.kind), error.description].compactMap { $0 }.joined(separator: ": ")
-    switch error.kind {
+  fileprivate func fault(_ failure: DeviceFailure, _ run: RunConfiguration) -> Fault {
+    let message = [place(failure.kind), failure.fault.message].compactMap { $0 }.joined(separator: ": ")
+    switch failure.kind {
     case .outOfMemory:
       return Fault(.unavailable, message, hint: remedy(run, or: "end other programs that use the device"))
     case .deviceLost:
       return Fault(
         .unavailable, message,
         hint: "what was written before it is intact; nvidia-smi shows whether the device works again")
-    case .other: return Fault(error.fault.kind, message, hint: error.fault.hint)
+    case .other: return Fault(failure.fault.kind, message, hint: failure.fault.hint)
     }
   }
 }
 
-extension Kernels {
-  /// The first call of a GPU that failed; nil without one.
-  var failure: CUDAError? { (self as? CUDAKernels)?.device.failure }
-
-  /// The most memory that was used so far, in bytes: of the device, or of this process.
-  var peakMemoryBytes: Int { (self as? CUDAKernels)?.memory.peakInUse ?? ProcessMemory.peakBytes }
-
+extension MemoryKernels {
   /// As `check`, saying what was under way.
   /// - Throws: `Fault`.
   func check(_ stage: ComputeStage, _ run: RunConfiguration) throws {
