@@ -3,7 +3,8 @@ package final class TapeNode {
   /// Gradient so far; the caller's tensor for a parameter, of the value's own dtype otherwise.
   package private(set) var gradient: Tensor?
   fileprivate var backward: ((Tensor) -> Void)?
-  /// What the next share does to the gradient of a parameter, which operations write in place; nil for another value.
+  /// What the next share does to the gradient of a parameter, which operations write in place; nil for
+  /// another value.
   private var store: Store?
   /// True for a parameter.
   package var isParameter: Bool { store != nil }
@@ -17,7 +18,7 @@ package final class TapeNode {
   /// Adds one use's share to the gradient of a value that is not a parameter.
   ///
   /// The sum is a new tensor: the shares of two nodes may be the same storage.
-  package func receive(_ share: Tensor, _ kernels: any Kernels) {
+  package func receive(_ share: Tensor, _ kernels: any OperationKernels) {
     if isParameter {
       kernels.accumulate(share, into: accumulator)
     } else {
@@ -25,8 +26,8 @@ package final class TapeNode {
     }
   }
 
-  /// The gradient so far of a value that is not a parameter, which has none then: for an operation that adds its own
-  /// share while it computes it, and gives the sum back by `receive`.
+  /// The gradient so far of a value that is not a parameter, which has none then: for an operation that adds
+  /// its own share while it computes it, and gives the sum back by `receive`.
   func takeGradient() -> Tensor? {
     if isParameter { return nil }
     defer { gradient = nil }
@@ -43,8 +44,8 @@ package final class TapeNode {
     return gradient
   }
 
-  /// The gradient of a parameter for a share that an operation computes into it, and whether that replaces what is
-  /// there or is added. A bfloat16 gradient takes one share: a second would be rounded twice.
+  /// The gradient of a parameter for a share that an operation computes into it, and whether that replaces
+  /// what is there or is added. A bfloat16 gradient takes one share: a second would be rounded twice.
   func takeTarget() -> (gradient: Tensor, store: Store) {
     guard let gradient, let store else { preconditionFailure("takeTarget: no parameter") }
     precondition(
@@ -65,7 +66,8 @@ package final class TapeNode {
 
 /// A list of closures, one for each recorded operation, run from the last to the first by `backward`.
 ///
-/// Recording starts at `watch`: an operation is recorded when one of its inputs was. A tape serves one backward pass.
+/// Recording starts at `watch`: an operation is recorded when one of its inputs was. A tape serves one
+/// backward pass.
 package final class Tape {
   private var nodes: [TapeNode] = []
 
@@ -74,9 +76,10 @@ package final class Tape {
 
   /// The parameter as an input to be differentiated, whose gradient `backward` writes.
   /// - Parameters:
-  ///   - gradient: `value`'s shape; float32, or bfloat16 for a linear map's weight that is used once in one pass.
-  ///   - first: whether the first share replaces what is there, as only linear maps can do, or is added like all
-  ///     others, so that several passes sum up.
+  ///   - gradient: `value`'s shape; float32, or bfloat16 for a linear map's weight that is used once in one
+  ///     pass.
+  ///   - first: whether the first share replaces what is there, as only linear maps can do, or is added like
+  ///     all others, so that several passes sum up.
   package func watch(_ value: Tensor, gradient: Tensor, first: Store) -> Tensor {
     precondition(
       gradient.shape == value.shape
@@ -110,7 +113,7 @@ package final class Tape {
 
   /// Runs all closures from the last recorded to the first, starting with `seed` as the gradient of `output`.
   /// Each closure, and what it kept, is let go once it has run.
-  package func backward(from output: Tensor, seed: Tensor, _ kernels: any Kernels) {
+  package func backward(from output: Tensor, seed: Tensor, _ kernels: any OperationKernels) {
     precondition(output.shape == seed.shape, "backward: output \(output.shape), seed \(seed.shape)")
     output.node?.receive(seed, kernels)
     while let node = nodes.popLast() { node.run() }

@@ -1,5 +1,4 @@
 import Files
-import Glibc
 
 /// Memory of this process and of the machine, as Linux counts it.
 package enum ProcessMemory {
@@ -21,12 +20,6 @@ package enum ProcessMemory {
     let line = lines.split(separator: "\n").first { $0.hasPrefix("\(name):") }
     let kibibytes = line.flatMap { $0.split(separator: " ").dropFirst().first }.flatMap { Int($0) }
     return kibibytes.flatMap { $0 > Int.max >> 10 ? nil : $0 << 10 }
-  }
-
-  /// The most that was ever resident, in bytes; 0 where the system does not tell.
-  static var peakBytes: Int {
-    var usage = rusage()
-    return getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? Int(usage.ru_maxrss) * 1024 : 0
   }
 }
 

@@ -8,7 +8,7 @@ struct ArgmaxTests {
     let table = randomTensor([9001, 3], .bfloat16, seed: 1)
     for column in [5, 4100, 8200] { for k in 0..<3 { table.bfloat16[column * 3 + k] = 0x4000 } }
     let hidden = Tensor([Float](repeating: 1, count: rows * 3), [rows, 3])
-    let ids = CPUKernels(threads: 2).argmaxLogits(hidden, VocabularyTable(table)).ints
+    let ids = CPUKernels(threads: 2).vocabularySearch(table, searches: 1).argmax(hidden).ints
     #expect(ids == [Int32](repeating: 5, count: rows))
   }
 
@@ -19,7 +19,7 @@ struct ArgmaxTests {
     )
     let kernels = CPUKernels(threads: 2)
     let logits = kernels.logits(hidden, table, softCap: nil).floats
-    let ids = kernels.argmaxLogits(hidden, VocabularyTable(table)).ints
+    let ids = kernels.vocabularySearch(table, searches: 1).argmax(hidden).ints
     for row in 0..<rows {
       let values = logits[row * 5003..<(row + 1) * 5003]
       let largest = values.max() ?? 0
@@ -32,14 +32,16 @@ struct ArgmaxTests {
   @Test(arguments: [1, 2, 7, 40, 300], [([4099, 128] as Shape), [2617, 201]])
   func codesChangeNoId(rows: Int, shape: Shape) {
     let hidden = randomTensor([rows, shape[1]], .bfloat16, seed: 3)
-    // A few large elements spread the scale of a vector's codes, as in the residual stream of a trained model.
+    // A few large elements spread the scale of a vector's codes, as in the residual stream of a trained
+    // model.
     for row in 0..<rows { hidden.bfloat16[row * shape[1] + 5] = roundedToBFloat16(row % 2 == 0 ? 12 : -12) }
     expectSameIds(hidden, randomTensor(shape, .bfloat16, seed: 4))
   }
 
   @Test func codesChangeNoIdAmongRowsThatRoundToTheSame() {
-    // Every sixteenth row differs from the others of its kind by a few units in the last place of one element: less than
-    // half a code, so that bounds cannot tell them apart. The rows between are half as large.
+    // Every sixteenth row differs from the others of its kind by a few units in the last place of one
+    // element: less than half a code, so that bounds cannot tell them apart. The rows between are half as
+    // large.
     let (count, width) = (4500, 128)
     let table = Tensor(uninitialized: [count, width], .bfloat16)
     for row in 0..<count {
@@ -54,7 +56,8 @@ struct ArgmaxTests {
     expectSameIds(hidden, table)
   }
 
-  /// Row 4,000 has the largest inner product, 49.5, through elements too small for the codes, which say zero; row 7 has 20.
+  /// Row 4,000 has the largest inner product, 49.5, through elements too small for the codes, which say zero;
+  /// row 7 has 20.
   @Test(arguments: [true, false])
   func whatCodesLeaveOutCounts(ofTheTable: Bool) {
     let (count, width) = (4200, 128)
@@ -67,7 +70,7 @@ struct ArgmaxTests {
     coarse.bfloat16[0] = roundedToBFloat16(100)
     table.bfloat16[7 * width + (ofTheTable ? 1 : 0)] = roundedToBFloat16(ofTheTable ? 20 : 0.2)
     let kernels = CPUKernels(threads: 2)
-    #expect(kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints == [4000])
+    #expect(kernels.vocabularySearch(table, searches: 99).argmax(hidden).ints == [4000])
   }
 
   @Test func theLowestOfEqualRowsIsTakenWithCodes() {
@@ -78,7 +81,7 @@ struct ArgmaxTests {
       for row in 0..<2 { hidden.bfloat16[row * 64 + k] = roundedToBFloat16(k % 2 == 0 ? 1 : -1) }
     }
     let kernels = CPUKernels(threads: 2)
-    #expect(kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints == [4090, 4090])
+    #expect(kernels.vocabularySearch(table, searches: 99).argmax(hidden).ints == [4090, 4090])
   }
 
   @Test func vectorsOfZerosAndInfinitiesAreAsWithoutCodes() {
@@ -90,27 +93,32 @@ struct ArgmaxTests {
 
   @Test func aTableWithAnInfinityIsNotCoded() {
     let table = randomTensor([4100, 128], .bfloat16, seed: 10)
-    #expect(CPUKernels(threads: 2).vocabularyTable(table).isCoded == hasCodes)
+    #expect(isCoded(table) == hasCodes)
     table.bfloat16[4099 * 128 + 127] = 0x7F80
-    #expect(!CPUKernels(threads: 2).vocabularyTable(table).isCoded)
+    #expect(!isCoded(table))
   }
 
   @Test func rowsWhoseSquaresAreLostAreNotCoded() {
     // All elements are some 2⁻¹⁰⁰: of their squares, which are zero in float32, no bound can be made.
     let table = Tensor(uninitialized: [4100, 128], .bfloat16)
     for i in 0..<table.count { table.bfloat16[i] = (27 + UInt16(i % 3)) << 7 }
-    let kernels = CPUKernels(threads: 2)
-    #expect(!kernels.vocabularyTable(table).isCoded)
+    #expect(!isCoded(table))
     expectSameIds(table.rows(0..<3), randomTensor([4100, 128], .bfloat16, seed: 11))
+  }
+
+  @Test func aFewSearchesDoNotRepayCodes() {
+    let table = randomTensor([4100, 128], .bfloat16, seed: 10)
+    #expect(!CPUVocabularySearch(table, CPUKernels(threads: 2), searches: 15).isCoded)
   }
 
   @Test func openBLASAloneAndOtherDtypesUseNoCodes() {
     let table = randomTensor([4100, 128], .bfloat16, seed: 10)
-    #expect(!CPUKernels(threads: 2, products: .openBLAS).vocabularyTable(table).isCoded)
-    #expect(!CPUKernels(threads: 2).vocabularyTable(randomTensor([4100, 128], seed: 10)).isCoded)
+    #expect(!isCoded(table, CPUKernels(threads: 2, products: .openBLAS)))
+    #expect(!isCoded(randomTensor([4100, 128], seed: 10)))
   }
 
-  /// Rows of hidden that hold a number as `element`, and a table that holds one: what becomes of the row's id.
+  /// Rows of hidden that hold a number as `element`, and a table that holds one: what becomes of the row's
+  /// id.
   @Test(arguments: [1, 3, 300], [DType.float32, .bfloat16])
   func aLogitThatIsNotFiniteLeavesNoId(rows: Int, dtype: DType) {
     // Tables of 1 MiB are coded where the processor can.
@@ -119,10 +127,10 @@ struct ArgmaxTests {
       for element in [Float.nan, .infinity, -.infinity] {
         let hidden = randomTensor([rows, width], dtype, seed: 3)
         let table = randomTensor([count, width], dtype, seed: 4)
-        let clean = kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints
+        let clean = kernels.vocabularySearch(table, searches: 99).argmax(hidden).ints
         #expect(clean.allSatisfy { $0 >= 0 })
         hidden.set((rows - 1) * width + 77, element)
-        let ids = kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints
+        let ids = kernels.vocabularySearch(table, searches: 99).argmax(hidden).ints
         #expect(ids == clean.dropLast() + [-1])
       }
     }
@@ -136,16 +144,16 @@ struct ArgmaxTests {
     // One row in the last of several tiles; 64 · 4 · 3e38 is more than a float32 holds.
     for k in 0..<64 { table.set(9000 * 64 + k, -element) }
     for kernels in [CPUKernels(threads: 2), CPUKernels(threads: 2, products: .openBLAS)] {
-      #expect(kernels.argmaxLogits(hidden, kernels.vocabularyTable(table)).ints == [-1, -1])
+      #expect(kernels.vocabularySearch(table, searches: 99).argmax(hidden).ints == [-1, -1])
     }
   }
 
   @Test func theLargestFiniteLogitsHaveAnId() {
     let hidden = Tensor([Float](repeating: 1, count: 1), [1, 1])
     let table = Tensor([-3e38, 3.4e38, 3.4e38, 0] as [Float], [4, 1])
-    #expect(CPUKernels(threads: 1).argmaxLogits(hidden, VocabularyTable(table)).ints == [1])
+    #expect(CPUKernels(threads: 1).vocabularySearch(table, searches: 1).argmax(hidden).ints == [1])
     let low = Tensor([Float](repeating: -3.4e38, count: 4), [4, 1])
-    #expect(CPUKernels(threads: 1).argmaxLogits(hidden, VocabularyTable(low)).ints == [0])
+    #expect(CPUKernels(threads: 1).vocabularySearch(low, searches: 1).argmax(hidden).ints == [0])
   }
 }
 
@@ -159,13 +167,18 @@ extension Tensor {
 /// Whether codes are compared here: where the processor has both the instruction for it and own products.
 private let hasCodes = CPUKernels.canScreen && CPUKernels(threads: 1).hasPairProducts
 
+/// Whether a search of many calls uses codes of the table.
+private func isCoded(_ table: Tensor, _ kernels: CPUKernels = CPUKernels(threads: 2)) -> Bool {
+  CPUVocabularySearch(table, kernels, searches: 16).isCoded
+}
+
 /// The ids with codes, on one thread and on two, are those without.
 private func expectSameIds(_ hidden: Tensor, _ table: Tensor) {
-  let plain = CPUKernels(threads: 2).argmaxLogits(hidden, VocabularyTable(table)).ints
+  let plain = CPUKernels(threads: 2).vocabularySearch(table, searches: 1).argmax(hidden).ints
   for threads in 1...2 {
     let kernels = CPUKernels(threads: threads)
-    let vocabulary = kernels.vocabularyTable(table)
+    let vocabulary = CPUVocabularySearch(table, kernels, searches: 99)
     #expect(vocabulary.isCoded == hasCodes)
-    #expect(kernels.argmaxLogits(hidden, vocabulary).ints == plain)
+    #expect(vocabulary.argmax(hidden).ints == plain)
   }
 }

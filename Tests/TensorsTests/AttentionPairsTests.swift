@@ -34,7 +34,7 @@ private struct RoundedSums {
 private struct PairsReference {
   var o: RoundedSums, dQ: RoundedSums, dK: RoundedSums, dV: RoundedSums
 
-  init(_ inputs: [Tensor], _ layout: AttentionLayout) {
+  init(_ inputs: [Tensor], _ layout: AttentionCase) {
     let x = inputs.map { $0.floats.map(Double.init) }
     (o, dQ) = (RoundedSums(count: x[0].count), RoundedSums(count: x[0].count))
     (dK, dV) = (RoundedSums(count: x[1].count), RoundedSums(count: x[1].count))
@@ -46,7 +46,7 @@ private struct PairsReference {
   }
 
   private mutating func add(
-    _ segment: AttentionLayout.Segment, _ query: Int, _ head: Int, _ x: [[Double]], _ layout: AttentionLayout
+    _ segment: AttentionSegment, _ query: Int, _ head: Int, _ x: [[Double]], _ layout: AttentionCase
   ) {
     let (q, k, v, d) = (x[0], x[1], x[2], x[3])
     let width = layout.headDim
@@ -82,21 +82,21 @@ private struct PairsReference {
 private func layout(
   _ segments: [(queries: Int, keys: Int)], heads: Int, keyValueHeads: Int, headDim: Int, window: Int? = nil,
   softCap: Float? = nil
-) -> AttentionLayout {
-  var (runs, query, key) = ([AttentionLayout.Segment](), 0, 0)
+) -> AttentionCase {
+  var (runs, query, key) = ([AttentionSegment](), 0, 0)
   for segment in segments {
     runs.append(
       .init(queryStart: query, queryCount: segment.queries, keyStart: key, keyCount: segment.keys))
     // Rows of keys between the runs that nobody reads.
     (query, key) = (query + segment.queries, key + segment.keys + (segment.keys > segment.queries ? 3 : 0))
   }
-  return AttentionLayout(
+  return AttentionCase(
     segments: runs, headCount: heads, keyValueHeadCount: keyValueHeads, headDim: headDim,
     scale: 1 / Float(headDim).squareRoot(), window: window, softCap: softCap)
 }
 
 /// q, k, v and dO.
-private func inputs(_ layout: AttentionLayout) -> [Tensor] {
+private func inputs(_ layout: AttentionCase) -> [Tensor] {
   let rows = layout.segments.map { $0.queryStart + $0.queryCount }.max() ?? 0
   let keys = layout.segments.map { $0.keyStart + $0.keyCount }.max() ?? 0
   let (width, keyWidth) = (layout.headCount * layout.headDim, layout.keyValueHeadCount * layout.headDim)
@@ -117,7 +117,7 @@ struct AttentionPairsTests {
     layout([(33, 33)], heads: 8, keyValueHeads: 1, headDim: 256, window: 20),
     layout([(1, 59), (5, 71), (40, 41), (1, 1)], heads: 6, keyValueHeads: 2, headDim: 64, window: 37),
   ])
-  func attentionIsAsGoodAsItsRoundedFactors(layout: AttentionLayout) {
+  func attentionIsAsGoodAsItsRoundedFactors(layout: AttentionCase) {
     let x = inputs(layout)
     let reference = PairsReference(x, layout)
     let result = differentiated(Array(x[0..<3]), dY: x[3]) { $0.attention($1[0], $1[1], $1[2], layout) }

@@ -6,7 +6,7 @@ import Testing
 private struct AttentionReference {
   var o: [Double], dQ: [Double], dK: [Double], dV: [Double]
 
-  init(_ q: Tensor, _ k: Tensor, _ v: Tensor, dO: Tensor, _ layout: AttentionLayout) {
+  init(_ q: Tensor, _ k: Tensor, _ v: Tensor, dO: Tensor, _ layout: AttentionCase) {
     let inputs = [q, k, v, dO].map { $0.floats.map(Double.init) }
     o = Array(repeating: 0, count: q.count)
     dQ = o
@@ -20,8 +20,8 @@ private struct AttentionReference {
   }
 
   private mutating func add(
-    _ segment: AttentionLayout.Segment, _ query: Int, _ head: Int, _ inputs: [[Double]],
-    _ layout: AttentionLayout
+    _ segment: AttentionSegment, _ query: Int, _ head: Int, _ inputs: [[Double]],
+    _ layout: AttentionCase
   ) {
     let (q, k, v, dO) = (inputs[0], inputs[1], inputs[2], inputs[3])
     let width = layout.headDim
@@ -56,19 +56,19 @@ private struct AttentionReference {
 /// Sequences of some lengths end to end, each with its own keys and no cache.
 private func packed(
   _ lengths: [Int], heads: Int, keyValueHeads: Int, headDim: Int, window: Int? = nil, softCap: Float? = nil
-) -> AttentionLayout {
-  var segments: [AttentionLayout.Segment] = []
+) -> AttentionCase {
+  var segments: [AttentionSegment] = []
   for length in lengths {
     let start = segments.last.map { $0.queryStart + $0.queryCount } ?? 0
     segments.append(.init(queryStart: start, queryCount: length, keyStart: start, keyCount: length))
   }
-  return AttentionLayout(
+  return AttentionCase(
     segments: segments, headCount: heads, keyValueHeadCount: keyValueHeads, headDim: headDim,
     scale: 1 / Float(headDim).squareRoot(), window: window, softCap: softCap)
 }
 
 /// q, k, v and dO for a layout.
-private func inputs(_ layout: AttentionLayout, _ dtype: DType = .float32, keyRows: Int? = nil) -> [Tensor] {
+private func inputs(_ layout: AttentionCase, _ dtype: DType = .float32, keyRows: Int? = nil) -> [Tensor] {
   let rows = layout.segments.map { $0.queryStart + $0.queryCount }.max() ?? 0
   let keys = keyRows ?? layout.segments.map { $0.keyStart + $0.keyCount }.max() ?? 0
   let (width, keyWidth) = (
@@ -80,7 +80,7 @@ private func inputs(_ layout: AttentionLayout, _ dtype: DType = .float32, keyRow
 }
 
 /// Errors of o, dQ, dK, dV against the reference.
-private func errors(_ layout: AttentionLayout, _ dtype: DType = .float32, keyRows: Int? = nil) -> [Double] {
+private func errors(_ layout: AttentionCase, _ dtype: DType = .float32, keyRows: Int? = nil) -> [Double] {
   let x = inputs(layout, dtype, keyRows: keyRows)
   let reference = AttentionReference(x[0], x[1], x[2], dO: x[3], layout)
   let result = differentiated(Array(x[0..<3]), dY: x[3]) { $0.attention($1[0], $1[1], $1[2], layout) }
@@ -113,7 +113,7 @@ struct AttentionTests {
     packed([131, 67], heads: 4, keyValueHeads: 2, headDim: 32, window: 40, softCap: 1.5),
     packed([300], heads: 2, keyValueHeads: 2, headDim: 16, window: 7),
   ])
-  func attentionEqualsNaiveSums(layout: AttentionLayout) {
+  func attentionEqualsNaiveSums(layout: AttentionCase) {
     for error in errors(layout) { #expect(error < 2 * float32Tolerance) }
   }
 

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct AttentionTileTests {
   /// 5, 12 and 5 tokens; the last stand at the end of 9 keys.
-  private let segments: [AttentionLayout.Segment] = [
+  private let segments: [AttentionSegment] = [
     .init(queryStart: 0, queryCount: 5, keyStart: 0, keyCount: 5),
     .init(queryStart: 5, queryCount: 12, keyStart: 5, keyCount: 12),
     .init(queryStart: 17, queryCount: 5, keyStart: 17, keyCount: 9),
@@ -26,7 +26,7 @@ import Testing
   }
 
   @Test func emptySegmentsHaveNoTiles() {
-    let empty = [AttentionLayout.Segment(queryStart: 0, queryCount: 0, keyStart: 0, keyCount: 0)]
+    let empty = [AttentionSegment(queryStart: 0, queryCount: 0, keyStart: 0, keyCount: 0)]
     #expect(AttentionTile.ofQueries(empty, groupSize: 4, height: 64).isEmpty)
     #expect(AttentionTile.ofKeys(empty, height: 64).isEmpty)
     #expect(AttentionTile.ofQueries([], groupSize: 4, height: 64).isEmpty)

@@ -1,3 +1,4 @@
+import CUDARuntime
 import Files
 import SimulatedGPUTesting
 import Tensors
@@ -175,13 +176,13 @@ import Testing
     var start = 0
     let segments = lengths.map { count in
       defer { start += count }
-      return AttentionLayout.Segment(
+      return AttentionSegment(
         queryStart: start, queryCount: count, keyStart: start, keyCount: count)
     }
     for (heads, keyHeads, window, cap) in [(4, 2, nil, nil), (4, 1, 7, nil), (2, 2, nil, 3)]
       as [(Int, Int, Int?, Float?)]
     {
-      let layout = AttentionLayout(
+      let layout = AttentionCase(
         segments: segments, headCount: heads, keyValueHeadCount: keyHeads, headDim: headDim,
         scale: 1 / Float(headDim).squareRoot(), window: window, softCap: cap)
       let q = randomTensor([29, heads * headDim], dtype, seed: 1, scale: 2)
@@ -205,11 +206,11 @@ import Testing
     let (lengths, headDim, heads) = ([70, 3, 150], 64, 2)
     let count = lengths.reduce(0, +)
     // A key/value head for each query head: gradients of keys are one block's, not parts that are added.
-    func layout(_ segments: [AttentionLayout.Segment]) -> AttentionLayout {
-      AttentionLayout(
+    func layout(_ segments: [AttentionSegment]) -> AttentionCase {
+      AttentionCase(
         segments: segments, headCount: heads, keyValueHeadCount: heads, headDim: headDim, scale: 0.1)
     }
-    func run(_ inputs: [Tensor], _ segments: [AttentionLayout.Segment]) -> [Tensor] {
+    func run(_ inputs: [Tensor], _ segments: [AttentionSegment]) -> [Tensor] {
       let layout = layout(segments)
       let (o, logSumExp) = gpu.attentionForward(inputs[0], inputs[1], inputs[2], layout)
       let (dQ, dK, dV) = gpu.attentionBackward(
@@ -222,7 +223,7 @@ import Testing
     var start = 0
     let segments = lengths.map { length in
       defer { start += length }
-      return AttentionLayout.Segment(
+      return AttentionSegment(
         queryStart: start, queryCount: length, keyStart: start, keyCount: length)
     }
     let together = run(inputs, segments)
@@ -237,7 +238,7 @@ import Testing
   }
 
   @Test(arguments: types) func decodingAttentionAgrees(dtype: DType) throws {
-    let layout = AttentionLayout(
+    let layout = AttentionCase(
       segments: [
         .init(queryStart: 0, queryCount: 1, keyStart: 0, keyCount: 150),
         .init(queryStart: 1, queryCount: 1, keyStart: 200, keyCount: 3),
@@ -265,7 +266,9 @@ import Testing
       let losses = kernels.linearCrossEntropy(x[0], x[1], targets: x[2], CrossEntropyOptions(softCap: cap))
       return [result.losses, dTable, losses.losses, kernels.sum(result.losses)]
         + [result.dHidden].compactMap { $0 }
-        + [kernels.logits(x[0], x[1], softCap: cap), kernels.argmaxLogits(x[0], VocabularyTable(x[1]))]
+        + [
+          kernels.logits(x[0], x[1], softCap: cap), kernels.vocabularySearch(x[1], searches: 1).argmax(x[0]),
+        ]
     }
   }
 
@@ -277,9 +280,9 @@ import Testing
       if dtype == .bfloat16 { hidden.bfloat16[row * 32 + 9] = UInt16(element.bitPattern >> 16) }
     }
     let gpu = simulated.kernels
-    let ids = gpu.onHost(gpu.argmaxLogits(gpu.placed(hidden), VocabularyTable(gpu.placed(table)))).ints
+    let ids = gpu.onHost(gpu.vocabularySearch(gpu.placed(table), searches: 1).argmax(gpu.placed(hidden))).ints
     try gpu.check()
-    #expect(ids == cpu.argmaxLogits(hidden, VocabularyTable(table)).ints)
+    #expect(ids == cpu.vocabularySearch(table, searches: 1).argmax(hidden).ints)
     #expect(ids.map { $0 < 0 } == [false, true, true, false, true])
   }
 
@@ -350,7 +353,7 @@ import Testing
       var results: [Tensor] = []
       let states = counts.indices.map { index -> (AdamWUpdate, AdamWMoments) in
         let count = counts[index]
-        let blocks = (count + adamWBlockSize - 1) / adamWBlockSize
+        let blocks = AdamWMoments.blockCount(count)
         let moments: AdamWMoments =
           index == 1
           ? .float32(moment1: kernels.zeros([count], .float32), moment2: kernels.zeros([count], .float32))
@@ -395,7 +398,7 @@ import Testing
           kernels.place == .device ? $0 : kernels.converted($0, to: .float32, scale: 1)
         }
         let updates = counts.indices.map { index -> (update: AdamWUpdate, moments: AdamWMoments) in
-          let (count, blocks) = (counts[index], (counts[index] + adamWBlockSize - 1) / adamWBlockSize)
+          let (count, blocks) = (counts[index], AdamWMoments.blockCount(counts[index]))
           let update = AdamWUpdate(
             parameter: x[2 * index], gradient: gradients[index], weights: nil,
             rounding: index == 1 ? .stochastic(RandomKey(seed: 3, stream: 4)) : .nearest,

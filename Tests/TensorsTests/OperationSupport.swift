@@ -1,7 +1,8 @@
 import Foundation
 import Tensors
 
-/// A file of Tests/Fixtures/operations: inputs, outputs and gradients by PyTorch in float64, rounded to float32.
+/// A file of Tests/Fixtures/operations: inputs, outputs and gradients by PyTorch in float64, rounded to
+/// float32.
 struct OperationFixture {
   private let file: SafetensorsFile
 
@@ -67,11 +68,55 @@ func isEqualOnAnyThreads(_ inputs: [Tensor], dY: Tensor, _ body: (Operations, [T
 
 /// float32 sums of some ten products differ from float64 ones by a few units in the last place, 6e-8 each.
 let float32Tolerance = 1e-6
-/// bfloat16 results are rounded once, by at most 2^-8 of themselves; the rest leaves room for float32's own error.
+/// bfloat16 results are rounded once, by at most 2^-8 of themselves; the rest leaves room for float32's own
+/// error.
 let bfloat16Tolerance = 0x1p-8 * 1.01
 /// Fourth-order differences with a step of 0.02 of float32 results: some 1e-5 of rounding, 1e-6 of the order.
 let differencesTolerance = 2e-4
 
-/// Whether two large values are equal. A failed `#expect` of `==` itself would look for the shortest list of changes between
-/// two arrays, which for some 100,000 numbers takes hours.
+/// Whether two large values are equal. A failed `#expect` of `==` itself would look for the shortest list of
+/// changes between two arrays, which for some 100,000 numbers takes hours.
 func areEqual<Value: Equatable>(_ first: Value, _ second: Value) -> Bool { first == second }
+
+/// A shape of attention and the segments of one batch: what a test varies together.
+@dynamicMemberLookup struct AttentionCase: Sendable {
+  var shape: AttentionShape
+  var segments: [AttentionSegment]
+
+  init(
+    segments: [AttentionSegment], headCount: Int, keyValueHeadCount: Int, headDim: Int, scale: Float,
+    window: Int? = nil, softCap: Float? = nil
+  ) {
+    self.segments = segments
+    shape = AttentionShape(
+      headCount: headCount, keyValueHeadCount: keyValueHeadCount, headDim: headDim, scale: scale,
+      window: window, softCap: softCap)
+  }
+
+  subscript<Value>(dynamicMember path: WritableKeyPath<AttentionShape, Value>) -> Value {
+    get { shape[keyPath: path] }
+    set { shape[keyPath: path] = newValue }
+  }
+}
+
+extension Operations {
+  func attention(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionCase) -> Tensor {
+    attention(q, k, v, layout.shape, segments: layout.segments)
+  }
+}
+
+extension OperationKernels {
+  func attentionForward(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionCase)
+    -> (o: Tensor, logSumExp: Tensor)
+  {
+    attentionForward(q, k, v, layout.shape, segments: layout.segments)
+  }
+
+  func attentionBackward(
+    _ dO: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, o: Tensor, logSumExp: Tensor,
+    _ layout: AttentionCase
+  ) -> (dQ: Tensor, dK: Tensor, dV: Tensor) {
+    attentionBackward(
+      dO, q, k, v, o: o, logSumExp: logSumExp, layout.shape, segments: layout.segments)
+  }
+}

@@ -1,17 +1,17 @@
 import Tensors
 
-/// Greedy decoding of many prompts with a key/value cache, some of them side by side: when one's answer ends, the next
-/// prompt takes its row, and its tokens join the pass in which the other rows decode.
+/// Greedy decoding of many prompts with a key/value cache, some of them side by side: when one's answer ends,
+/// the next prompt takes its row, and its tokens join the pass in which the other rows decode.
 ///
-/// The same call gives the same answers, on any number of threads: what a pass holds follows from the prompts, the
-/// answers and the limits alone. A row reads only what is its own; but products of another number of rows may sum in
-/// another order, so an answer can differ in rounding, hence at a near-tie of two tokens, from the one that the prompt
-/// gets among other prompts or with other limits.
+/// The same call gives the same answers, on any number of threads: what a pass holds follows from the
+/// prompts, the answers and the limits alone. A row reads only what is its own; but products of another
+/// number of rows may sum in another order, so an answer can differ in rounding, hence at a near-tie of two
+/// tokens, from the one that the prompt gets among other prompts or with other limits.
 package struct GreedyDecoder {
   private let model: GemmaModel
   private let kernels: any Kernels
   /// The model's embedding as the map to the vocabulary.
-  private let vocabulary: VocabularyTable
+  private let vocabulary: any VocabularySearch
   private let maxNewTokens: Int
   private let stopIds: Set<Int32>
   private let limits: DecodingLimits
@@ -28,20 +28,16 @@ package struct GreedyDecoder {
   ) {
     self.model = model
     self.kernels = kernels
-    vocabulary =
-      maxNewTokens < Self.fewTokens
-      ? VocabularyTable(model.embedding) : kernels.vocabularyTable(model.embedding)
+    vocabulary = kernels.vocabularySearch(model.embedding, searches: maxNewTokens)
     self.maxNewTokens = maxNewTokens
     self.stopIds = stopIds
     self.limits = limits
     self.isFinished = isFinished
   }
 
-  /// Answers shorter than this do not repay a prepared vocabulary.
-  private static let fewTokens = 16
-
   /// The answers to `prompts`, each at least one token long, in order.
-  /// - Parameter onAnswer: called after each finished answer, whichever it is, with the number of those so far.
+  /// - Parameter onAnswer: called after each finished answer, whichever it is, with the number of those so
+  ///   far.
   /// - Throws: `NonFiniteOutput` as soon as a logit of a next token is not finite.
   package func generate(
     _ prompts: [[Int32]], onAnswer: (Int) -> Void = { _ in }
@@ -74,7 +70,8 @@ package struct GreedyDecoder {
     }
   }
 
-  /// The tokens that all prompts begin with and that are worth computing once; a prompt's last token is never among them.
+  /// The tokens that all prompts begin with and that are worth computing once; a prompt's last token is never
+  /// among them.
   private func sharedPrefix(of prompts: [[Int32]]) -> ArraySlice<Int32> {
     guard prompts.count > 1 else { return [] }
     let length = prompts.reduce(prompts[0].count) { length, prompt in
@@ -105,22 +102,20 @@ package struct GreedyDecoder {
       return Array(decode(ids, advance, cache, replays).prefix(parts.count))
     }
     let operations = Operations(kernels)
-    cache.places = kernels.placed(Tensor(advance.places))
     let context = model.context(
-      positions: kernels.placed(Tensor(advance.positions)), segments: advance.segments)
+      positions: kernels.placed(Tensor(advance.positions)), .sequences(advance.segments),
+      cache: (cache, kernels.placed(Tensor(advance.places))))
     let residual = model.residual(
-      kernels.placed(Tensor(ids)), operations, context, checkpointing: false, cache: cache)
+      kernels.placed(Tensor(ids)), operations, context, checkpointing: false)
     let lastRows = zip(parts, advance.segments).filter(\.0.isLast).map {
       Int32($1.queryStart + $1.queryCount - 1)
     }
     if lastRows.isEmpty { return [] }
-    // A soft cap on the logits keeps their order: it is left out.
-    return kernels.onHost(
-      kernels.argmaxLogits(model.normed(residual, rows: lastRows, operations), vocabulary)
-    ).ints
+    return kernels.onHost(vocabulary.argmax(model.normed(residual, rows: lastRows, operations))).ints
   }
 
-  /// A pass of one token a row: all that changes from one to the next is data, so that the pass can be replayed.
+  /// A pass of one token a row: all that changes from one to the next is data, so that the pass can be
+  /// replayed.
   /// - Returns: the most likely next token of each row, -1 where a logit is not finite.
   private func decode(
     _ ids: [Int32], _ advance: KeyValueCache.Advance, _ cache: KeyValueCache, _ replays: any Replaying
@@ -128,24 +123,23 @@ package struct GreedyDecoder {
     let rows = advance.positions.count
     // In steps, so that one recording serves many lengths.
     let longest = ((advance.segments.map(\.keyCount).max() ?? 0) + 255) / 256 * 256
-    let segments = advance.segments.flatMap {
-      [$0.queryStart, $0.queryCount, $0.keyStart, $0.keyCount].map(Int32.init)
-    }
+    let segments = advance.segments.flatMap(\.numbers)
     let padding = [Int32](repeating: 0, count: rows - ids.count)
     let input = kernels.placed(Tensor(ids + padding + advance.positions + advance.places + segments))
     let next = replays.run([rows, longest], input) { input in
-      cache.places = input.rows(2 * rows..<3 * rows)
-      var context = model.context(positions: input.rows(rows..<2 * rows), segments: [])
-      context.decoding = (input.rows(3 * rows..<7 * rows), longest)
+      let context = model.context(
+        positions: input.rows(rows..<2 * rows),
+        .decoding(input.rows(3 * rows..<7 * rows), longest: longest),
+        cache: (cache, input.rows(2 * rows..<3 * rows)))
       let operations = Operations(kernels)
-      let residual = model.residual(
-        input.rows(0..<rows), operations, context, checkpointing: false, cache: cache)
-      return kernels.argmaxLogits(model.normed(residual, operations), vocabulary)
+      let residual = model.residual(input.rows(0..<rows), operations, context, checkpointing: false)
+      return vocabulary.argmax(model.normed(residual, operations))
     }
     return kernels.onHost(next).ints
   }
 
-  /// What went wrong where no next token could be chosen: the prompt and its answer so far are read once more to find it.
+  /// What went wrong where no next token could be chosen: the prompt and its answer so far are read once more
+  /// to find it.
   private func nonFinite(
     _ prompt: Int, _ prompts: [[Int32]], _ generations: [Generation]
   ) -> NonFiniteOutput {

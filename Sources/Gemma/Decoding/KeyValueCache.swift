@@ -1,15 +1,14 @@
 import Tensors
 
-/// Keys and values of the tokens so far, for decoding: each row of a batch owns `capacity` places in every layer.
-final class KeyValueCache: KeyValueStore {
+/// Keys and values of the tokens so far, for decoding: each row of a batch owns `capacity` places in every
+/// layer.
+final class KeyValueCache {
   private let kernels: any Kernels
   /// One pair a layer, [rows · capacity + 1, K · H]: the last place is for rows that only fill up a pass.
   private let keys: [Tensor], values: [Tensor]
   private let capacity: Int
   /// Tokens held for each row.
   private(set) var lengths: [Int]
-  /// Places, int32 [T] where the kernels compute, that the tokens of the pass under way go to.
-  var places = Tensor([])
 
   /// An empty cache for `rows` sequences of up to `capacity` tokens.
   init(_ configuration: ModelConfiguration, _ dtype: DType, rows: Int, capacity: Int, _ kernels: any Kernels)
@@ -27,7 +26,7 @@ final class KeyValueCache: KeyValueStore {
     /// Position of each new token in its sequence, and the place that it goes to.
     var positions: [Int32] = [], places: [Int32] = []
     /// The attention's segments.
-    var segments: [AttentionLayout.Segment] = []
+    var segments: [AttentionSegment] = []
   }
 
   /// Makes room for `counts[i]` new tokens of row `rows[i]`, which come end to end in the next pass.
@@ -76,7 +75,10 @@ final class KeyValueCache: KeyValueStore {
     lengths = lengths.map { _ in lengths[source] }
   }
 
-  func keysAndValues(_ k: Tensor, _ v: Tensor, layer: Int) -> (Tensor, Tensor) {
+  /// Takes the keys and values of the pass's tokens at `layer`, and returns those that the attention reads:
+  /// all.
+  /// - places: int32 [T], in the kernels' place.
+  func keysAndValues(adding k: Tensor, _ v: Tensor, at places: Tensor, layer: Int) -> (Tensor, Tensor) {
     kernels.copy(k, toRows: places, of: keys[layer])
     kernels.copy(v, toRows: places, of: values[layer])
     return (keys[layer], values[layer])

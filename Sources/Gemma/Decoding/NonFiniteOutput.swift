@@ -28,11 +28,14 @@ package enum ModelPart: Equatable, Sendable {
 }
 
 extension GemmaModel {
-  /// The first part whose output is not finite when the model reads `tokens`; the output map where all before it are.
+  /// The first part whose output is not finite when the model reads `tokens`; the output map where all before
+  /// it are.
   ///
-  /// What is not finite in the residual stream stays so, hence a few passes through the first layers find the place.
+  /// What is not finite in the residual stream stays so, hence a few passes through the first layers find the
+  /// place.
   func firstNonFinitePart(_ tokens: [Int32], tokensPerPass: Int, _ kernels: any Kernels) -> ModelPart {
-    // All of the first `finite` layers give finite numbers; the first `other` do not, or are all and one more.
+    // All of the first `finite` layers give finite numbers; the first `other` do not, or are all and one
+    // more.
     var (finite, other) = (-1, layers.count + 1)
     while other - finite > 1 {
       let middle = (finite + other) / 2
@@ -48,11 +51,11 @@ extension GemmaModel {
     return stride(from: 0, to: tokens.count, by: tokensPerPass).allSatisfy { start in
       let ids = Array(tokens[start..<min(tokens.count, start + tokensPerPass)])
       let advance = cache.advance(rows: [0], counts: [ids.count])
-      cache.places = kernels.placed(Tensor(advance.places))
       let context = context(
-        positions: kernels.placed(Tensor(advance.positions)), segments: advance.segments)
+        positions: kernels.placed(Tensor(advance.positions)), .sequences(advance.segments),
+        cache: (cache, kernels.placed(Tensor(advance.places))))
       let residual = residual(
-        kernels.placed(Tensor(ids)), Operations(kernels), context, checkpointing: false, cache: cache)
+        kernels.placed(Tensor(ids)), Operations(kernels), context, checkpointing: false)
       return kernels.onHost(residual).firstNonFinite() == nil
     }
   }

@@ -23,21 +23,21 @@ package struct GemmaModel {
     return dtype == .bfloat16 ? widened(roundedToBFloat16(scale)) : scale
   }
 
-  /// The attention layout of the configuration over `segments`.
-  private func layout(
-    _ segments: [AttentionLayout.Segment], _ kind: ModelConfiguration.LayerKind
-  ) -> AttentionLayout {
-    AttentionLayout(
-      segments: segments, headCount: configuration.numAttentionHeads,
-      keyValueHeadCount: configuration.numKeyValueHeads, headDim: configuration.headDim,
-      scale: Float(configuration.attentionScale),
+  /// The heads of one kind of layer.
+  private func attentionShape(_ kind: ModelConfiguration.LayerKind) -> AttentionShape {
+    AttentionShape(
+      headCount: configuration.numAttentionHeads, keyValueHeadCount: configuration.numKeyValueHeads,
+      headDim: configuration.headDim, scale: Float(configuration.attentionScale),
       window: kind == .sliding ? configuration.slidingWindow : nil,
       softCap: configuration.attnLogitSoftcapping)
   }
 
-  /// - positions: int32 [T], in the kernels' place.
+  /// What all layers share in a pass over some tokens.
+  /// - positions: int32 [T], in the kernels' place.  - cache: with the tokens' places, int32 [T], in that
+  ///   place too.
   func context(
-    positions: Tensor, segments: [AttentionLayout.Segment], dropout: RandomKey? = nil
+    positions: Tensor, _ segments: PassSegments, cache: (store: KeyValueCache, places: Tensor)? = nil,
+    dropout: RandomKey? = nil
   ) -> ForwardContext {
     func rotary(_ kind: ModelConfiguration.LayerKind) -> RotaryTable {
       let embedding = configuration.rotary(of: kind)
@@ -45,15 +45,15 @@ package struct GemmaModel {
         headDim: configuration.headDim, theta: embedding.theta, linearScale: embedding.linearScale)
     }
     return ForwardContext(
-      positions: positions, fullAttention: layout(segments, .full),
-      slidingAttention: layout(segments, .sliding), fullRotary: rotary(.full),
-      slidingRotary: rotary(.sliding), epsilon: configuration.rmsNormEps, dropout: dropout)
+      positions: positions, fullAttention: attentionShape(.full),
+      slidingAttention: attentionShape(.sliding), fullRotary: rotary(.full),
+      slidingRotary: rotary(.sliding), epsilon: configuration.rmsNormEps, segments: segments, cache: cache,
+      dropout: dropout)
   }
 
   /// The residual stream after all layers, [T, D], before the final norm, of tokens in the kernels' place.
   func residual(
-    _ ids: Tensor, _ operations: Operations, _ context: ForwardContext, checkpointing: Bool,
-    cache: (any KeyValueStore)? = nil
+    _ ids: Tensor, _ operations: Operations, _ context: ForwardContext, checkpointing: Bool
   ) -> Tensor {
     var stream = ResidualStream(x: operations.embedding(ids, embedding, scale: embeddingScale))
     for (index, layer) in layers.enumerated() {
@@ -62,7 +62,7 @@ package struct GemmaModel {
           layer(ResidualStream(x: x), inner, context, index: index).sum(inner)
         }
       } else {
-        stream = layer(stream, operations, context, index: index, cache: cache)
+        stream = layer(stream, operations, context, index: index)
       }
     }
     return stream.sum(operations)
@@ -90,7 +90,7 @@ package struct GemmaModel {
   ) -> (lossSum: Tensor, losses: Tensor) {
     let kernels = operations.kernels
     let context = context(
-      positions: kernels.placed(Tensor(batch.positions)), segments: batch.segments, dropout: dropout)
+      positions: kernels.placed(Tensor(batch.positions)), .sequences(batch.segments), dropout: dropout)
     let residual = residual(
       kernels.placed(Tensor(batch.ids)), operations, context, checkpointing: checkpointing)
     return operations.linearCrossEntropy(
@@ -102,7 +102,7 @@ package struct GemmaModel {
   /// Logits of every token of a batch, float32 [T, V]: for tests and small batches.
   package func logits(_ batch: TokenBatch, _ kernels: any Kernels) -> Tensor {
     let operations = Operations(kernels)
-    let context = context(positions: kernels.placed(Tensor(batch.positions)), segments: batch.segments)
+    let context = context(positions: kernels.placed(Tensor(batch.positions)), .sequences(batch.segments))
     let residual = residual(kernels.placed(Tensor(batch.ids)), operations, context, checkpointing: false)
     let rows = (0..<Int32(batch.tokenCount)).map { $0 }
     return kernels.logits(

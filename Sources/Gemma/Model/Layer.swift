@@ -4,18 +4,20 @@ import Tensors
 struct ForwardContext {
   /// Position of each token in its sequence, int32 [T].
   var positions: Tensor
-  /// Who attends to whom, in layers that see everything and in those with a window.
-  var fullAttention: AttentionLayout, slidingAttention: AttentionLayout
+  /// Heads in layers that see everything, and in those with a window.
+  var fullAttention: AttentionShape, slidingAttention: AttentionShape
   /// Angles of either kind of layer.
   var fullRotary: RotaryTable, slidingRotary: RotaryTable
   var epsilon: Float
-  /// Decoding, one token a sequence: who attends to what as data (`Kernels.attentionDecode`), in place of the layouts'
-  /// segments; nil in any other pass.
-  var decoding: (segments: Tensor, longest: Int)?
+  /// Who attends to whom.
+  var segments: PassSegments
+  /// The cache of keys and values that this pass fills and reads, and the places of its tokens there, int32
+  /// [T]; nil where the pass attends to its own tokens alone.
+  var cache: (store: KeyValueCache, places: Tensor)?
   /// Key of the adapters' dropout in this pass; nil without dropout.
   var dropout: RandomKey?
 
-  func attention(_ kind: ModelConfiguration.LayerKind) -> AttentionLayout {
+  func attention(_ kind: ModelConfiguration.LayerKind) -> AttentionShape {
     kind == .full ? fullAttention : slidingAttention
   }
   func rotary(_ kind: ModelConfiguration.LayerKind) -> RotaryTable {
@@ -23,10 +25,13 @@ struct ForwardContext {
   }
 }
 
-/// Where a layer's keys and values go, and where the attention finds them.
-protocol KeyValueStore {
-  /// Takes the keys and values of the pass's tokens at `layer`, and returns those that the attention reads.
-  func keysAndValues(_ k: Tensor, _ v: Tensor, layer: Int) -> (Tensor, Tensor)
+/// The segments of one forward pass.
+enum PassSegments {
+  /// Sequences of any length.
+  case sequences([AttentionSegment])
+  /// Decoding, one token a sequence: segments as data (`OperationKernels.attentionDecode`), so that a
+  /// recorded pass serves other ones. No segment has more than `longest` keys.
+  case decoding(Tensor, longest: Int)
 }
 
 /// Self-attention of one layer.
@@ -39,22 +44,25 @@ package struct Attention {
 
   /// `x` [T, D] attended to [T, D].
   func callAsFunction(
-    _ x: Tensor, _ operations: Operations, _ context: ForwardContext, layer: Int,
-    cache: (any KeyValueStore)?, dropout: RandomKey?
+    _ x: Tensor, _ operations: Operations, _ context: ForwardContext, layer: Int, dropout: RandomKey?
   ) -> Tensor {
-    let layout = context.attention(kind)
+    let shape = context.attention(kind)
     var q = qProj(x, operations, dropout: dropout?.derived(0))  // TD, (NH)D -> T(NH)
     var k = kProj(x, operations, dropout: dropout?.derived(1))  // TD, (KH)D -> T(KH)
     var v = vProj(x, operations, dropout: dropout?.derived(2))
-    if let qNorm { q = headNormed(q, qNorm, operations, context, headDim: layout.headDim) }
-    if let kNorm { k = headNormed(k, kNorm, operations, context, headDim: layout.headDim) }
+    if let qNorm { q = headNormed(q, qNorm, operations, context, headDim: shape.headDim) }
+    if let kNorm { k = headNormed(k, kNorm, operations, context, headDim: shape.headDim) }
     q = operations.rotary(q, positions: context.positions, context.rotary(kind))
     k = operations.rotary(k, positions: context.positions, context.rotary(kind))
-    if let cache { (k, v) = cache.keysAndValues(k, v, layer: layer) }
+    if let (store, places) = context.cache {
+      (k, v) = store.keysAndValues(adding: k, v, at: places, layer: layer)
+    }
     let attended =
-      context.decoding.map {
-        operations.kernels.attentionDecode(q, k, v, layout, segments: $0.segments, longest: $0.longest)
-      } ?? operations.attention(q, k, v, layout)
+      switch context.segments {
+      case .sequences(let segments): operations.attention(q, k, v, shape, segments: segments)
+      case .decoding(let segments, let longest):
+        operations.kernels.attentionDecode(q, k, v, shape, segments: segments, longest: longest)
+      }
     return oProj(attended, operations, dropout: dropout?.derived(3))
   }
 
@@ -78,7 +86,8 @@ package struct MLP {
   }
 }
 
-/// One decoder layer, with the norms of Gemma 1 (before each block) or of Gemma 2 and 3 (before and after each).
+/// One decoder layer, with the norms of Gemma 1 (before each block) or of Gemma 2 and 3 (before and after
+/// each).
 package struct Layer {
   /// Before attention: `input_layernorm`.
   package var inputNorm: Tensor
@@ -93,16 +102,14 @@ package struct Layer {
 
   /// The residual stream after this layer.
   func callAsFunction(
-    _ stream: ResidualStream, _ operations: Operations, _ context: ForwardContext, index: Int,
-    cache: (any KeyValueStore)? = nil
+    _ stream: ResidualStream, _ operations: Operations, _ context: ForwardContext, index: Int
   ) -> ResidualStream {
     let dropout = context.dropout?.derived(UInt64(index))
     func normed(_ x: Tensor, _ weight: Tensor?) -> Tensor {
       weight.map { operations.rmsNorm(x, $0, epsilon: context.epsilon) } ?? x
     }
     let (x, attentionInput) = stream.normed(inputNorm, operations, context)
-    let attended = attention(
-      attentionInput, operations, context, layer: index, cache: cache, dropout: dropout)
+    let attended = attention(attentionInput, operations, context, layer: index, dropout: dropout)
     let (middle, mlpInput) = ResidualStream(x: x, addend: normed(attended, postAttentionNorm))
       .normed(preFeedforwardNorm, operations, context)
     let fed = mlp(mlpInput, operations, dropout: dropout)

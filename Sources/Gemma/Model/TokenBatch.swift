@@ -38,7 +38,7 @@ package struct TokenBatch: Sendable, Equatable {
   package var sequenceCount: Int { offsets.count - 1 }
 
   /// Each sequence attending to itself.
-  var segments: [AttentionLayout.Segment] {
+  var segments: [AttentionSegment] {
     zip(offsets, offsets.dropFirst()).map { start, end in
       .init(queryStart: start, queryCount: end - start, keyStart: start, keyCount: end - start)
     }

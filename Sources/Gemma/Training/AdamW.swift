@@ -170,8 +170,6 @@ extension AdamW {
 }
 
 extension AdamWMoments {
-  fileprivate static func blockCount(_ count: Int) -> Int { (count + adamWBlockSize - 1) / adamWBlockSize }
-
   fileprivate static func codes(_ count: Int, _ kernels: any Kernels) -> AdamWMoments {
     let blocks = blockCount(count)
     return .codes(

@@ -17,7 +17,7 @@ extension GemmaModel {
   /// - Throws: `Fault` naming the file and the tensor.
   package init(_ weights: ModelWeights, _ configuration: ModelConfiguration, precision: DType) throws {
     try weights.checkContents()
-    try self.init(configuration) { name, _ in Self.converted(try weights.tensor(named: name), to: precision) }
+    try self.init(configuration) { name, _ in try weights.tensor(named: name).converted(to: precision) }
   }
 
   /// A model as it is before any training: norms 0 (they multiply by 1 + w), all else normal with
@@ -28,7 +28,7 @@ extension GemmaModel {
       part += 1
       let values = shape.count == 1 ? Tensor(zeros: shape, .float32) : key.derived(part).normal(shape)
       if shape.count > 1 { values.scale(by: Float(configuration.initializerRange)) }
-      return Self.converted(values, to: precision)
+      return values.converted(to: precision)
     }
   }
 
@@ -42,10 +42,6 @@ extension GemmaModel {
       try Layer(configuration, index, weight: weight)
     }
     finalNorm = try weight(WeightNames.finalNorm, [configuration.hiddenSize])
-  }
-
-  private static func converted(_ weight: Tensor, to dtype: DType) -> Tensor {
-    weight.dtype == dtype ? weight : CPUKernels(threads: 1).converted(weight, to: dtype, scale: 1)
   }
 }
 

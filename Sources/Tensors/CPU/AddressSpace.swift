@@ -25,7 +25,8 @@ package enum AddressSpace {
     return Int(limit.rlim_cur) - pages * Int(getpagesize())
   }
 
-  /// Bytes that are left for tensors once OpenBLAS is loaded and `threads` workers multiply; nil without a limit.
+  /// Bytes that are left for tensors once OpenBLAS is loaded and `threads` workers multiply; nil without a
+  /// limit.
   package static func available(besideWorkers threads: Int) -> Int? {
     // The first buffer is there since the library was checked.
     free.map { max(0, $0 - (threads - 1) * (bufferBytes + stackBytes) - slackBytes) }
@@ -48,10 +49,11 @@ package enum AddressSpace {
   private static func inWords(_ bytes: Int) -> String { "\(bytes / 1_000_000) MB" }
 }
 
-/// What happens when memory cannot be had: one handler for the process, since no operation on tensors can throw.
+/// What happens when memory cannot be had: one handler for the process, since no operation on tensors can
+/// throw.
 package enum MemoryExhaustion {
-  /// Sets the handler, which gets the bytes that could not be had, on whichever thread, and should end the process.
-  /// Without one, the process aborts.
+  /// Sets the handler, which gets the bytes that could not be had, on whichever thread, and should end the
+  /// process. Without one, the process aborts.
   package static func onFailure(_ handler: @escaping @convention(c) (Int) -> Void) {
     ck_on_exhaustion(handler)
   }

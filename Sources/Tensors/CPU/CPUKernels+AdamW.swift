@@ -1,12 +1,9 @@
 import CKernels
 import Glibc
 
-/// Elements of one block of the 8-bit states, which share one absolute maximum.
-package let adamWBlockSize = 256
-
 extension CPUKernels {
   /// Elements of one tile: whole blocks, few enough to stay in the second-level cache.
-  private static let tile = 64 * adamWBlockSize
+  private static let tile = 64 * AdamWMoments.blockSize
 
   /// Sum of the squares of a float32 or bfloat16 tensor, in a fixed order, in float64.
   package func sumOfSquares(_ x: Tensor) -> Double {
@@ -55,17 +52,14 @@ extension CPUKernels {
     _ update: AdamWUpdate, codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor
   ) -> Int {
     let count = update.parameter.count
-    let blocks = (count + adamWBlockSize - 1) / adamWBlockSize
-    precondition(
-      codes1.count == count && codes2.count == count && absmax1.count == blocks && absmax2.count == blocks,
-      "adamW8bit: parameter \(update.parameter.shape), codes \(codes1.shape) and \(codes2.shape), "
-        + "maxima \(absmax1.shape) and \(absmax2.shape)")
+    Requirements.adamW(
+      update, .codes(codes1: codes1, codes2: codes2, absmax1: absmax1, absmax2: absmax2))
     nonisolated(unsafe) let codes = (codes1.uint8, codes2.uint8, absmax1.float32, absmax2.float32)
     let step = ck_adamw_step(update)
     let changed = CodeMaps.signed.withUnsafeBufferPointer { map1 in
       CodeMaps.unsigned.withUnsafeBufferPointer { map2 in
         tiled(count) { start, count in
-          let block = start / adamWBlockSize
+          let block = start / AdamWMoments.blockSize
           var state = ck_adamw_codes(
             codes1: codes.0 + start, codes2: codes.1 + start, absmax1: codes.2 + block,
             absmax2: codes.3 + block, map1: map1.baseAddress, map2: map2.baseAddress,
@@ -81,9 +75,7 @@ extension CPUKernels {
   /// - Returns: how many stored weights changed.
   package func adamW32bit(_ update: AdamWUpdate, moment1: Tensor, moment2: Tensor) -> Int {
     let count = update.parameter.count
-    precondition(
-      moment1.count == count && moment2.count == count,
-      "adamW32bit: parameter \(update.parameter.shape), moments \(moment1.shape) and \(moment2.shape)")
+    Requirements.adamW(update, .float32(moment1: moment1, moment2: moment2))
     let moments = (moment1.float32, moment2.float32)
     let step = ck_adamw_step(update)
     let changed = tiled(count) { start, count in
@@ -125,18 +117,6 @@ extension ck_adamw_step {
   /// The numbers of a step as the kernels take them: powers in float64, the rest in float32.
   fileprivate init(_ update: AdamWUpdate) {
     let parameter = update.parameter
-    let hasMaster = update.weights == nil || parameter.dtype == .float32
-    precondition(
-      parameter.dtype == .float32 || parameter.dtype == .bfloat16,
-      "AdamW: parameter \(parameter.shape) is \(parameter.dtype)")
-    precondition(
-      update.gradient.dtype == .float32 || update.gradient.dtype == .bfloat16,
-      "AdamW: gradient \(update.gradient.shape) is \(update.gradient.dtype)")
-    precondition(
-      update.gradient.shape == parameter.shape && hasMaster
-        && (update.weights ?? parameter).shape == parameter.shape,
-      "AdamW: parameter \(parameter.shape) \(parameter.dtype), gradient \(update.gradient.shape), "
-        + "weights \(update.weights?.shape ?? [])")
     let step = update.step
     let power1 = Float(pow(Double(step.beta1), Double(step.step)))
     let power2 = Float(pow(Double(step.beta2), Double(step.step)))

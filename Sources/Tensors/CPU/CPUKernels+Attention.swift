@@ -4,13 +4,13 @@ import CKernels
 ///
 /// A query tile's heads are rows of one matrix: row r · G + g is query r's head g, for G heads in a group.
 struct AttentionGroup {
-  let layout: AttentionLayout
-  let segment: AttentionLayout.Segment
+  let shape: AttentionShape
+  let segment: AttentionSegment
   /// Key/value head, in 0 ..< K.
   let head: Int
 
   /// G: query heads of one key/value head.
-  var groupSize: Int { layout.groupSize }
+  var groupSize: Int { shape.groupSize }
   /// Queries of one tile: as many as make 128 rows, so that matrix products are worth their call.
   var tileHeight: Int { max(1, 128 / groupSize) }
   /// Runs of the segment's queries.
@@ -23,7 +23,7 @@ struct AttentionGroup {
   /// Keys of the segment that one of its queries sees.
   func visibleKeys(_ query: Int) -> Range<Int> {
     let position = query + segment.keyCount - segment.queryCount
-    let first = layout.window.map { max(0, position - $0 + 1) } ?? 0
+    let first = shape.window.map { max(0, position - $0 + 1) } ?? 0
     return first..<position + 1
   }
 
@@ -37,29 +37,29 @@ struct AttentionGroup {
     let visible = visibleKeys(query)
     return ck_attention_row(
       count: keys.count, first: visible.lowerBound - keys.lowerBound,
-      last: visible.upperBound - keys.lowerBound, scale: layout.scale, cap: layout.softCap ?? 0)
+      last: visible.upperBound - keys.lowerBound, scale: shape.scale, cap: shape.softCap ?? 0)
   }
 
   /// First byte of this group's heads in a row of q, o or their gradients.
   func queryBytes(_ tensor: Tensor, _ query: Int) -> UnsafeMutableRawPointer {
-    let element = (segment.queryStart + query) * tensor.rowLength + head * groupSize * layout.headDim
+    let element = (segment.queryStart + query) * tensor.rowLength + head * groupSize * shape.headDim
     return tensor.bytes + element * tensor.dtype.byteCount
   }
 
   /// First byte of this head in a row of k, v or their gradients.
   func keyBytes(_ tensor: Tensor, _ key: Int) -> UnsafeMutableRawPointer {
-    let element = (segment.keyStart + key) * tensor.rowLength + head * layout.headDim
+    let element = (segment.keyStart + key) * tensor.rowLength + head * shape.headDim
     return tensor.bytes + element * tensor.dtype.byteCount
   }
 
   /// Index of the first of this group's heads in a row of the log-sum-exp.
   func logSumExpIndex(_ query: Int) -> Int {
-    (segment.queryStart + query) * layout.headCount + head * groupSize
+    (segment.queryStart + query) * shape.headCount + head * groupSize
   }
 
   /// The group's queries of a tile, widened: [rows · G, H].
   func loadQueries(_ tensor: Tensor, _ tile: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
-    let width = groupSize * layout.headDim
+    let width = groupSize * shape.headDim
     for (row, query) in tile.enumerated() {
       load(queryBytes(tensor, query), tensor.dtype, target + row * width, width)
     }
@@ -68,7 +68,7 @@ struct AttentionGroup {
   /// This head of some keys or values, widened: [keys, H].
   func loadKeys(_ tensor: Tensor, _ keys: Range<Int>, _ target: UnsafeMutablePointer<Float>) {
     for (row, key) in keys.enumerated() {
-      load(keyBytes(tensor, key), tensor.dtype, target + row * layout.headDim, layout.headDim)
+      load(keyBytes(tensor, key), tensor.dtype, target + row * shape.headDim, shape.headDim)
     }
   }
 
@@ -80,15 +80,15 @@ struct AttentionGroup {
 }
 
 extension CPUKernels {
-  package func attentionForward(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout)
-    -> (o: Tensor, logSumExp: Tensor)
-  {
-    layout.requireFit("attentionForward", q, k, v)
+  package func attentionForward(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, segments: [AttentionSegment]
+  ) -> (o: Tensor, logSumExp: Tensor) {
+    Requirements.attentionForward(q, k, v, shape, segments)
     let o = Tensor(uninitialized: q.shape, q.dtype)
-    let logSumExp = Tensor(uninitialized: [q.rowCount, layout.headCount], .float32)
-    let inPairs = attendsInPairs(q, layout)
-    if inPairs { attendInPairs(q, k, v, layout, o, logSumExp) }
-    let groups = attentionGroups(layout).filter { !inPairs || $0.segment.queryCount == 1 }
+    let logSumExp = Tensor(uninitialized: [q.rowCount, shape.headCount], .float32)
+    let inPairs = attendsInPairs(q, shape)
+    if inPairs { attendInPairs(q, k, v, shape, segments, o, logSumExp) }
+    let groups = attentionGroups(shape, segments).filter { !inPairs || $0.segment.queryCount == 1 }
     let work = groups.flatMap { group in group.tiles.map { (group, $0) } }
     parallel(work.count) { item in
       let (group, tile) = work[item]
@@ -103,22 +103,22 @@ extension CPUKernels {
 
   /// See `Kernels.attentionDecode`.
   package func attentionDecode(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout, segments: Tensor, longest: Int
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, segments: Tensor, longest: Int
   ) -> Tensor {
-    var layout = layout
+    Requirements.attentionDecode(q, k, v, shape, segments: segments)
     let numbers = segments.ints.map(Int.init)
-    layout.segments = stride(from: 0, to: numbers.count, by: 4).map {
-      .init(
+    let list = stride(from: 0, to: numbers.count, by: 4).map {
+      AttentionSegment(
         queryStart: numbers[$0], queryCount: numbers[$0 + 1], keyStart: numbers[$0 + 2],
         keyCount: numbers[$0 + 3])
     }
-    return attentionForward(q, k, v, layout).o
+    return attentionForward(q, k, v, shape, segments: list).o
   }
 
   /// A group for each segment and key/value head.
-  func attentionGroups(_ layout: AttentionLayout) -> [AttentionGroup] {
-    layout.segments.flatMap { segment in
-      (0..<layout.keyValueHeadCount).map { AttentionGroup(layout: layout, segment: segment, head: $0) }
+  func attentionGroups(_ shape: AttentionShape, _ segments: [AttentionSegment]) -> [AttentionGroup] {
+    segments.flatMap { segment in
+      (0..<shape.keyValueHeadCount).map { AttentionGroup(shape: shape, segment: segment, head: $0) }
     }
   }
 
@@ -128,7 +128,7 @@ extension CPUKernels {
     _ logSumExp: Tensor
   ) {
     let keys = group.visibleKeys(tile: tile)
-    let (groupSize, width) = (group.groupSize, group.layout.headDim)
+    let (groupSize, width) = (group.groupSize, group.shape.headDim)
     let rows = tile.count * groupSize
     let queries = Tensor(uninitialized: [rows, width], .float32)
     let panel = Tensor(uninitialized: [keys.count, width], .float32)
@@ -163,12 +163,12 @@ extension CPUKernels {
     _ group: AttentionGroup, _ q: Tensor, _ k: Tensor, _ v: Tensor, _ o: Tensor, _ logSumExp: Tensor
   ) {
     let keys = group.visibleKeys(0)
-    let width = group.layout.headDim
+    let width = group.shape.headDim
     let cache = ck_attention_cache(
       type: k.dtype.elementType, keys: group.keyBytes(k, 0), values: group.keyBytes(v, 0),
       stride: k.rowLength,
       first: keys.lowerBound, last: keys.upperBound, heads: group.groupSize, width: width,
-      scale: group.layout.scale, cap: group.layout.softCap ?? 0)
+      scale: group.shape.scale, cap: group.shape.softCap ?? 0)
     let rows = Tensor(uninitialized: [2, group.groupSize * width], .float32)
     let scratch = Tensor(uninitialized: [group.groupSize, keys.count + 1], .float32)
     group.loadQueries(q, 0..<1, rows.float32)

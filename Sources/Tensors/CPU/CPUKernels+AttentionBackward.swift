@@ -3,19 +3,16 @@ import CKernels
 extension CPUKernels {
   package func attentionBackward(
     _ dO: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, o: Tensor, logSumExp: Tensor,
-    _ layout: AttentionLayout
+    _ shape: AttentionShape, segments: [AttentionSegment]
   ) -> (dQ: Tensor, dK: Tensor, dV: Tensor) {
-    layout.requireFit("attentionBackward", q, k, v)
-    precondition(
-      dO.shape == q.shape && dO.dtype == q.dtype && logSumExp.shape == [q.rowCount, layout.headCount],
-      "attentionBackward: dO \(dO.shape) \(dO.dtype), q \(q.shape) \(q.dtype), logSumExp \(logSumExp.shape)")
-    if attendsInPairs(q, layout) {
-      return attentionBackwardInPairs(dO, q, k, v, logSumExp: logSumExp, layout)
+    Requirements.attentionBackward(dO, q, k, v, o: o, logSumExp: logSumExp, shape, segments)
+    if attendsInPairs(q, shape) {
+      return attentionBackwardInPairs(dO, q, k, v, logSumExp: logSumExp, shape, segments)
     }
     let dQ = Tensor(zeros: q.shape, q.dtype)
     let dK = Tensor(zeros: k.shape, k.dtype)
     let dV = Tensor(zeros: v.shape, v.dtype)
-    let groups = attentionGroups(layout)
+    let groups = attentionGroups(shape, segments)
     // One group a task: the sums over its queries that make dK and dV stay in one thread, in order.
     // The sum over keys of p · dp costs little here; it is dO · o before o was rounded, so o is not read.
     parallel(groups.count) { index in
@@ -39,7 +36,7 @@ private struct AttentionBackwardPass {
   let dValues: Tensor
 
   init(_ group: AttentionGroup, _ k: Tensor, _ v: Tensor) {
-    let shape = [group.segment.keyCount, group.layout.headDim]
+    let shape = [group.segment.keyCount, group.shape.headDim]
     self.group = group
     keys = Tensor(uninitialized: shape, .float32)
     values = Tensor(uninitialized: shape, .float32)
@@ -54,7 +51,7 @@ private struct AttentionBackwardPass {
     _ tile: Range<Int>, _ kernels: CPUKernels, dO: Tensor, q: Tensor, logSumExp: Tensor, dQ: Tensor
   ) {
     let range = group.visibleKeys(tile: tile)
-    let shape = [tile.count * group.groupSize, group.layout.headDim]
+    let shape = [tile.count * group.groupSize, group.shape.headDim]
     let queries = Tensor(uninitialized: shape, .float32)
     let dOutput = Tensor(uninitialized: shape, .float32)
     group.loadQueries(q, tile, queries.float32)
@@ -67,7 +64,7 @@ private struct AttentionBackwardPass {
     kernels.product(.transposed(scores), .stored(dOutput), .adding, dValues.rows(range))
     kernels.product(.transposed(dScores), .stored(queries), .adding, dKeys.rows(range))
     kernels.product(.stored(dScores), .stored(keys.rows(range)), .replacing, dOutput)
-    let width = group.groupSize * group.layout.headDim
+    let width = group.groupSize * group.shape.headDim
     for (row, query) in tile.enumerated() {
       store(dOutput.float32 + row * width, group.queryBytes(dQ, query), dQ.dtype, width)
     }
@@ -89,7 +86,7 @@ private struct AttentionBackwardPass {
 
   /// Writes the sums, rounded.
   func store(dK: Tensor, dV: Tensor) {
-    let width = group.layout.headDim
+    let width = group.shape.headDim
     for key in 0..<group.segment.keyCount {
       store(dKeys.float32 + key * width, group.keyBytes(dK, key), dK.dtype, width)
       store(dValues.float32 + key * width, group.keyBytes(dV, key), dV.dtype, width)

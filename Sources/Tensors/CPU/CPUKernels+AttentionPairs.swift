@@ -1,19 +1,21 @@
 import CKernels
 
-// Attention by products of bfloat16 pairs. A sequence's keys and values are packed once for all its queries; each tile
-// of queries takes its scores, soft-max and sums in one call, 14 rows at a time, over the keys that those rows see.
+// Attention by products of bfloat16 pairs. A sequence's keys and values are packed once for all its queries;
+// each tile of queries takes its scores, soft-max and sums in one call, 14 rows at a time, over the keys that
+// those rows see.
 extension CPUKernels {
-  /// True where attention multiplies bfloat16 pairs: for heads that fill whole right panels, as all published Gemma
-  /// models have.
-  func attendsInPairs(_ q: Tensor, _ layout: AttentionLayout) -> Bool {
-    hasPairProducts && q.dtype == .bfloat16 && layout.headDim % Int(CK_RIGHT_LINES) == 0
+  /// True where attention multiplies bfloat16 pairs: for heads that fill whole right panels, as all published
+  /// Gemma models have.
+  func attendsInPairs(_ q: Tensor, _ shape: AttentionShape) -> Bool {
+    hasPairProducts && q.dtype == .bfloat16 && shape.headDim % Int(CK_RIGHT_LINES) == 0
   }
 
   /// o and log-sum-exp of all segments of more than one query.
   func attendInPairs(
-    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ layout: AttentionLayout, _ o: Tensor, _ logSumExp: Tensor
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, _ segments: [AttentionSegment],
+    _ o: Tensor, _ logSumExp: Tensor
   ) {
-    let groups = attentionGroups(layout).filter { $0.segment.queryCount > 1 }
+    let groups = attentionGroups(shape, segments).filter { $0.segment.queryCount > 1 }
     var starts = [0]
     for group in groups {
       starts.append(starts[starts.count - 1] + group.keyPanelSize + group.columnPanelSize)
@@ -34,13 +36,14 @@ extension CPUKernels {
 
   /// The gradients of all segments, one group a task: the sums over its queries stay in one thread, in order.
   func attentionBackwardInPairs(
-    _ dO: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, logSumExp: Tensor, _ layout: AttentionLayout
+    _ dO: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, logSumExp: Tensor, _ shape: AttentionShape,
+    _ segments: [AttentionSegment]
   ) -> (dQ: Tensor, dK: Tensor, dV: Tensor) {
     let dQ = Tensor(uninitialized: q.shape, q.dtype)
     let dK = Tensor(zeros: k.shape, k.dtype)
     let dV = Tensor(zeros: v.shape, v.dtype)
     // The longest first, so that workers end together.
-    let groups = attentionGroups(layout).sorted { $0.segment.keyCount > $1.segment.keyCount }
+    let groups = attentionGroups(shape, segments).sorted { $0.segment.keyCount > $1.segment.keyCount }
     parallel(groups.count) { index in
       AttentionPairsBackward(group: groups[index], dO: dO, q: q, logSumExp: logSumExp, dQ: dQ)
         .run(k, v, dK: dK, dV: dV)
@@ -50,8 +53,8 @@ extension CPUKernels {
 }
 
 extension AttentionGroup {
-  /// Runs of the segment's queries whose rows fill whole left panels, some 224 of them: what a tile reads and writes
-  /// stays in the second-level cache, and its sums are long enough to be worth adding to dK and dV.
+  /// Runs of the segment's queries whose rows fill whole left panels, some 224 of them: what a tile reads and
+  /// writes stays in the second-level cache, and its sums are long enough to be worth adding to dK and dV.
   fileprivate var pairTiles: [Range<Int>] {
     var unit = Int(CK_LEFT_LINES)
     for factor in [2, 7] where unit / factor * groupSize % Int(CK_LEFT_LINES) == 0 { unit /= factor }
@@ -64,21 +67,21 @@ extension AttentionGroup {
   /// The queries as rows of all heads of the group.
   fileprivate func tile(_ queries: Range<Int>) -> ck_attention_tile {
     ck_attention_tile(
-      rows: queries.count * groupSize, group: groupSize, width: layout.headDim,
+      rows: queries.count * groupSize, group: groupSize, width: shape.headDim,
       position: queries.lowerBound + segment.keyCount - segment.queryCount, key_count: segment.keyCount,
-      window: layout.window ?? 0, scale: layout.scale, cap: layout.softCap ?? 0)
+      window: shape.window ?? 0, scale: shape.scale, cap: shape.softCap ?? 0)
   }
 
   /// Elements of this head's packed keys: as lines along the head, and as lines along the keys.
   fileprivate var keyPanelSize: Int {
     (segment.keyCount + Int(CK_RIGHT_LINES) - 1) / Int(CK_RIGHT_LINES)
-      * ck_panel_size(Int(CK_RIGHT_LINES), layout.headDim)
+      * ck_panel_size(Int(CK_RIGHT_LINES), shape.headDim)
   }
   fileprivate var columnPanelSize: Int { columnPanelSize(segment.keyCount) }
 
   /// Elements of the panels of H lines along so many rows.
   fileprivate func columnPanelSize(_ rows: Int) -> Int {
-    layout.headDim / Int(CK_RIGHT_LINES) * ck_panel_size(Int(CK_RIGHT_LINES), rows)
+    shape.headDim / Int(CK_RIGHT_LINES) * ck_panel_size(Int(CK_RIGHT_LINES), rows)
   }
 
   /// Packs this head's keys or values as right panels, whose lines are the stored rows or columns.
@@ -96,16 +99,17 @@ extension AttentionGroup {
   ) {
     var source =
       lines == .rows
-      ? ck_bf16_lines(x: elements, line_stride: stride, inner_stride: 1, lines: rows, inner: layout.headDim)
-      : ck_bf16_lines(x: elements, line_stride: 1, inner_stride: stride, lines: layout.headDim, inner: rows)
+      ? ck_bf16_lines(x: elements, line_stride: stride, inner_stride: 1, lines: rows, inner: shape.headDim)
+      : ck_bf16_lines(x: elements, line_stride: 1, inner_stride: stride, lines: shape.headDim, inner: rows)
     ck_pack_panels(&source, Int(CK_RIGHT_LINES), panels)
   }
 
-  /// Calls `body` with the group's heads of some queries, [rows · G, H]: where they lie, if they lie together.
+  /// Calls `body` with the group's heads of some queries, [rows · G, H]: where they lie, if they lie
+  /// together.
   fileprivate func withRows(
     _ tensor: Tensor, _ queries: Range<Int>, _ body: (UnsafePointer<UInt16>) -> Void
   ) {
-    let width = groupSize * layout.headDim
+    let width = groupSize * shape.headDim
     if width == tensor.rowLength {
       return body(queryBytes(tensor, queries.lowerBound).assumingMemoryBound(to: UInt16.self))
     }
@@ -122,7 +126,7 @@ extension AttentionGroup {
   fileprivate func writeRows(
     _ tensor: Tensor, _ queries: Range<Int>, _ body: (UnsafeMutablePointer<UInt16>) -> Void
   ) {
-    let width = groupSize * layout.headDim
+    let width = groupSize * shape.headDim
     if width == tensor.rowLength {
       return body(queryBytes(tensor, queries.lowerBound).assumingMemoryBound(to: UInt16.self))
     }
@@ -144,7 +148,7 @@ extension AttentionGroup {
         var operands = ck_attention_operands(
           q: rows, keys: panels, values: panels + keyPanelSize, o: output,
           log_sum_exp: logSumExp.float32 + logSumExpIndex(queries.lowerBound),
-          log_sum_exp_stride: layout.headCount)
+          log_sum_exp_stride: shape.headCount)
         withScratch(ck_attention_forward_scratch(&tile)) { ck_attention_forward_pairs(&tile, &operands, $0) }
       }
     }
@@ -159,7 +163,7 @@ private struct AttentionPairsBackward {
   /// Writes the group's share of dQ, dK and dV.
   func run(_ k: Tensor, _ v: Tensor, dK: Tensor, dV: Tensor) {
     let (keys, values) = (group.keyPanelSize, 2 * group.keyPanelSize)
-    let count = group.segment.keyCount * group.layout.headDim
+    let count = group.segment.keyCount * group.shape.headDim
     withScratch16(values + group.columnPanelSize) { panels in
       group.packKeys(k, .rows, into: panels)
       group.packKeys(v, .rows, into: panels + keys)
@@ -168,7 +172,7 @@ private struct AttentionPairsBackward {
         sums.initialize(repeating: 0, count: 2 * count)
         let shared = ck_attention_gradients(
           q: nil, d_o: nil, keys: panels, values: panels + keys, key_columns: panels + values,
-          q_columns: nil, d_o_columns: nil, log_sum_exp: nil, log_sum_exp_stride: group.layout.headCount,
+          q_columns: nil, d_o_columns: nil, log_sum_exp: nil, log_sum_exp_stride: group.shape.headCount,
           dq: nil, d_keys: sums, d_values: sums + count)
         for queries in group.pairTiles { run(queries, shared) }
         store(sums, dK)
@@ -180,7 +184,7 @@ private struct AttentionPairsBackward {
   /// Adds one tile's share to the sums and writes its rows of dQ.
   private func run(_ queries: Range<Int>, _ shared: ck_attention_gradients) {
     var (tile, all) = (group.tile(queries), shared)
-    let (width, size) = (group.layout.headDim, group.columnPanelSize(tile.rows))
+    let (width, size) = (group.shape.headDim, group.columnPanelSize(tile.rows))
     all.log_sum_exp = UnsafePointer(logSumExp.float32 + group.logSumExpIndex(queries.lowerBound))
     withScratch16(2 * size) { columns in
       (all.q_columns, all.d_o_columns) = (UnsafePointer(columns), UnsafePointer(columns + size))
@@ -199,7 +203,7 @@ private struct AttentionPairsBackward {
 
   /// Writes one sum, rounded.
   private func store(_ sums: UnsafePointer<Float>, _ tensor: Tensor) {
-    let width = group.layout.headDim
+    let width = group.shape.headDim
     for key in 0..<group.segment.keyCount {
       ck_convert(
         sums + key * width, Int32(CK_FLOAT32), 1, group.keyBytes(tensor, key), tensor.dtype.elementType, width

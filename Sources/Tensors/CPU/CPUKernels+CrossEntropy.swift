@@ -4,16 +4,15 @@ import Glibc
 extension CPUKernels {
   /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.
   ///
-  /// Of each chunk, tiles of the vocabulary give logits and their row statistics; these give the losses; then each tile's
-  /// gradient of the logits enters dHidden (groups of tiles, summed in order) and dTable. What is kept of a chunk's
-  /// logits until then, and how many rows that allows, is said at `PairTileProducts` and `PanelTileProducts`.
+  /// Of each chunk, tiles of the vocabulary give logits and their row statistics; these give the losses; then
+  /// each tile's gradient of the logits enters dHidden (groups of tiles, summed in order) and dTable. What is
+  /// kept of a chunk's logits until then, and how many rows that allows, is said at `PairTileProducts` and
+  /// `PanelTileProducts`.
   package func linearCrossEntropy(
     _ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions
   ) -> CrossEntropyResult {
     let (count, vocabulary) = (hidden.shape[0], table.shape[0])
-    precondition(
-      hidden.shape[1] == table.shape[1] && targets.shape == [count],
-      "linearCrossEntropy: hidden \(hidden.shape), table \(table.shape), targets \(targets.shape)")
+    Requirements.linearCrossEntropy(hidden, table, targets: targets)
     let ids = UnsafePointer(targets.int32)
     for i in 0..<count {
       precondition(
@@ -56,8 +55,8 @@ extension CPUKernels {
   }
 }
 
-/// Calls `body` with memory for `count` floats, not initialised. It goes back to the system when the call ends: the backward
-/// pass needs as much for its own.
+/// Calls `body` with memory for `count` floats, not initialised. It goes back to the system when the call
+/// ends: the backward pass needs as much for its own.
 private func withKept<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
   guard 4 * count > Int(CK_LARGEST_KEPT), let memory = ck_allocate_large(4 * count) else {
     return withScratch(count, body)

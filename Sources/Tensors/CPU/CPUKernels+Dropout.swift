@@ -2,7 +2,7 @@ import CKernels
 
 extension CPUKernels {
   package func dropped(_ x: Tensor, probability: Float, key: RandomKey) -> Tensor {
-    precondition(probability >= 0 && probability < 1, "dropped: probability \(probability), expected 0 ..< 1")
+    Requirements.dropped(probability: probability)
     let output = Tensor(uninitialized: x.shape, x.dtype)
     let size = x.dtype.byteCount
     parallel(over: x.count, grain: 32768) { elements in

@@ -3,8 +3,7 @@ import CKernels
 extension CPUKernels {
   /// a + b in float32, rounded once to their dtype.
   package func add(_ a: Tensor, _ b: Tensor) -> Tensor {
-    precondition(
-      a.shape == b.shape && a.dtype == b.dtype, "add: \(a.shape) \(a.dtype), \(b.shape) \(b.dtype)")
+    Requirements.add(a, b)
     let sum = Tensor(uninitialized: a.shape, a.dtype)
     let type = a.dtype.elementType
     parallel(over: a.count, grain: Self.elementGrain) { range in
@@ -16,9 +15,7 @@ extension CPUKernels {
 
   /// Adds x to `sum` (float32) in place.
   package func accumulate(_ x: Tensor, into sum: Tensor) {
-    precondition(
-      x.shape == sum.shape && sum.dtype == .float32,
-      "accumulate: \(x.shape) \(x.dtype) into \(sum.shape) \(sum.dtype)")
+    Requirements.accumulate(x, into: sum)
     let type = x.dtype.elementType
     parallel(over: x.count, grain: Self.elementGrain) { range in
       ck_accumulate(

@@ -2,7 +2,7 @@ import CKernels
 
 extension CPUKernels {
   package func embeddingForward(_ ids: Tensor, _ table: Tensor, scale: Float) -> Tensor {
-    precondition(table.shape.count == 2, "embeddingForward: table \(table.shape), expected [V, D]")
+    Requirements.embeddingForward(table)
     let width = table.rowLength
     let output = Tensor(uninitialized: [ids.count, width], table.dtype)
     let rowBytes = width * table.dtype.byteCount
@@ -21,9 +21,7 @@ extension CPUKernels {
 
   package func embeddingBackward(_ dY: Tensor, _ ids: Tensor, scale: Float, into dTable: Tensor) {
     let width = dTable.rowLength
-    precondition(
-      dTable.shape.count == 2 && dY.shape == [ids.count, width],
-      "embeddingBackward: dY \(dY.shape), \(ids.count) ids, dTable \(dTable.shape)")
+    Requirements.embeddingBackward(dY, ids, into: dTable)
     let indices = checkedRows(ids, below: dTable.rowCount, "embeddingBackward")
     let source = dY.bytes
     let target = dTable.float32

@@ -2,9 +2,7 @@ import CKernels
 
 extension CPUKernels {
   package func gegluForward(_ gate: Tensor, _ up: Tensor) -> Tensor {
-    precondition(
-      gate.shape == up.shape && gate.dtype == up.dtype,
-      "gegluForward: gate \(gate.shape) \(gate.dtype), up \(up.shape) \(up.dtype)")
+    Requirements.gegluForward(gate, up)
     let output = Tensor(uninitialized: gate.shape, gate.dtype)
     let size = gate.dtype.byteCount
     parallel(over: gate.count, grain: 8192) { elements in
@@ -16,10 +14,7 @@ extension CPUKernels {
   }
 
   package func gegluBackward(_ dY: Tensor, _ gate: Tensor, _ up: Tensor) -> (dGate: Tensor, dUp: Tensor) {
-    precondition(
-      gate.shape == up.shape && gate.dtype == up.dtype && dY.shape == gate.shape && dY.dtype == gate.dtype,
-      "gegluBackward: dY \(dY.shape) \(dY.dtype), gate \(gate.shape) \(gate.dtype), "
-        + "up \(up.shape) \(up.dtype)")
+    Requirements.gegluBackward(dY, gate, up)
     let dGate = Tensor(uninitialized: gate.shape, gate.dtype)
     let dUp = Tensor(uninitialized: gate.shape, gate.dtype)
     let size = gate.dtype.byteCount

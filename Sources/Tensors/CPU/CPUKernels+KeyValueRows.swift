@@ -1,9 +1,7 @@
 extension CPUKernels {
   /// See `Kernels.copy`. The rows are few and the copy is bound by memory: one thread.
   package func copy(_ x: Tensor, toRows indices: Tensor, of target: Tensor) {
-    precondition(
-      x.rowLength == target.rowLength && x.dtype == target.dtype && indices.count == x.rowCount,
-      "copy: rows \(x.shape) \(x.dtype) to \(target.shape) \(target.dtype), \(indices.count) indices")
+    Requirements.copy(x, toRows: indices, of: target)
     let rowBytes = x.rowLength * x.dtype.byteCount
     for (row, index) in indices.ints.enumerated() {
       precondition(index >= 0 && index < target.rowCount, "copy: row \(index) of \(target.shape)")

@@ -6,8 +6,9 @@ extension CPUKernels {
 
   /// Products with float32 factors of low rank, as an adapter's; false when this is not one.
   ///
-  /// One float32 factor of few lines beside a bfloat16 one is split into three bfloat16 parts without loss, and multiplied
-  /// pair by pair. Two float32 factors of a small inner size are multiplied while c is read and written once.
+  /// One float32 factor of few lines beside a bfloat16 one is split into three bfloat16 parts without loss,
+  /// and multiplied pair by pair. Two float32 factors of a small inner size are multiplied while c is read
+  /// and written once.
   func multiplyLowRank(_ a: Operand, _ b: Operand, scale: Float, _ store: Store, _ c: Tensor) -> Bool {
     switch (a.tensor.dtype, b.tensor.dtype) {
     case (.bfloat16, .float32) where b.columnCount <= Self.lowRank:
@@ -24,7 +25,8 @@ extension CPUKernels {
     return true
   }
 
-  /// Lines of the bfloat16 factor are taken where they lie, or packed if the inner index does not lie along them.
+  /// Lines of the bfloat16 factor are taken where they lie, or packed if the inner index does not lie along
+  /// them.
   private func multiplySplit(_ lines: PairFactor, _ small: SplitFactor, _ target: SplitTarget) {
     withSplit(small) { panels in
       parallel(over: lines.lines, grain: lines.width) { range in

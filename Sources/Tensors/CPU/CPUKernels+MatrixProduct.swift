@@ -4,17 +4,15 @@ import Glibc
 extension CPUKernels {
   /// c = scale · op(a) · op(b), or that added to c: `MK, KN -> MN`, any mix of float32 and bfloat16.
   ///
-  /// Two bfloat16 factors are multiplied pair by pair (`multiplyPairs`, `multiplyThinPairs`) where the processor can, and
-  /// float32 factors of low rank by `multiplyLowRank`.
-  /// Otherwise bfloat16 factors are widened panel by panel: of `b`, where weights stand, never more than one tile's columns a
-  /// worker; of `a` at most `ProductTiling.widenedLimit` elements. Up to `thinRows` rows of `a` times a transposed `b` read
+  /// Two bfloat16 factors are multiplied pair by pair (`multiplyPairs`, `multiplyThinPairs`) where the
+  /// processor can, and float32 factors of low rank by `multiplyLowRank`. Otherwise bfloat16 factors are
+  /// widened panel by panel: of `b`, where weights stand, never more than one tile's columns a worker; of `a`
+  /// at most `ProductTiling.widenedLimit` elements. Up to `thinRows` rows of `a` times a transposed `b` read
   /// `b` once, without copies. Sums are float32 and rounded once to c's dtype.
   /// - Accuracy: within 2 sqrt(K) float32 roundings of |a|·|b| (MatrixProductTests).
   /// Source: Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication" (OpenBLAS sgemm).
   package func multiply(_ a: Operand, _ b: Operand, scale: Float, _ store: Store, _ c: Tensor) {
-    precondition(
-      a.columnCount == b.rowCount && c.shape == [a.rowCount, b.columnCount],
-      "multiply: [\(a.rowCount), \(a.columnCount)] times [\(b.rowCount), \(b.columnCount)] to \(c.shape)")
+    Requirements.multiply(a, b, c)
     if c.count == 0 { return }
     let hasPairs = hasPairProducts && a.tensor.dtype == .bfloat16 && b.tensor.dtype == .bfloat16
     if case .stored(let x) = a, case .transposed(let weight) = b, a.rowCount <= Self.thinRows {
@@ -123,8 +121,8 @@ extension CPUKernels {
 
 /// Sizes of the tiles of a matrix product: from the operands' shapes alone.
 ///
-/// At least 16 tiles when the product is large enough, so that two or three workers end together; wide enough that
-/// widening and packing cost little.
+/// At least 16 tiles when the product is large enough, so that two or three workers end together; wide enough
+/// that widening and packing cost little.
 struct ProductTiling {
   /// Elements of `a` that are widened at a time, for all tiles of their rows.
   static let widenedLimit = 1 << 23

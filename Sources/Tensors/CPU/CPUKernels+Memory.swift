@@ -1,3 +1,5 @@
+import Glibc
+
 extension CPUKernels {
   /// Main memory.
   package var place: Place { .host }
@@ -23,9 +25,7 @@ extension CPUKernels {
 
   /// Copies bytes.
   package func copy(_ x: Tensor, to target: Tensor) {
-    precondition(
-      x.dtype == target.dtype && x.count == target.count,
-      "copy: \(x.shape) \(x.dtype) to \(target.shape) \(target.dtype)")
+    Requirements.copy(x, to: target)
     target.bytes.copyMemory(from: x.bytes, byteCount: x.byteCount)
   }
 
@@ -34,4 +34,13 @@ extension CPUKernels {
 
   /// Nothing goes wrong without being said at once.
   package func check() {}
+
+  /// None: see `check`.
+  package var failure: DeviceFailure? { nil }
+
+  /// The most memory of this process that was ever resident; 0 where the system does not tell.
+  package var peakMemoryBytes: Int {
+    var usage = rusage()
+    return getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? Int(usage.ru_maxrss) * 1024 : 0
+  }
 }

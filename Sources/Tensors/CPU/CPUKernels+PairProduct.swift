@@ -9,10 +9,11 @@ package enum ProductChoice: Sendable {
 }
 
 extension CPUKernels {
-  /// The product of two bfloat16 factors by the processor's own instruction, from factors packed once for all workers.
+  /// The product of two bfloat16 factors by the processor's own instruction, from factors packed once for all
+  /// workers.
   ///
-  /// Each element of c is a float32 sum over pairs in the order of the inner index, block by block of `CK_INNER_BLOCK`
-  /// elements, whatever the tiles.
+  /// Each element of c is a float32 sum over pairs in the order of the inner index, block by block of
+  /// `CK_INNER_BLOCK` elements, whatever the tiles.
   func multiplyPairs(_ a: Operand, _ b: Operand, scale: Float, _ store: Store, _ c: Tensor) {
     let (left, right) = (PairFactor(left: a), PairFactor(right: b))
     let tiling = PairTiling(rows: left.lines, columns: right.lines, inner: left.inner)
@@ -64,9 +65,11 @@ extension CPUKernels {
   }
 }
 
-/// Sizes of the blocks that are packed at a time and of the tiles that workers take: from the operands' shapes alone.
+/// Sizes of the blocks that are packed at a time and of the tiles that workers take: from the operands'
+/// shapes alone.
 struct PairTiling {
-  /// Elements of a factor packed at a time (8 MiB), and of a factor's part that a tile reads (256 KiB), if lines allow.
+  /// Elements of a factor packed at a time (8 MiB), and of a factor's part that a tile reads (256 KiB), if
+  /// lines allow.
   static let blockLimit = 1 << 22, tileLimit = 1 << 17
   /// Rows and columns of c packed for at a time, and those of one tile: whole panels.
   let blockRows: Int, blockColumns: Int, tileRows: Int, tileColumns: Int

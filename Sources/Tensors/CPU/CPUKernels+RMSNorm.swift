@@ -3,7 +3,7 @@ import CKernels
 extension CPUKernels {
   package func rmsNormForward(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> (y: Tensor, rstd: Tensor) {
     let width = x.rowLength
-    precondition(weight.shape == [width], "rmsNormForward: x \(x.shape), weight \(weight.shape)")
+    Requirements.rmsNormForward(x, weight)
     let y = Tensor(uninitialized: x.shape, x.dtype)
     let rstd = Tensor(uninitialized: [x.rowCount], .float32)
     let gain = gains(weight)
@@ -21,6 +21,7 @@ extension CPUKernels {
   package func addRMSNormForward(_ a: Tensor, _ b: Tensor, _ weight: Tensor, epsilon: Float)
     -> (sum: Tensor, y: Tensor, rstd: Tensor)
   {
+    Requirements.addRMSNormForward(a, b, weight)
     let sum = add(a, b)
     let (y, rstd) = rmsNormForward(sum, weight, epsilon: epsilon)
     return (sum, y, rstd)
@@ -31,9 +32,7 @@ extension CPUKernels {
     _ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dSum: Tensor?, dWeight: Tensor?
   ) -> Tensor {
     let width = x.rowLength
-    precondition(
-      weight.shape == [width] && dY.shape == x.shape && dY.dtype == x.dtype,
-      "rmsNormBackward: dY \(dY.shape) \(dY.dtype), x \(x.shape) \(x.dtype), weight \(weight.shape)")
+    Requirements.rmsNormBackward(dY, x, weight, dSum: dSum)
     let dX = Tensor(uninitialized: x.shape, x.dtype)
     let gain = gains(weight)
     let rowBytes = width * x.dtype.byteCount

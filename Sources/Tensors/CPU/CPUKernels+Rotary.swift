@@ -3,10 +3,8 @@ import CKernels
 extension CPUKernels {
   package func rotated(_ x: Tensor, positions: Tensor, _ table: RotaryTable, _ direction: Direction) -> Tensor
   {
-    let heads = table.headDim == 0 ? 0 : x.rowLength / table.headDim
-    precondition(
-      positions.count == x.rowCount && heads * table.headDim == x.rowLength,
-      "rotated: x \(x.shape), \(positions.count) positions, headDim \(table.headDim)")
+    Requirements.rotated(x, positions: positions, table)
+    let heads = x.rowLength / table.headDim
     let output = Tensor(uninitialized: x.shape, x.dtype)
     let rowBytes = x.rowLength * x.dtype.byteCount
     let half = table.headDim / 2

@@ -15,7 +15,7 @@ extension CPUKernels {
 
   package func scattered(_ dY: Tensor, rows: Tensor, count: Int) -> Tensor {
     let width = dY.rowLength
-    precondition(dY.shape == [rows.count, width], "scattered: dY \(dY.shape), \(rows.count) rows")
+    Requirements.scattered(dY, rows: rows)
     let output = Tensor(zeros: [count, width], dY.dtype)
     let indices = checkedRows(rows, below: count, "scattered")
     let rowBytes = width * dY.dtype.byteCount

@@ -2,8 +2,9 @@ import CKernels
 
 /// Kernels on the processor: OpenBLAS for matrix products, CKernels for the loops around them.
 ///
-/// Work is cut into tiles whose shape depends on the operands alone and handed to `threads` workers: each tile is
-/// computed by one worker with single-threaded calls, so that the bits do not depend on the number of threads.
+/// Work is cut into tiles whose shape depends on the operands alone and handed to `threads` workers: each
+/// tile is computed by one worker with single-threaded calls, so that the bits do not depend on the number of
+/// threads.
 package struct CPUKernels {
   /// Workers at most.
   package let threads: Int
@@ -14,24 +15,22 @@ package struct CPUKernels {
   package init(threads: Int, products: ProductChoice = .automatic) {
     self.threads = max(1, threads)
     hasPairProducts = products == .automatic && OwnProducts.areOn
-    Self.keepFreedMemory
   }
 
-  /// Makes the process ready to compute on so many workers: loads OpenBLAS. Without this call the first use does it, and
-  /// traps where it fails.
-  /// - Throws: `Fault` .unavailable where there is no OpenBLAS, none that computes right, or not the addresses that it
-  ///   takes; .usage for a value of GEMMATUNE_OWN_KERNELS that means nothing.
+  /// Makes the process ready to compute on this many workers, once at start: loads OpenBLAS, and keeps some
+  /// freed memory for the next step. Nothing else changes the process, except that without this call the
+  /// first product loads OpenBLAS, and traps where it fails.
+  /// - Throws: `Fault` .unavailable where there is no OpenBLAS, none that computes right, or not the
+  ///   addresses that it takes; .usage for a value of GEMMATUNE_OWN_KERNELS that means nothing.
   package static func prepareProcess(threads: Int) throws {
     try OwnProducts.requireKnownSetting()
     try AddressSpace.requireRoom(forWorkers: threads)
     _ = try OpenBLAS.shared.get()
+    ck_keep_freed_memory()
   }
 
-  /// Some freed memory is kept for the next step, in the whole process.
-  private static let keepFreedMemory: Void = ck_keep_freed_memory()
-
-  /// Such as "own bfloat16 products (AVX512_BF16), OpenBLAS 0.3.21 (Haswell) for float32, AVX-512, 2 threads", or
-  /// "OpenBLAS 0.3.21 (Haswell), AVX2, 1 thread".
+  /// Such as "own bfloat16 products (AVX512_BF16), OpenBLAS 0.3.21 (Haswell) for float32, AVX-512, 2
+  /// threads", or "OpenBLAS 0.3.21 (Haswell), AVX2, 1 thread".
   package var summary: String {
     let name = OpenBLAS.current.name
     let vectors = String(cString: ck_vector_name())
@@ -42,7 +41,8 @@ package struct CPUKernels {
   /// Why these kernels compute and no others, a line each.
   package var notes: [String] { [OpenBLAS.current.reason] + OwnProducts.notes }
 
-  /// Runs `body` for each tile, on the workers; returns when all are done. Each tile must write memory of its own.
+  /// Runs `body` for each tile, on the workers; returns when all are done. Each tile must write memory of its
+  /// own.
   func parallel(_ tiles: Int, _ body: (Int) -> Void) {
     if min(threads, tiles) <= 1 {
       for tile in 0..<tiles { body(tile) }
@@ -65,8 +65,9 @@ package struct CPUKernels {
     }
   }
 
-  /// Runs `body` for runs of items that get shorter, so that memory is read in long runs and workers still end together:
-  /// for results that do not depend on the runs. A run is a multiple of `unit` items, but for the last.
+  /// Runs `body` for runs of items that get shorter, so that memory is read in long runs and workers still
+  /// end together: for results that do not depend on the runs. A run is a multiple of `unit` items, but for
+  /// the last.
   func parallelRuns(over count: Int, unit: Int, atLeast least: Int, _ body: (Range<Int>) -> Void) {
     if threads == 1 { return body(0..<count) }
     var ends: [Int] = []

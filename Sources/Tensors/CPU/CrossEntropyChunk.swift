@@ -32,8 +32,8 @@ struct CrossEntropyChunk {
     }
   }
 
-  /// Losses from the tiles' statistics, joined in float64 in the tiles' order; and for the gradient, each row's largest
-  /// logit and one over its sum of exponentials.
+  /// Losses from the tiles' statistics, joined in float64 in the tiles' order; and for the gradient, each
+  /// row's largest logit and one over its sum of exponentials.
   private func computeLosses(_ statistics: RowStatistics, _ losses: UnsafeMutablePointer<Float>) {
     kernels.parallel(over: rows.count, grain: 16) { range in
       for row in range {

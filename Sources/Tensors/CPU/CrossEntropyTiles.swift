@@ -3,19 +3,19 @@ import Glibc
 
 /// The work on a chunk's tiles, by one kind of matrix product. Tiles are taken side by side.
 protocol TileProducts {
-  /// Logits of a tile, `CD, VD -> CV`: keeps what their gradient needs, and writes their statistics and the logits of
-  /// those targets that lie in the tile.
+  /// Logits of a tile, `CD, VD -> CV`: keeps what their gradient needs, and writes their statistics and the
+  /// logits of those targets that lie in the tile.
   func computeLogits(_ tile: Int, _ statistics: RowStatistics)
 
-  /// Gradient of a tile's logits, scale · (softmax - one at the target) times the soft cap's derivative: adds its share
-  /// to dHidden's part, `CV, VD -> CD`, and to its rows of dTable, `CV, CD -> VD`.
+  /// Gradient of a tile's logits, scale · (softmax - one at the target) times the soft cap's derivative: adds
+  /// its share to dHidden's part, `CV, VD -> CD`, and to its rows of dTable, `CV, CD -> VD`.
   func addGradients(
     _ tile: Int, _ statistics: RowStatistics, _ scale: Float, _ part: UnsafeMutablePointer<Float>,
     _ store: Store)
 }
 
-/// Products by OpenBLAS from float32 panels. All logits of a chunk are kept in float32, in at most 2^25 elements
-/// (128 MiB): 128 rows of a vocabulary of 262,144. Their gradient takes their place.
+/// Products by OpenBLAS from float32 panels. All logits of a chunk are kept in float32, in at most 2^25
+/// elements (128 MiB): 128 rows of a vocabulary of 262,144. Their gradient takes their place.
 struct PanelTileProducts: TileProducts {
   /// The chunk's rows of hidden as float32.
   private let wide: Tensor
@@ -86,13 +86,13 @@ struct PanelTileProducts: TileProducts {
   }
 }
 
-/// Products of bfloat16 pairs. Of a tile's logits, which stay in the cache, only weights are kept: e^(logit - the row's
-/// largest in this tile), times the soft cap's derivative, as bfloat16, in at most 160 MiB: 308 rows of a vocabulary of
-/// 262,144. Losses come from the float32 logits.
+/// Products of bfloat16 pairs. Of a tile's logits, which stay in the cache, only weights are kept: e^(logit -
+/// the row's largest in this tile), times the soft cap's derivative, as bfloat16, in at most 160 MiB: 308
+/// rows of a vocabulary of 262,144. Losses come from the float32 logits.
 ///
-/// The gradient of a logit is its weight times a factor of the row in this tile, rounded to bfloat16 as the gradient of any
-/// bfloat16 activation: with the weight's own, two roundings of 2^-8 of its value at most. At the targets it comes
-/// from the float32 logits and is rounded once.
+/// The gradient of a logit is its weight times a factor of the row in this tile, rounded to bfloat16 as the
+/// gradient of any bfloat16 activation: with the weight's own, two roundings of 2^-8 of its value at most. At
+/// the targets it comes from the float32 logits and is rounded once.
 struct PairTileProducts: TileProducts {
   private let chunk: CrossEntropyChunk
   /// The chunk's rows of hidden: as a left factor's lines, and with dTable its columns as a right factor's.
@@ -117,7 +117,8 @@ struct PairTileProducts: TileProducts {
     }
   }
 
-  /// Rows whose logits are computed at a time: whole left panels; with a tile of the table they fit in 1 MiB of cache.
+  /// Rows whose logits are computed at a time: whole left panels; with a tile of the table they fit in 1 MiB
+  /// of cache.
   private static let blockRows = 3 * Int(CK_LEFT_LINES)
 
   private var rows: Int { chunk.rows.count }
@@ -168,8 +169,8 @@ struct PairTileProducts: TileProducts {
     }
   }
 
-  /// Calls `body` with the gradient of a tile's logits, packed as a left factor whose lines are rows, and with dTable also
-  /// as one whose lines are columns.
+  /// Calls `body` with the gradient of a tile's logits, packed as a left factor whose lines are rows, and
+  /// with dTable also as one whose lines are columns.
   private func withGradientPanels(
     _ tile: Int, _ columns: Range<Int>, _ statistics: RowStatistics, _ scale: Float,
     _ body: (UnsafeMutablePointer<UInt16>, UnsafeMutablePointer<UInt16>?) -> Void

@@ -5,10 +5,10 @@ import FoundationEssentials
 
 /// OpenBLAS: the float32 matrix product, by kernels that fit the processor and were seen to compute right.
 ///
-/// OpenBLAS chooses its kernels by the processor's model number. A build that is older than the processor falls back to
-/// kernels of 2004, which take three times as long, and some builds compute wrong results on processors that they
-/// misjudge. So the library is loaded here, with the kernels that the processor's features allow, and a small product is
-/// checked before anything rests on it.
+/// OpenBLAS chooses its kernels by the processor's model number. A build that is older than the processor
+/// falls back to kernels of 2004, which take three times as long, and some builds compute wrong results on
+/// processors that they misjudge. So the library is loaded here, with the kernels that the processor's
+/// features allow, and a small product is checked before anything rests on it.
 /// Source: OpenBLAS 0.3.21 driver/others/dynamic.c (get_coretype, force_coretype).
 package struct OpenBLAS: @unchecked Sendable {
   // Unchecked: pointers into a library that stays loaded as long as the process lives.
@@ -63,8 +63,8 @@ extension ob_matrix {
 extension OpenBLAS {
   /// Loads the first of the libraries `names` that is there.
   ///
-  /// A core that the user wants is taken if it can run and computes right; otherwise the best core for `features` that
-  /// the build has and that computes right, at last the one that the library chooses.
+  /// A core that the user wants is taken if it can run and computes right; otherwise the best core for
+  /// `features` that the build has and that computes right, at last the one that the library chooses.
   /// - Parameter wanted: value of `coreVariable`; nil or empty for none.
   /// - Throws: `Fault` .unavailable.
   package static func loaded(
@@ -151,8 +151,9 @@ extension OpenBLAS {
 }
 
 extension OpenBLAS {
-  /// Whether products of all forms agree with sums in float64: of a small size, for which some kernels are their own, and
-  /// of one that is cut into blocks with edges. Within the bound that any order of summation keeps.
+  /// Whether products of all forms agree with sums in float64: of a small size, for which some kernels are
+  /// their own, and of one that is cut into blocks with edges. Within the bound that any order of summation
+  /// keeps.
   package func multipliesRight() -> Bool {
     [ProductSize(rows: 37, columns: 29, inner: 53), ProductSize(rows: 131, columns: 109, inner: 83)]
       .allSatisfy {

@@ -4,8 +4,8 @@ import FoundationEssentials
 
 /// Whether products of bfloat16 factors are computed by this program's own kernels.
 enum OwnProducts {
-  /// Set to `off`, this variable leaves all products to OpenBLAS, as on a processor without AVX512_BF16: to get that
-  /// processor's results on this one, and to test them.
+  /// Set to `off`, this variable leaves all products to OpenBLAS, as on a processor without AVX512_BF16: to
+  /// get that processor's results on this one, and to test them.
   static let variable = "GEMMATUNE_OWN_KERNELS"
 
   private static let setting = ProcessInfo.processInfo.environment[variable] ?? ""

@@ -30,8 +30,8 @@ package struct ProcessorFeatures: OptionSet, Sendable {
 }
 
 extension ProcessorFeatures {
-  /// OpenBLAS's names for the kernels that fit, the best first. Processors without AVX2 are older than every build in
-  /// use, which knows them: none is named for them.
+  /// OpenBLAS's names for the kernels that fit, the best first. Processors without AVX2 are older than every
+  /// build in use, which knows them: none is named for them.
   var openBLASCores: [String] {
     var cores: [String] = []
     if contains(.avx512BF16) { cores.append("Cooperlake") }
@@ -40,8 +40,8 @@ extension ProcessorFeatures {
     return cores
   }
 
-  /// What the kernels that OpenBLAS calls `core` need and this processor lacks; nil when nothing is missing, or for a
-  /// name that is not known here.
+  /// What the kernels that OpenBLAS calls `core` need and this processor lacks; nil when nothing is missing,
+  /// or for a name that is not known here.
   /// Source: OpenBLAS 0.3.21 Makefile.x86_64 and getarch.c, the instructions each target is compiled for.
   func missing(forOpenBLAS core: String) -> String? {
     let needed: ProcessorFeatures

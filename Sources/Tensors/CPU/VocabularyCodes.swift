@@ -74,8 +74,8 @@ final class VocabularyScreening {
     UnsafeMutableRawPointer(codes.uint8).assumingMemoryBound(to: Int8.self)
   }
 
-  /// The rows among which each vector has its largest inner product, ascending; nil when they are more than an eighth of the
-  /// table, so that nothing is gained.
+  /// The rows among which each vector has its largest inner product, ascending; nil when they are more than
+  /// an eighth of the table, so that nothing is gained.
   func candidates(_ kernels: CPUKernels) -> [Int32]? {
     nonisolated(unsafe) let found = found
     kernels.parallel(over: table.count, grain: Self.partRows) { rows in

@@ -28,7 +28,8 @@ struct VocabularyTiling {
     let balanced = max(1, (vocabulary / 16 + 63) / 64) * 64
     switch products {
     case .panels: return max(64, min(1024, balanced, (1 << 18) / max(1, width) / 64 * 64))
-    // Whole panels both as columns of the logits' product (32) and, but for a small vocabulary, as rows of dTable's (14).
+    // Whole panels both as columns of the logits' product (32) and, but for a small vocabulary, as rows of
+    // dTable's (14).
     case .pairs: return balanced < 448 ? balanced : 448
     }
   }
@@ -54,9 +55,10 @@ struct VocabularyTiling {
 }
 
 extension CPUKernels {
-  /// Bytes of the largest buffer that `linearCrossEntropy` keeps of the logits of so many target rows: of bfloat16, the
-  /// larger of what either choice of products keeps, so that the number is the same on every processor.
-  package static func logitBytes(rows: Int, vocabulary: Int, _ dtype: DType) -> Int {
+  /// Bytes of the largest buffer that `linearCrossEntropy` keeps of the logits of `rows` target rows: of
+  /// bfloat16, the larger of what either choice of products keeps, so that the number is the same on every
+  /// processor.
+  package static func logitBytes(rows: Int, vocabulary: Int, _ dtype: DType, deviceMemory: Int = 0) -> Int {
     let choices: [VocabularyTiling.Products] = dtype == .bfloat16 ? [.panels, .pairs] : [.panels]
     return choices.map {
       min(rows, VocabularyTiling.mostRows($0, vocabulary)) * VocabularyTiling.rowBytes($0, vocabulary)

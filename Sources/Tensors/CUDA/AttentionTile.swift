@@ -1,11 +1,12 @@
-/// A run of rows, or of keys, of one segment: one block's work in attention. Kernels read it: attention.cuh, Tile.
+/// A run of rows, or of keys, of one segment: one block's work in attention. Kernels read it: attention.cuh,
+/// Tile.
 package struct AttentionTile: BitwiseCopyable, Equatable {
   /// Number of the segment, and the first of its rows or keys.
   package var segment: Int32, start: Int32
 
   /// Tiles of `height` rows of the segments, G rows a query, those that see the most keys first.
   package static func ofQueries(
-    _ segments: [AttentionLayout.Segment], groupSize: Int, height: Int
+    _ segments: [AttentionSegment], groupSize: Int, height: Int
   ) -> [AttentionTile] {
     longestFirst(segments, height: height, length: { $0.queryCount * groupSize }) { segment, start in
       let last = min(start + height, segment.queryCount * groupSize) - 1
@@ -14,18 +15,18 @@ package struct AttentionTile: BitwiseCopyable, Equatable {
   }
 
   /// Tiles of `height` keys of the segments, those that the most queries see first.
-  package static func ofKeys(_ segments: [AttentionLayout.Segment], height: Int) -> [AttentionTile] {
+  package static func ofKeys(_ segments: [AttentionSegment], height: Int) -> [AttentionTile] {
     longestFirst(segments, height: height, length: \.keyCount) { segment, start in
       min(segment.queryCount, segment.keyCount - start)
     }
   }
 
-  /// Blocks start in the order of the tiles: when the last ones start, short ones are left, and all multiprocessors end
-  /// at nearly the same time. Tiles of equal work keep the order of the batch. A window bounds the work, and leaves the
-  /// order right.
+  /// Blocks start in the order of the tiles: when the last ones start, short ones are left, and all
+  /// multiprocessors end at nearly the same time. Tiles of equal work keep the order of the batch. A window
+  /// bounds the work, and leaves the order right.
   private static func longestFirst(
-    _ segments: [AttentionLayout.Segment], height: Int, length: (AttentionLayout.Segment) -> Int,
-    work: (AttentionLayout.Segment, Int) -> Int
+    _ segments: [AttentionSegment], height: Int, length: (AttentionSegment) -> Int,
+    work: (AttentionSegment, Int) -> Int
   ) -> [AttentionTile] {
     var tiles: [(work: Int, tile: AttentionTile)] = []
     for (index, segment) in segments.enumerated() {

@@ -1,4 +1,5 @@
 import CKernels
+import CUDARuntime
 import Glibc
 
 /// Elements that a block of the optimizer's kernels takes at a time.
@@ -31,7 +32,8 @@ extension Tensor {
   fileprivate var typeNumber: Int32 { dtype == .bfloat16 ? 1 : 0 }
 }
 
-/// The gradients of a run are the same storage in every step: what the norm's kernels are told about them is kept.
+/// The gradients of a run are the same storage in every step: what the norm's kernels are told about them is
+/// kept.
 final class GradientTables {
   fileprivate let runs: DeviceTables.Table, chunks: DeviceTables.Table, firsts: DeviceTables.Table
   fileprivate let chunkCount: Int
@@ -148,6 +150,7 @@ extension CUDAKernels {
   }
 
   package func adamW(_ updates: [(update: AdamWUpdate, moments: AdamWMoments)], clip: Tensor?) -> Tensor {
+    updates.forEach { Requirements.adamW($0.update, $0.moments) }
     let changed = zeros([updates.count], .int32)
     guard let step = updates.first?.update.step else { return changed }
     let counts = updates.map { update, moments in

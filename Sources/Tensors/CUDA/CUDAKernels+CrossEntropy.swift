@@ -1,15 +1,16 @@
+import CUDARuntime
+
 extension CUDAKernels {
   /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.
   ///
-  /// A chunk's logits are float32; where hidden is bfloat16 their gradient is rounded to bfloat16 in place, and cuBLASLt
-  /// multiplies it where it is. A chunk has as many rows as a sixteenth of the device's memory holds: each further one reads and writes all of dTable again.
+  /// A chunk's logits are float32; where hidden is bfloat16 their gradient is rounded to bfloat16 in place,
+  /// and cuBLASLt multiplies it where it is. A chunk has as many rows as a sixteenth of the device's memory
+  /// holds: each further one reads and writes all of dTable again.
   package func linearCrossEntropy(
     _ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions
   ) -> CrossEntropyResult {
     let (count, vocabulary) = (hidden.shape[0], table.shape[0])
-    precondition(
-      hidden.shape[1] == table.shape[1] && targets.shape == [count],
-      "linearCrossEntropy: hidden \(hidden.shape), table \(table.shape), targets \(targets.shape)")
+    Requirements.linearCrossEntropy(hidden, table, targets: targets)
     let result = CrossEntropyResult(
       losses: uninitialized([count], .float32),
       dHidden: options.gradientScale.map { _ in uninitialized(hidden.shape, hidden.dtype) })
@@ -40,8 +41,8 @@ extension CUDAKernels {
     return options.gradientScale == nil ? nil : gradient
   }
 
-  /// c = op(gradient) · factor, or that added to c. Own kernels want whole rows: then the gradient's are brought together,
-  /// once.
+  /// c = op(gradient) · factor, or that added to c. Own kernels want whole rows: then the gradient's are
+  /// brought together, once.
   private func multiply(
     _ gradient: inout LogitGradient, isTransposed: Bool, _ factor: Tensor, _ store: Store, _ c: Tensor
   ) {
@@ -74,41 +75,20 @@ extension CUDAKernels {
   }
 
   /// Float32 logits [M, V].
-  private func logits(_ hidden: Tensor, _ table: Tensor) -> Tensor {
+  func logits(_ hidden: Tensor, _ table: Tensor) -> Tensor {
     let logits = uninitialized([hidden.shape[0], table.shape[0]], .float32)
     multiply(.stored(hidden), .transposed(table), scale: 1, .replacing, logits)
     return logits
   }
 
-  private func chunkRows(_ vocabulary: Int) -> Int {
+  func chunkRows(_ vocabulary: Int) -> Int {
     Self.chunkRows(vocabulary: vocabulary, deviceMemory: device.properties.totalMemory)
   }
 
   /// Rows whose float32 logits are in memory at a time, on a device with so many bytes: a sixteenth of them.
-  package static func chunkRows(vocabulary: Int, deviceMemory: Int) -> Int {
+  static func chunkRows(vocabulary: Int, deviceMemory: Int) -> Int {
     max(64, deviceMemory / 16 / (4 * max(1, vocabulary)))
   }
-
-  /// The id with the largest logit of each row, the lowest id on ties, -1 for a row with a logit that is not finite. A
-  /// soft cap does not change the order.
-  package func argmaxLogits(_ hidden: Tensor, _ table: VocabularyTable) -> Tensor {
-    let table = table.rows
-    precondition(
-      hidden.shape[1] == table.shape[1], "argmaxLogits: hidden \(hidden.shape), table \(table.shape)")
-    let ids = uninitialized([hidden.shape[0]], .int32)
-    let chunk = chunkRows(table.shape[0])
-    for start in stride(from: 0, to: hidden.shape[0], by: chunk) {
-      let rows = start..<min(hidden.shape[0], start + chunk)
-      let logits = logits(hidden.rows(rows), table)
-      modules.launch(
-        "argmax", grid: LaunchExtent(rows.count), block: 1024, logits.deviceAddress,
-        ids.rows(rows).deviceAddress, Int32(rows.count), Int32(table.shape[0]))
-    }
-    return ids
-  }
-
-  /// The table as it is: a GPU computes all logits.
-  package func vocabularyTable(_ table: Tensor) -> VocabularyTable { VocabularyTable(table) }
 
   /// All logits, float32 [M, V]: for small M.
   package func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor {

@@ -1,7 +1,8 @@
+import CUDARuntime
+
 extension CUDAKernels {
   package func add(_ a: Tensor, _ b: Tensor) -> Tensor {
-    precondition(
-      a.shape == b.shape && a.dtype == b.dtype, "add: \(a.shape) \(a.dtype), \(b.shape) \(b.dtype)")
+    Requirements.add(a, b)
     let y = uninitialized(a.shape, a.dtype)
     modules.launch(
       "add_\(suffix(a.dtype))", grid: elementBlocks(a.count), block: 256, a.deviceAddress, b.deviceAddress,
@@ -10,9 +11,7 @@ extension CUDAKernels {
   }
 
   package func accumulate(_ x: Tensor, into sum: Tensor) {
-    precondition(
-      x.shape == sum.shape && sum.dtype == .float32,
-      "accumulate: \(x.shape) \(x.dtype) into \(sum.shape) \(sum.dtype)")
+    Requirements.accumulate(x, into: sum)
     modules.launch(
       "accumulate_\(suffix(x.dtype))", grid: elementBlocks(x.count), block: 256, x.deviceAddress,
       sum.deviceAddress, Int64(x.count))
@@ -27,7 +26,7 @@ extension CUDAKernels {
   }
 
   package func dropped(_ x: Tensor, probability: Float, key: RandomKey) -> Tensor {
-    precondition(probability >= 0 && probability < 1, "dropped: probability \(probability), expected 0 ..< 1")
+    Requirements.dropped(probability: probability)
     let y = uninitialized(x.shape, x.dtype)
     modules.launch(
       "dropout_\(suffix(x.dtype))", grid: elementBlocks(x.count), block: 256, x.deviceAddress,
@@ -36,9 +35,7 @@ extension CUDAKernels {
   }
 
   package func gegluForward(_ gate: Tensor, _ up: Tensor) -> Tensor {
-    precondition(
-      gate.shape == up.shape && gate.dtype == up.dtype,
-      "gegluForward: gate \(gate.shape) \(gate.dtype), up \(up.shape) \(up.dtype)")
+    Requirements.gegluForward(gate, up)
     let y = uninitialized(gate.shape, gate.dtype)
     modules.launch(
       "geglu_forward_\(suffix(gate.dtype))", grid: elementBlocks(gate.count), block: 256, gate.deviceAddress,
@@ -47,10 +44,7 @@ extension CUDAKernels {
   }
 
   package func gegluBackward(_ dY: Tensor, _ gate: Tensor, _ up: Tensor) -> (dGate: Tensor, dUp: Tensor) {
-    precondition(
-      gate.shape == up.shape && gate.dtype == up.dtype && dY.shape == gate.shape && dY.dtype == gate.dtype,
-      "gegluBackward: dY \(dY.shape) \(dY.dtype), gate \(gate.shape) \(gate.dtype), "
-        + "up \(up.shape) \(up.dtype)")
+    Requirements.gegluBackward(dY, gate, up)
     let (dGate, dUp) = (uninitialized(gate.shape, gate.dtype), uninitialized(gate.shape, gate.dtype))
     modules.launch(
       "geglu_backward_\(suffix(gate.dtype))", grid: elementBlocks(gate.count), block: 256, dY.deviceAddress,

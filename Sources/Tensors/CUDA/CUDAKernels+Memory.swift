@@ -1,3 +1,5 @@
+import CUDARuntime
+
 extension CUDAKernels {
   /// Memory of the GPU.
   package var place: Place { .device }
@@ -56,14 +58,18 @@ extension CUDAKernels {
     }
   }
 
+  /// The first call that failed and could not throw; later ones were not made.
+  package var failure: DeviceFailure? { device.failure.map(DeviceFailure.init) }
+
+  /// The most device memory that was in use.
+  package var peakMemoryBytes: Int { memory.peakInUse }
+
   /// CUDA graphs.
   package func replays() -> any Replaying { CUDAReplays(self) }
 
   /// Queues a copy of bytes, within device memory or from or to main memory.
   package func copy(_ x: Tensor, to target: Tensor) {
-    precondition(
-      x.dtype == target.dtype && x.count == target.count,
-      "copy: \(x.shape) \(x.dtype) to \(target.shape) \(target.dtype)")
+    Requirements.copy(x, to: target)
     switch (x.place, target.place) {
     case (.host, .device):
       device.upload(
@@ -74,5 +80,18 @@ extension CUDAKernels {
       let source = onHost(x)
       target.bytes.copyMemory(from: source.bytes, byteCount: x.byteCount)
     }
+  }
+}
+
+extension DeviceFailure {
+  /// A failed call of the driver's, in the words that `CUDAError` has for it.
+  fileprivate init(_ error: CUDAError) {
+    let kind: Kind =
+      switch error.kind {
+      case .outOfMemory: .outOfMemory
+      case .deviceLost: .deviceLost
+      case .other: .other
+      }
+    self.init(kind, error.fault)
   }
 }

@@ -1,9 +1,9 @@
+import CUDARuntime
+
 extension CUDAKernels {
   package func rmsNormForward(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> (y: Tensor, rstd: Tensor) {
     let width = x.rowLength
-    precondition(
-      weight.shape == [width] && weight.dtype == x.dtype,
-      "rmsNormForward: x \(x.shape) \(x.dtype), weight \(weight.shape) \(weight.dtype)")
+    Requirements.rmsNormForward(x, weight)
     let y = uninitialized(x.shape, x.dtype)
     let rstd = uninitialized([x.rowCount], .float32)
     modules.launch(
@@ -17,10 +17,7 @@ extension CUDAKernels {
     -> (sum: Tensor, y: Tensor, rstd: Tensor)
   {
     let width = a.rowLength
-    precondition(
-      a.shape == b.shape && a.dtype == b.dtype && weight.shape == [width] && weight.dtype == a.dtype,
-      "addRMSNormForward: a \(a.shape) \(a.dtype), b \(b.shape) \(b.dtype), "
-        + "weight \(weight.shape) \(weight.dtype)")
+    Requirements.addRMSNormForward(a, b, weight)
     let (sum, y) = (uninitialized(a.shape, a.dtype), uninitialized(a.shape, a.dtype))
     let rstd = uninitialized([a.rowCount], .float32)
     modules.launch(
@@ -35,12 +32,7 @@ extension CUDAKernels {
     _ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dSum: Tensor?, dWeight: Tensor?
   ) -> Tensor {
     let (rows, width) = (x.rowCount, x.rowLength)
-    precondition(
-      weight.shape == [width] && weight.dtype == x.dtype && dY.shape == x.shape && dY.dtype == x.dtype,
-      "rmsNormBackward: dY \(dY.shape) \(dY.dtype), x \(x.shape) \(x.dtype), weight \(weight.shape)")
-    precondition(
-      dSum.map { $0.shape == x.shape && $0.dtype == x.dtype } ?? true,
-      "rmsNormBackward: dSum \(dSum?.shape ?? []), x \(x.shape) \(x.dtype)")
+    Requirements.rmsNormBackward(dY, x, weight, dSum: dSum)
     let dX = uninitialized(x.shape, x.dtype)
     modules.launch(
       "rms_norm_backward_\(suffix(x.dtype))", grid: normBlocks(x), block: 256, dY.deviceAddress,
@@ -69,10 +61,8 @@ extension CUDAKernels {
 
   package func rotated(_ x: Tensor, positions: Tensor, _ table: RotaryTable, _ direction: Direction) -> Tensor
   {
-    let heads = table.headDim == 0 ? 0 : x.rowLength / table.headDim
-    precondition(
-      positions.count == x.rowCount && heads * table.headDim == x.rowLength,
-      "rotated: x \(x.shape), \(positions.count) positions, headDim \(table.headDim)")
+    Requirements.rotated(x, positions: positions, table)
+    let heads = x.rowLength / table.headDim
     let y = uninitialized(x.shape, x.dtype)
     modules.launch(
       "rotary_\(suffix(x.dtype))", grid: LaunchExtent(x.rowCount), block: 256, shared: 4 * table.headDim,

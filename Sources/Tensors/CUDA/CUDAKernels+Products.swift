@@ -1,13 +1,13 @@
+import CUDARuntime
+
 extension CUDAKernels {
   /// c = scale · op(a) · op(b), or that added to c: `MK, KN -> MN`, any mix of float32 and bfloat16.
   ///
-  /// A few bfloat16 rows times a transposed weight read the weight once, and a float32 factor of low rank beside a
-  /// bfloat16 one is split into bfloat16 parts (`multiplyLowRank`); cuBLASLt has the rest, or own kernels where it is not
-  /// there or has no such product. Sums are float32 and rounded once to c's dtype.
+  /// A few bfloat16 rows times a transposed weight read the weight once, and a float32 factor of low rank
+  /// beside a bfloat16 one is split into bfloat16 parts (`multiplyLowRank`); cuBLASLt has the rest, or own
+  /// kernels where it is not there or has no such product. Sums are float32 and rounded once to c's dtype.
   package func multiply(_ a: Operand, _ b: Operand, scale: Float, _ store: Store, _ c: Tensor) {
-    precondition(
-      a.columnCount == b.rowCount && c.shape == [a.rowCount, b.columnCount],
-      "multiply: [\(a.rowCount), \(a.columnCount)] times [\(b.rowCount), \(b.columnCount)] to \(c.shape)")
+    Requirements.multiply(a, b, c)
     if c.count == 0 { return }
     if multiplyThin(a, b, scale, store, c) || multiplyLowRank(a, b, scale, store, c) { return }
     let (left, right) = (DeviceMatrix(a), DeviceMatrix(b))
@@ -65,8 +65,9 @@ extension CUDAKernels {
 
   /// Products with float32 factors of low rank, as an adapter's; false when this is not one.
   ///
-  /// One float32 factor of few lines beside a bfloat16 matrix is split into three bfloat16 parts whose sum it is. Two
-  /// float32 factors of a small inner size are multiplied while a bfloat16 c is read and written once.
+  /// One float32 factor of few lines beside a bfloat16 matrix is split into three bfloat16 parts whose sum it
+  /// is. Two float32 factors of a small inner size are multiplied while a bfloat16 c is read and written
+  /// once.
   private func multiplyLowRank(
     _ a: Operand, _ b: Operand, _ scale: Float, _ store: Store, _ c: Tensor
   ) -> Bool {
@@ -134,7 +135,8 @@ extension CUDAKernels {
       Int32(width), Int32(inner.shape[1]), Int32(factor.isTransposed ? 1 : 0), Int32(64), scale)
   }
 
-  /// Three bfloat16 parts [3, lines, padded] of a float32 matrix, stored [lines, depth] or by column [depth, lines].
+  /// Three bfloat16 parts [3, lines, padded] of a float32 matrix, stored [lines, depth] or by column [depth,
+  /// lines].
   private func split(_ x: Tensor, lines: Int, depth: Int, padded: Int, byColumn: Bool) -> Tensor {
     let parts = uninitialized([3, lines, padded], .bfloat16)
     modules.launch(
@@ -154,8 +156,8 @@ extension CUDAKernels {
       Int32(c.dtype == .float32 ? 1 : 0), scale, store == .adding ? Float(1) : Float(0))
   }
 
-  /// Into how many shares a sum of `length` terms is cut so that there are two blocks for each multiprocessor, and the
-  /// terms of one: a multiple of `unit`.
+  /// Into how many shares a sum of `length` terms is cut so that there are two blocks for each
+  /// multiprocessor, and the terms of one: a multiple of `unit`.
   private func shares(of length: Int, unit: Int, blocks: Int) -> (count: Int, size: Int) {
     let wanted = max(1, 2 * device.properties.multiprocessorCount / max(1, blocks))
     let size = max(1, (length + wanted - 1) / wanted).roundedUp(to: unit)

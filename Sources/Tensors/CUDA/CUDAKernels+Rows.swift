@@ -1,7 +1,9 @@
+import CUDARuntime
+
 // Row numbers are in device memory and are not looked at here: the tokenizer and the batcher answer for them.
 extension CUDAKernels {
   package func embeddingForward(_ ids: Tensor, _ table: Tensor, scale: Float) -> Tensor {
-    precondition(table.shape.count == 2, "embeddingForward: table \(table.shape), expected [V, D]")
+    Requirements.embeddingForward(table)
     let y = uninitialized([ids.count, table.rowLength], table.dtype)
     modules.launch(
       "embedding_forward_\(suffix(table.dtype))", grid: LaunchExtent(ids.count), block: 256,
@@ -12,9 +14,7 @@ extension CUDAKernels {
 
   package func embeddingBackward(_ dY: Tensor, _ ids: Tensor, scale: Float, into dTable: Tensor) {
     let width = dTable.rowLength
-    precondition(
-      dTable.shape.count == 2 && dY.shape == [ids.count, width],
-      "embeddingBackward: dY \(dY.shape), \(ids.count) ids, dTable \(dTable.shape)")
+    Requirements.embeddingBackward(dY, ids, into: dTable)
     modules.launch(
       "embedding_backward_\(suffix(dY.dtype))", grid: LaunchExtent(ids.count), block: 256, dY.deviceAddress,
       ids.deviceAddress, scale, dTable.deviceAddress, Int32(ids.count), Int32(width))
@@ -29,8 +29,7 @@ extension CUDAKernels {
   }
 
   package func scattered(_ dY: Tensor, rows indices: Tensor, count: Int) -> Tensor {
-    precondition(
-      dY.rowCount == indices.count, "scattered: rows \(dY.shape), \(indices.count) indices")
+    Requirements.scattered(dY, rows: indices)
     let dX = uninitialized([count, dY.rowLength], dY.dtype)
     modules.launch(
       "scatter_rows_\(suffix(dY.dtype))", grid: LaunchExtent(count), block: 256, dY.deviceAddress,
@@ -39,9 +38,7 @@ extension CUDAKernels {
   }
 
   package func copy(_ x: Tensor, toRows indices: Tensor, of target: Tensor) {
-    precondition(
-      x.rowLength == target.rowLength && x.dtype == target.dtype && indices.count == x.rowCount,
-      "copy: rows \(x.shape) \(x.dtype) to \(target.shape) \(target.dtype), \(indices.count) indices")
+    Requirements.copy(x, toRows: indices, of: target)
     modules.launch(
       "copy_rows_\(suffix(x.dtype))", grid: LaunchExtent(indices.count), block: 256, x.deviceAddress,
       indices.deviceAddress, target.deviceAddress, Int32(indices.count), Int32(x.rowLength))

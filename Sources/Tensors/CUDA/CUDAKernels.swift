@@ -1,9 +1,12 @@
+import CUDARuntime
 import Files
 
-/// Kernels on a GPU: the project's own, compiled when the program starts, and cuBLASLt for matrix products where it is.
+/// Kernels on a GPU: the project's own, compiled when the program starts, and cuBLASLt for matrix products
+/// where it is.
 ///
-/// Calls queue work on the device's one stream and return; only `onHost`, and reading what `fetch` gave, wait. Sums have
-/// a fixed order, so that the same calls on the same device give the same bits. To be used by one thread.
+/// Calls queue work on the device's one stream and return; only `onHost`, and reading what `fetch` gave,
+/// wait. Sums have a fixed order, so that the same calls on the same device give the same bits. To be used by
+/// one thread.
 package final class CUDAKernels {
   /// The GPU.
   package let device: CUDADevice
@@ -20,7 +23,8 @@ package final class CUDAKernels {
   /// - Parameters:
   ///   - cacheFolder: where compiled kernels are kept between runs; nil keeps none.
   ///   - memoryLimit: the most device memory that is taken, in bytes; nil for what there is.
-  /// - Throws: `Fault` .unavailable that names what was found and what is missing, .failure with the compiler's words.
+  /// - Throws: `Fault` .unavailable that names what was found and what is missing, .failure with the
+  ///   compiler's words.
   package init(
     libraries: CUDALibraries, cacheFolder: String? = KernelModules.standardCacheFolder,
     memoryLimit: Int? = nil
@@ -39,7 +43,8 @@ package final class CUDAKernels {
     tables = DeviceTables(device, memory)
   }
 
-  /// Such as "NVIDIA H200 (sm_90, …), driver of CUDA 13.0, cuBLASLt 13.2, kernels for sm_90 (12 cached, 0.2 s)".
+  /// Such as "NVIDIA H200 (sm_90, …), driver of CUDA 13.0, cuBLASLt 13.2, kernels for sm_90 (12 cached, 0.2
+  /// s)".
   package var summary: String {
     let products = product?.summary ?? "own matrix products (\(productNote ?? "no cuBLASLt"))"
     let report = modules.report

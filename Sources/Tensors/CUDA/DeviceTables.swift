@@ -1,3 +1,5 @@
+import CUDARuntime
+
 /// Small tables in device memory that calls need again and again: each is uploaded once and kept.
 final class DeviceTables {
   /// An array on the device.
@@ -14,7 +16,7 @@ final class DeviceTables {
   private let device: CUDADevice
   private let memory: CUDAMemory
   private var frequencies: [(key: RotaryTable, table: Table)] = []
-  private var segments: [(key: [AttentionLayout.Segment], tables: SegmentTables)] = []
+  private var segments: [(key: [AttentionSegment], tables: SegmentTables)] = []
   /// Batches whose segments are kept: layers of one pass share theirs.
   private static let keptSegments = 4
 
@@ -34,58 +36,11 @@ final class DeviceTables {
   }
 
   /// The segments of a batch, and what attention makes of them.
-  func segments(_ layout: AttentionLayout) -> SegmentTables {
-    if let known = segments.first(where: { $0.key == layout.segments }) { return known.tables }
-    let tables = SegmentTables(layout.segments, self)
-    segments.append((layout.segments, tables))
+  func segments(_ list: [AttentionSegment]) -> SegmentTables {
+    if let known = segments.first(where: { $0.key == list }) { return known.tables }
+    let tables = SegmentTables(list, self)
+    segments.append((list, tables))
     if segments.count > Self.keptSegments { segments.removeFirst() }
     return tables
-  }
-}
-
-/// The segments of a batch on the device, and tiles of them.
-final class SegmentTables {
-  /// Segment [count], four int32 each.
-  let segments: DeviceTables.Table
-  let count: Int
-  /// Keys of the longest segment, and whether each has one query.
-  let longest: Int, isDecoding: Bool
-  /// Keys of all segments.
-  let keyCount: Int
-  private let layoutSegments: [AttentionLayout.Segment]
-  private let tables: DeviceTables
-  private var tiles: [[Int]: (table: DeviceTables.Table, count: Int)] = [:]
-
-  fileprivate init(_ segments: [AttentionLayout.Segment], _ tables: DeviceTables) {
-    self.tables = tables
-    self.segments = tables.made(
-      segments.flatMap {
-        [$0.queryStart, $0.queryCount, $0.keyStart, $0.keyCount].map(Int32.init)
-      })
-    layoutSegments = segments
-    count = segments.count
-    longest = segments.map(\.keyCount).max() ?? 0
-    keyCount = segments.reduce(0) { $0 + $1.keyCount }
-    isDecoding = !segments.isEmpty && segments.allSatisfy { $0.queryCount == 1 }
-  }
-
-  /// Tiles of `height` rows each, G rows a query.
-  func queryTiles(groupSize: Int, height: Int) -> (address: UInt64, count: Int) {
-    uploaded([groupSize, height]) {
-      AttentionTile.ofQueries(layoutSegments, groupSize: groupSize, height: height)
-    }
-  }
-
-  /// Tiles of `height` keys each.
-  func keyTiles(height: Int) -> (address: UInt64, count: Int) {
-    uploaded([height]) { AttentionTile.ofKeys(layoutSegments, height: height) }
-  }
-
-  private func uploaded(_ key: [Int], _ make: () -> [AttentionTile]) -> (address: UInt64, count: Int) {
-    if let known = tiles[key] { return (known.table.address, known.count) }
-    let list = make()
-    let table = tables.made(list)
-    tiles[key] = (table, list.count)
-    return (table.address, list.count)
   }
 }

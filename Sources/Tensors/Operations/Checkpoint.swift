@@ -1,8 +1,9 @@
 extension Operations {
-  /// Gradient checkpointing: `body(x)` computed without a record, and computed again when the gradient comes back.
+  /// Gradient checkpointing: `body(x)` computed without a record, and computed again when the gradient comes
+  /// back.
   ///
-  /// Of the block only `x` stays in memory between the two. `body` must give the same result both times; parameters
-  /// that it uses receive their gradients as if it had been recorded at once.
+  /// Of the block only `x` stays in memory between the two. `body` must give the same result both times;
+  /// parameters that it uses receive their gradients as if it had been recorded at once.
   /// Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
   package func checkpoint(_ x: Tensor, _ body: @escaping (Operations, Tensor) -> Tensor) -> Tensor {
     let output = body(Operations(kernels), x.detached)

@@ -15,7 +15,8 @@ extension Operations {
 }
 
 extension TapeNode {
-  /// Lets `body` add a gradient to float32: a parameter's accumulator itself, or zeros that are then received.
+  /// Lets `body` add a gradient to float32: a parameter's accumulator itself, or zeros that are then
+  /// received.
   func add(like value: Tensor, _ kernels: any Kernels, _ body: (Tensor) -> Void) {
     if isParameter { return body(accumulator) }
     let sum = kernels.zeros(value.shape, .float32)

@@ -1,8 +1,8 @@
 extension Operations {
   /// y = x · weightᵀ: `TK, NK -> TN`, summed in float32, rounded once to x's dtype.
   ///
-  /// Backward computes dX = dY · weight (rounded to x's dtype) only if x is differentiated, and writes dYᵀ · x to the
-  /// weight's gradient in place: float32, or rounded once to bfloat16.
+  /// Backward computes dX = dY · weight (rounded to x's dtype) only if x is differentiated, and writes dYᵀ ·
+  /// x to the weight's gradient in place: float32, or rounded once to bfloat16.
   /// - Accuracy: as `Kernels.multiply`.  - Keeps for backward: x.
   package func linear(_ x: Tensor, _ weight: Tensor) -> Tensor {
     let y = kernels.uninitialized([x.shape[0], weight.shape[0]], x.dtype)
@@ -15,11 +15,11 @@ extension Operations {
     }
   }
 
-  /// y = x · weightᵀ + scale · (input · aᵀ) · bᵀ: `TK, NK -> TN`, plus `TK, RK, NR -> TN`, a linear map and what its
-  /// adapter adds. `input` is x, or with dropout a dropped-out copy.
+  /// y = x · weightᵀ + scale · (input · aᵀ) · bᵀ: `TK, NK -> TN`, plus `TK, RK, NR -> TN`, a linear map and
+  /// what its adapter adds. `input` is x, or with dropout a dropped-out copy.
   ///
-  /// As PEFT computes it with float32 adapters: x · weightᵀ is rounded to x's dtype; input enters as float32, the rest is
-  /// summed in float32, and the sum is rounded once more.
+  /// As PEFT computes it with float32 adapters: x · weightᵀ is rounded to x's dtype; input enters as float32,
+  /// the rest is summed in float32, and the sum is rounded once more.
   /// - Keeps for backward: x, input, input · aᵀ (float32 [T, R]).
   /// Source: Hu et al. 2021, eq. 3; peft tuners/lora/layer.py, Linear.forward.
   package func linear(_ x: Tensor, _ weight: Tensor, adapter: LowRankTerm) -> Tensor {
@@ -53,8 +53,8 @@ extension Operations {
 }
 
 extension TapeNode {
-  /// Takes scale · left · right as a share of the gradient: computed into a parameter's own, else as a tensor like
-  /// `value`.
+  /// Takes scale · left · right as a share of the gradient: computed into a parameter's own, else as a tensor
+  /// like `value`.
   fileprivate func receive(
     _ left: Operand, _ right: Operand, scale: Float, like value: Tensor, _ kernels: any Kernels
   ) {

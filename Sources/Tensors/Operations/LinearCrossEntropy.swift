@@ -1,13 +1,15 @@
 extension Operations {
-  /// Summed cross-entropy of the soft-max over hidden · tableᵀ: `MD, VD, M -> 1`, without all logits in memory at once.
+  /// Summed cross-entropy of the soft-max over hidden · tableᵀ: `MD, VD, M -> 1`, without all logits in
+  /// memory at once.
   ///
   /// When a tape records, gradients are computed in the forward pass, while a chunk's logits are at hand: of
-  /// `gradientScale` times the sum. So the objective's factor is `gradientScale`, and `backward` must be seeded with 1; the
-  /// table's gradient is added at once.
+  /// `gradientScale` times the sum. So the objective's factor is `gradientScale`, and `backward` must be
+  /// seeded with 1; the table's gradient is added at once.
   /// - targets: int32 [M]; softCap c: logits become c · tanh(logit / c).
   /// - Returns: the sum in nats, float32 [1], added up in float64; and each target's loss, float32 [M].
   /// - Keeps for backward: the gradient of hidden.
-  /// Source: Gemma team 2024, "Gemma 2", sec. 2 (soft cap); Hsu et al. 2024, "Liger Kernel", sec. 3.2 (chunks).
+  /// Source: Gemma team 2024, "Gemma 2", sec. 2 (soft cap); Hsu et al. 2024, "Liger Kernel", sec. 3.2
+  /// (chunks).
   package func linearCrossEntropy(
     _ hidden: Tensor, _ table: Tensor, targets: Tensor, softCap: Float?, gradientScale: Float
   ) -> (lossSum: Tensor, losses: Tensor) {

@@ -1,7 +1,7 @@
 /// The differentiable operations: kernels to compute with, and perhaps a tape to record on.
 ///
-/// Each operation lives in a file of its own as an extension, forward and backward side by side. Without a tape, or
-/// when no input was watched, an operation only computes.
+/// Each operation lives in a file of its own as an extension, forward and backward side by side. Without a
+/// tape, or when no input was watched, an operation only computes.
 package struct Operations {
   /// What computes.
   package let kernels: any Kernels

@@ -13,12 +13,12 @@ extension AgreementShapes {
         let held = lengths.max() ?? 1
         let cacheShape = [lengths.count * held, keyWidth]
         let segments = lengths.indices.map { row in
-          AttentionLayout.Segment(
+          AttentionSegment(
             queryStart: row, queryCount: 1, keyStart: row * held, keyCount: lengths[row])
         }
         let (o, logSumExp) = inputs.kernels.attentionForward(
           inputs.random([lengths.count, queryWidth]), inputs.random(cacheShape), inputs.random(cacheShape),
-          layout(segments, window: nil, softCap: nil))
+          attentionShape(window: nil, softCap: nil), segments: segments)
         return [.init(o), .init(logSumExp)]
       },
     ]
@@ -28,23 +28,22 @@ extension AgreementShapes {
     var start = 0
     let segments = lengths.map { length in
       defer { start += length }
-      return AttentionLayout.Segment(
+      return AttentionSegment(
         queryStart: start, queryCount: length, keyStart: start, keyCount: length)
     }
-    let layout = layout(segments, window: window, softCap: softCap)
+    let shape = attentionShape(window: window, softCap: softCap)
     let q = inputs.random([tokens, queryWidth])
     let (k, v) = (inputs.random([tokens, keyWidth]), inputs.random([tokens, keyWidth]))
-    let (o, logSumExp) = inputs.kernels.attentionForward(q, k, v, layout)
+    let (o, logSumExp) = inputs.kernels.attentionForward(q, k, v, shape, segments: segments)
     let (dQ, dK, dV) = inputs.kernels.attentionBackward(
-      inputs.random([tokens, queryWidth]), q, k, v, o: o, logSumExp: logSumExp, layout)
+      inputs.random([tokens, queryWidth]), q, k, v, o: o, logSumExp: logSumExp, shape,
+      segments: segments)
     return [o, logSumExp, dQ, dK, dV].map { .init($0) }
   }
 
-  private func layout(
-    _ segments: [AttentionLayout.Segment], window: Int?, softCap: Float?
-  ) -> AttentionLayout {
-    AttentionLayout(
-      segments: segments, headCount: heads, keyValueHeadCount: keyValueHeads, headDim: headDim,
+  private func attentionShape(window: Int?, softCap: Float?) -> AttentionShape {
+    AttentionShape(
+      headCount: heads, keyValueHeadCount: keyValueHeads, headDim: headDim,
       scale: 1 / Float(headDim).squareRoot(), window: window, softCap: softCap)
   }
 
@@ -69,7 +68,7 @@ extension AgreementShapes {
         let table = inputs.weight(vocabulary, self.hidden)
         return [
           .init(inputs.kernels.logits(hidden, table, softCap: 5)),
-          .init(inputs.kernels.argmaxLogits(hidden, VocabularyTable(table))),
+          .init(inputs.kernels.vocabularySearch(table, searches: 1).argmax(hidden)),
         ]
       }
     ]
@@ -121,7 +120,7 @@ extension AgreementShapes {
   private func moments(_ count: Int, eightBit: Bool, _ kernels: any Kernels) -> AdamWMoments {
     func floats(_ count: Int) -> Tensor { kernels.zeros([count], .float32) }
     guard eightBit else { return .float32(moment1: floats(count), moment2: floats(count)) }
-    let blocks = (count + adamWBlockSize - 1) / adamWBlockSize
+    let blocks = AdamWMoments.blockCount(count)
     return .codes(
       codes1: kernels.zeros([count], .uint8), codes2: kernels.zeros([count], .uint8),
       absmax1: floats(blocks), absmax2: floats(blocks))

@@ -6,37 +6,35 @@ extension OperationShapes {
   /// Attention of a training pass, and of one new token for each of 16 rows of a cache.
   func attention(_ kernels: any Kernels, _ timing: Timing) -> [JSONObject] {
     let (q, k, v) = (bf16(tokens, queryWidth), bf16(tokens, keyWidth), bf16(tokens, keyWidth))
-    let layout = layout(
-      (0..<sequences).map {
-        .init(queryStart: $0 * length, queryCount: length, keyStart: $0 * length, keyCount: length)
-      })
-    let (o, logSumExp) = kernels.attentionForward(q, k, v, layout)
+    let heads = AttentionShape(
+      headCount: sizes.numAttentionHeads, keyValueHeadCount: sizes.numKeyValueHeads,
+      headDim: sizes.headDim, scale: Float(sizes.attentionScale), softCap: sizes.attnLogitSoftcapping)
+    let segments = (0..<sequences).map {
+      AttentionSegment(
+        queryStart: $0 * length, queryCount: length, keyStart: $0 * length, keyCount: length)
+    }
+    let (o, logSumExp) = kernels.attentionForward(q, k, v, heads, segments: segments)
     // Two products over the visible half of the scores; backward has five.
     let product = 2 * Double(sequences * queryWidth) * Double(length * (length + 1)) / 2
     let shape = "\(sequences) x \(length) tokens, \(sizes.numAttentionHeads) heads of \(sizes.headDim)"
     let (rows, held) = (decodingRows.max() ?? 1, 256)
     let cache = (bf16(rows * held, keyWidth), bf16(rows * held, keyWidth))
-    let decoding = self.layout(
-      (0..<rows).map { .init(queryStart: $0, queryCount: 1, keyStart: $0 * held, keyCount: held) })
+    let decoding = (0..<rows).map {
+      AttentionSegment(queryStart: $0, queryCount: 1, keyStart: $0 * held, keyCount: held)
+    }
     let query = bf16(rows, queryWidth)
     return [
       timing.rate("attention, forward, \(shape)", .gigaflops, amount: 2 * product) {
-        _ = kernels.attentionForward(q, k, v, layout)
+        _ = kernels.attentionForward(q, k, v, heads, segments: segments)
       },
       timing.rate("attention, backward, \(shape)", .gigaflops, amount: 5 * product) {
-        _ = kernels.attentionBackward(q, q, k, v, o: o, logSumExp: logSumExp, layout)
+        _ = kernels.attentionBackward(q, q, k, v, o: o, logSumExp: logSumExp, heads, segments: segments)
       },
       timing.rate(
         "attention, decoding, \(rows) rows over \(held) keys", .gigabytes,
         amount: Double(cache.0.byteCount + cache.1.byteCount)
-      ) { _ = kernels.attentionForward(query, cache.0, cache.1, decoding) },
+      ) { _ = kernels.attentionForward(query, cache.0, cache.1, heads, segments: decoding) },
     ]
-  }
-
-  private func layout(_ segments: [AttentionLayout.Segment]) -> AttentionLayout {
-    AttentionLayout(
-      segments: segments, headCount: sizes.numAttentionHeads, keyValueHeadCount: sizes.numKeyValueHeads,
-      headDim: sizes.headDim, scale: Float(sizes.attentionScale), softCap: sizes.attnLogitSoftcapping)
   }
 
   /// The map to the vocabulary: loss with gradients, and arg max in decoding.
@@ -60,14 +58,14 @@ extension OperationShapes {
       timing.rate("cross-entropy with dHidden and dTable, \(shape)", .gigaflops, amount: 3 * product) {
         loss(dTable)
       })
-    let vocabulary = kernels.vocabularyTable(table)
+    let vocabulary = kernels.vocabularySearch(table, searches: 1000)
     return results
       + decodingRows.map { batch in
         let rows = bf16(batch, width)
         return timing.rate(
           "arg max of logits, \(rowsText(batch)), \(width) x \(count)", .gigabytes,
           amount: Double(table.byteCount)
-        ) { _ = kernels.argmaxLogits(rows, vocabulary) }
+        ) { _ = vocabulary.argmax(rows) }
       }
   }
 
@@ -152,7 +150,7 @@ extension OperationShapes {
     let (rowCount, width) = (sizes.intermediateSize, sizes.hiddenSize)
     let (master, gradient) = (float32(rowCount, width), float32(rowCount, width))
     let count = master.count
-    let blocks = (count + adamWBlockSize - 1) / adamWBlockSize
+    let blocks = AdamWMoments.blockCount(count)
     let update = AdamWUpdate(
       parameter: master, gradient: gradient, weights: bf16(rowCount, width), rounding: .nearest,
       step: AdamWStep(

@@ -49,12 +49,12 @@ struct EvaluationMemory {
     return (6 * model.hiddenSize + heads + 3 * model.intermediateSize) * (element + 4)
   }
 
-  /// 8-bit codes of the embedding, where the CPU makes them.
+  /// What the search for the most likely token keeps beside the embedding.
   private var vocabulary: Int {
-    guard !isOnDevice, run.model.precision == .bf16, CPUKernels.canScreen,
-      CPUKernels(threads: 1).hasPairProducts
-    else { return 0 }
-    return product(model.vocabSize, model.hiddenSize)
+    let place: Place = isOnDevice ? .device : .host
+    return place.kernels.searchBytes(
+      vocabulary: model.vocabSize, width: model.hiddenSize,
+      run.model.precision == .bf16 ? .bfloat16 : .float32)
   }
 
   /// The words for an evaluation that does not fit, with the settings that would; nil where it fits.

@@ -109,12 +109,9 @@ struct MemoryDemand {
   }
 
   private func vocabulary(rows: Int) -> Int {
-    guard let deviceTotal else {
-      return CPUKernels.logitBytes(rows: rows, vocabulary: model.vocabSize, precision)
-    }
-    // As `CUDAKernels.linearCrossEntropy`: logits in float32, their gradient in the same memory.
-    let chunk = CUDAKernels.chunkRows(vocabulary: model.vocabSize, deviceMemory: deviceTotal)
-    return product(min(rows, chunk), model.vocabSize, 4)
+    let place: Place = deviceTotal == nil ? .host : .device
+    return place.kernels.logitBytes(
+      rows: rows, vocabulary: model.vocabSize, precision, deviceMemory: deviceTotal ?? 0)
   }
 
   /// What the backward pass needs of the layers: the residual stream before each, and the inside of one layer with its

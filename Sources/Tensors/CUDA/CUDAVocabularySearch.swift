@@ -1,0 +1,41 @@
+import CUDARuntime
+
+/// The search for the most likely token on a GPU, which computes all logits, chunk of rows by chunk of rows.
+struct CUDAVocabularySearch: VocabularySearch {
+  private let table: Tensor
+  private let kernels: CUDAKernels
+
+  /// A search with the map to the vocabulary `table` [V, D].
+  init(_ table: Tensor, _ kernels: CUDAKernels) {
+    self.table = table
+    self.kernels = kernels
+  }
+
+  func argmax(_ hidden: Tensor) -> Tensor {
+    Requirements.argmax(hidden, table)
+    let ids = kernels.uninitialized([hidden.shape[0]], .int32)
+    let chunk = kernels.chunkRows(table.shape[0])
+    for start in stride(from: 0, to: hidden.shape[0], by: chunk) {
+      let rows = start..<min(hidden.shape[0], start + chunk)
+      let logits = kernels.logits(hidden.rows(rows), table)
+      kernels.modules.launch(
+        "argmax", grid: LaunchExtent(rows.count), block: 1024, logits.deviceAddress,
+        ids.rows(rows).deviceAddress, Int32(rows.count), Int32(table.shape[0]))
+    }
+    return ids
+  }
+}
+
+extension CUDAKernels {
+  package func vocabularySearch(_ table: Tensor, searches: Int) -> any VocabularySearch {
+    CUDAVocabularySearch(table, self)
+  }
+
+  /// Nothing: see `CUDAVocabularySearch`.
+  package static func searchBytes(vocabulary: Int, width: Int, _ dtype: DType) -> Int { 0 }
+
+  /// Of a chunk's logits in float32; their gradient is in the same memory.
+  package static func logitBytes(rows: Int, vocabulary: Int, _ dtype: DType, deviceMemory: Int) -> Int {
+    min(rows, chunkRows(vocabulary: vocabulary, deviceMemory: deviceMemory)) * vocabulary * 4
+  }
+}
