@@ -22,16 +22,18 @@ let package = Package(
     .target(name: "Tensors", dependencies: ["Files", "COpenBLAS", "CHDF5", "CKernels", "CUDARuntime"]),
     .target(name: "Gemma", dependencies: ["Files", "Tensors"]),
     .target(name: "GSM8K", dependencies: ["Files"]),
+    .target(
+      name: "FineTuning", dependencies: ["Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "CYAML"]),
     .executableTarget(
       name: "gemmatune",
       dependencies: [
-        "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "CYAML",
+        "Files", "Tensors", "GSM8K", "FineTuning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "gemmabench",
       dependencies: [
-        "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K",
+        "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "FineTuning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
@@ -49,8 +51,10 @@ let package = Package(
     .testTarget(name: "GemmaTests", dependencies: ["Files", "Tensors", "Gemma", "SimulatedGPUTesting"]),
     .testTarget(name: "GSM8KTests", dependencies: ["Files", "GSM8K"]),
     .testTarget(
-      name: "gemmatuneTests",
-      dependencies: ["gemmatune", "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "SimulatedGPUTesting"]),
+      name: "FineTuningTests",
+      dependencies: [
+        "gemmatune", "FineTuning", "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "SimulatedGPUTesting",
+      ]),
     .testTarget(
       name: "gemmabenchTests",
       dependencies: ["gemmabench", "Files", "CUDARuntime", "Tensors", "Gemma", "SimulatedGPUTesting"]),

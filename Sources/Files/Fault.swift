@@ -55,3 +55,20 @@ package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
 
   package var description: String { message }
 }
+
+extension Fault.Kind {
+  /// Exit status of a process that ends with such a fault.  Source: sysexits.h.
+  package var exitStatus: Int32 {
+    switch self {
+    case .usage: 64
+    case .badData: 65
+    case .missing: 66
+    case .unavailable: 69
+    case .cannotCreate: 73
+    case .cannotWrite: 74
+    case .inUse: 75
+    case .configuration: 78
+    case .failure: 1
+    }
+  }
+}

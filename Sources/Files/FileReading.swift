@@ -66,7 +66,7 @@ private func tooLarge(_ path: String, _ limit: Int) -> Fault {
 }
 
 /// The system's words for an errno value.
-func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }
+package func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }
 
 /// What to say about a missing path that begins with `~`, which only a shell expands; nil for any other.
 package func homeHint(_ path: String) -> String? {

@@ -23,7 +23,7 @@ struct Gemmabench: ParsableCommand {
     } catch let fault as Fault {
       note("error: \(fault.message)")
       if let hint = fault.hint { note("hint: \(hint)") }
-      Glibc.exit(fault.kind == .unavailable ? 69 : 1)
+      Glibc.exit(fault.kind.exitStatus)
     } catch {
       exit(withError: error)
     }

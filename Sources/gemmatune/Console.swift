@@ -1,4 +1,5 @@
 import Files
+import FineTuning
 import Glibc
 
 /// Where words for a person go: results to standard output, everything else to standard error.
@@ -27,6 +28,14 @@ enum Console {
   static func show(_ fault: Fault) {
     note("\(styled("error:", "1;31")) \(fault.message)")
     if let hint = fault.hint { note("\(styled("hint:", "1;36")) \(hint)") }
+  }
+
+  /// What a run tells, on standard error; `quiet` leaves out all that need not be known.
+  static func listener(quiet: Bool) -> Listener {
+    Listener(note: quiet ? { _ in } : note, warn: note) { label, total in
+      let progress = Progress(label, total: total, quiet: quiet)
+      return { progress.report($0, $1, isDue: $2) }
+    }
   }
 
   /// Whether standard error is a terminal that lines can be rewritten on.

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Files
+import FineTuning
 import Glibc
+import Tensors
 
 /// The command line's root: `train`, `eval`, `report`.
 @main
@@ -15,7 +17,7 @@ struct Gemmatune: ParsableCommand {
     // A closed pipe must show up as a failed write, not end the process.
     signal(SIGPIPE, SIG_IGN)
     Console.holdStandardStreams()
-    WorkUnderWay.endProcessOnExhaustion()
+    endOnMemoryExhaustion()
     do {
       var command = try parseAsRoot()
       try command.run()
@@ -31,25 +33,17 @@ struct Gemmatune: ParsableCommand {
       Console.show(fault)
       Glibc.exit(fault.kind.exitStatus)
     } catch {
-      // A wish for help, or for a completion script: not an error.
+      // Help or a completion script was asked for: not an error.
       exit(withError: error)
     }
   }
-}
 
-extension Fault.Kind {
-  /// Exit status of a process that ends with such a fault.
-  var exitStatus: Int32 {
-    switch self {
-    case .usage: 64
-    case .badData: 65
-    case .missing: 66
-    case .unavailable: 69
-    case .cannotCreate: 73
-    case .cannotWrite: 74
-    case .inUse: 75
-    case .configuration: 78
-    case .failure: 1
+  /// From now on, an allocation that fails ends the process with status 69 and one line that names the work.
+  private static func endOnMemoryExhaustion() {
+    MemoryExhaustion.onFailure { bytes in
+      Console.show(WorkUnderWay.fault(bytes))
+      // Without handlers at exit: they would run on a worker's thread, beside work that goes on.
+      _exit(Fault.Kind.unavailable.exitStatus)
     }
   }
 }

@@ -1,4 +1,5 @@
 import Files
+import FineTuning
 import Glibc
 
 /// How far a piece of work has come: a bar that is redrawn on a terminal, else one plain line at each report.
@@ -41,16 +42,5 @@ struct Progress {
     let seconds = Int(start.seconds / Double(done) * Double(total - done))
     let clock = seconds % 60 < 10 ? "0\(seconds % 60)" : "\(seconds % 60)"
     return "\(seconds / 60):\(clock) left"
-  }
-}
-
-/// Seconds since it was made.
-struct Stopwatch {
-  private let start = ContinuousClock.now
-
-  /// Seconds elapsed.
-  var seconds: Double {
-    let elapsed = (ContinuousClock.now - start).components
-    return Double(elapsed.seconds) + Double(elapsed.attoseconds) * 1e-18
   }
 }

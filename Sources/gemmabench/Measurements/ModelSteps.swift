@@ -1,4 +1,5 @@
 import Files
+import FineTuning
 import GSM8K
 import Gemma
 import Tensors
@@ -42,7 +43,7 @@ struct EncodedText {
 }
 
 extension TrainingStep {
-  /// The step of the study: 8-bit AdamW, adapters of rank 16.
+  /// The step of the study: the configuration's own adapter and optimizer.
   /// - Parameters:
   ///   - base: its weights must be writable where all are trained.
   ///   - microBatches: the most micro-batches of a step.
@@ -50,25 +51,29 @@ extension TrainingStep {
     study base: GemmaModel, _ trained: TrainedParameters, _ kernels: any Kernels, microBatches: Int = 1,
     update: AdamW.LowPrecisionUpdate = .master
   ) {
+    let study = RunConfiguration(named: "bench")
     var model = base
     if trained == .adapters {
       var adapter = AdapterWeights(
-        random: base.configuration, rank: 16, alpha: 32, dropout: 0, targets: LinearModule.allCases,
-        key: RandomKey(seed: 42, stream: 0))
+        random: base.configuration, rank: study.lora.rank, alpha: study.lora.alpha, dropout: 0,
+        targets: study.lora.targets, key: RandomKey(seed: study.run.seed, stream: 0))
       adapter.place(kernels)
       model.attach(adapter)
     }
     let parameters = model.parameters(trained)
-    let settings = AdamW.Settings(
-      eightBit: true, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, lowPrecisionUpdate: update)
+    var settings = AdamW.Settings(study)
+    settings.lowPrecisionUpdate = update
     self.init(
       model, trained, Gradients(parameters, microBatches: microBatches, kernels),
       AdamW(settings, parameters, kernels), kernels)
   }
 
-  /// One step as the study takes it: gradients clipped to norm 1.
+  /// One step as the study takes it.
   func take(_ microBatches: [TokenBatch], checkpointing: Bool) -> (loss: BatchLoss, update: WeightUpdate) {
+    let study = RunConfiguration(named: "bench").train
     let loss = forwardBackward(microBatches, checkpointing: checkpointing)
-    return (loss, optimizerStep(learningRate: 1e-5, maxNorm: 1))
+    return (
+      loss, optimizerStep(learningRate: study.learningRate, maxNorm: study.maxGradientNorm ?? .infinity)
+    )
   }
 }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Files
+import FineTuning
 import GSM8K
-import Tensors
 
 /// `gemmatune eval`: answers the questions of a split with a run's weights, or scores saved answers.
 struct EvalCommand: ParsableCommand {
@@ -60,9 +60,9 @@ struct EvalCommand: ParsableCommand {
         .usage, file: "command line", place: "--allow-other-base",
         "nothing to allow, the method is \(configuration.method.rawValue); expected a run of method lora")
     }
-    let summary = try EvaluationSession(
-      configuration, quiet: quiet, otherBase: allowOtherBase ? .allowed : .refused
-    ).run()
+    let session = try EvaluationSession(
+      configuration, otherBase: allowOtherBase ? .allowed : .refused, Console.listener(quiet: quiet))
+    let summary = try session.run()
     try Console.result(json ? summary.json.text() : summary.score.map(\.text) ?? "")
   }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Files
+import FineTuning
 import FoundationEssentials
 
 /// `gemmatune report`: accuracy, losses, throughput and answers of several runs, side by side.

@@ -1,8 +1,6 @@
 import ArgumentParser
 import Files
-import GSM8K
-import Gemma
-import Tensors
+import FineTuning
 
 /// `gemmatune train`: from a configuration to a run directory with finished weights.
 struct TrainCommand: ParsableCommand {
@@ -24,39 +22,8 @@ struct TrainCommand: ParsableCommand {
   var quiet = false
 
   func run() throws {
-    var configuration = try RunConfiguration.load(path: config, overrides: overrides)
-    let session = try TrainingSession(configuration, file: config)
-    if dryRun { return try Console.result(dryRunText(configuration, session)) }
-    try RunDirectory.requireUnused(configuration.run.directory)
-    let (device, kernels) = try ComputeDevice.opened(configuration)
-    let plan = try session.plan(on: device)
-    if let refusal = plan.fit.refusal { throw refusal }
-    configuration = session.decided(by: plan)
-    WorkUnderWay.begin(.weights, configuration)
-    let (model, adapter) = try session.openModel(kernels)
-    let directory = try RunDirectory(locking: configuration.run.directory)
-    // Once more: another process may have come in between.
-    try directory.requireUnused()
-    let log = try TrainingLog(
-      directory, configuration, plan,
-      computedBy: ["training on \(kernels.summary)"] + device.notes + session.notes,
-      quiet: quiet)
-    let trainer = try Trainer(
-      model, session.data.examples, configuration, kernels, mergedMicroBatches: plan.fit.mergedMicroBatches)
-    try trainer.run { try log.record($0) }
-    WorkUnderWay.begin(.saving, configuration)
-    try session.save(model, adapter, plan, kernels, to: directory)
-    try log.finish(kernels)
-    try Console.result(directory.paths.final)
-  }
-
-  private func dryRunText(_ configuration: RunConfiguration, _ session: TrainingSession) throws -> String {
-    let device = try ComputeDevice.found(configuration)
-    let plan = try session.plan(on: device)
-    let resolved = session.decided(by: plan).resolvedYAML()
-    let refusal = plan.fit.refusal.map { fault in
-      "\n            does not fit: \(fault.message)" + (fault.hint.map { "\n            hint: \($0)" } ?? "")
-    }
-    return "\(resolved)\n\(plan.text)\(refusal ?? "")\n\(device.text)"
+    let configuration = try RunConfiguration.load(path: config, overrides: overrides)
+    let session = try TrainingSession(configuration, file: config, Console.listener(quiet: quiet))
+    try Console.result(dryRun ? session.dryRun() : session.run())
   }
 }
