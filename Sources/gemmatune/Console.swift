@@ -32,10 +32,12 @@ enum Console {
 
   /// What a run tells, on standard error; `quiet` leaves out all that need not be known.
   static func listener(quiet: Bool) -> Listener {
-    Listener(note: quiet ? { _ in } : note, warn: note) { label, total in
-      let progress = Progress(label, total: total, quiet: quiet)
-      return { progress.report($0, $1, isDue: $2) }
-    }
+    Listener(
+      note: { if !quiet { note($0) } }, warn: { note($0) },
+      begin: { label, total in
+        let progress = Progress(label, total: total, quiet: quiet)
+        return { done, details, isDue in progress.report(done, details, isDue: isDue) }
+      })
   }
 
   /// Whether standard error is a terminal that lines can be rewritten on.

@@ -234,8 +234,8 @@ import FineTuning
       try plan("lora-main", on: room).fit.refusal
         == Fault(
           .unavailable,
-          "memory: the run needs 5.35 GB at the peak (weights 5.01 GB, adapter 78.4 MB, gradients 78.4 MB, "
-            + "optimizer 39.8 MB, activations 86.1 MB, vocabulary 57.3 MB), the most for weights; "
+          "memory: the run needs 5.38 GB at the peak (weights 5.01 GB, adapter 78.4 MB, gradients 78.4 MB, "
+            + "optimizer 39.8 MB, activations 86.1 MB, vocabulary 57.3 MB, program 28.0 MB), the most for weights; "
             + "this machine has 4.00 GB",
           hint: "no setting makes this model fit; expected a smaller one, or more memory"))
   }
