@@ -17,19 +17,20 @@ let package = Package(
       name: "CCUDA", exclude: ["kernels"],
       linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     .target(name: "Files"),
-    .target(name: "Tensors", dependencies: ["Files", "COpenBLAS", "CHDF5", "CKernels", "CCUDA"]),
+    .target(name: "CUDARuntime", dependencies: ["Files", "CCUDA"]),
+    .target(name: "Tensors", dependencies: ["Files", "COpenBLAS", "CHDF5", "CKernels", "CUDARuntime"]),
     .target(name: "Gemma", dependencies: ["Files", "Tensors"]),
     .target(name: "GSM8K", dependencies: ["Files"]),
     .executableTarget(
       name: "gemmatune",
       dependencies: [
-        "Files", "Tensors", "Gemma", "GSM8K", "CYAML",
+        "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "CYAML",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "gemmabench",
       dependencies: [
-        "Files", "Tensors", "Gemma", "GSM8K",
+        "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
@@ -39,17 +40,19 @@ let package = Package(
         .unsafeFlags(["-O2", "-ffp-contract=off"]),
       ]),
     .target(
-      name: "SimulatedGPUTesting", dependencies: ["Files", "Tensors"], path: "Tests/SimulatedGPUTesting"),
+      name: "SimulatedGPUTesting", dependencies: ["Files", "CUDARuntime", "Tensors"],
+      path: "Tests/SimulatedGPUTesting"),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
-    .testTarget(name: "TensorsTests", dependencies: ["Files", "Tensors", "SimulatedGPUTesting"]),
+    .testTarget(
+      name: "TensorsTests", dependencies: ["Files", "CUDARuntime", "Tensors", "SimulatedGPUTesting"]),
     .testTarget(name: "GemmaTests", dependencies: ["Files", "Tensors", "Gemma", "SimulatedGPUTesting"]),
     .testTarget(name: "GSM8KTests", dependencies: ["Files", "GSM8K"]),
     .testTarget(
       name: "gemmatuneTests",
-      dependencies: ["gemmatune", "Files", "Tensors", "Gemma", "GSM8K", "SimulatedGPUTesting"]),
+      dependencies: ["gemmatune", "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "SimulatedGPUTesting"]),
     .testTarget(
       name: "gemmabenchTests",
-      dependencies: ["gemmabench", "Files", "Tensors", "Gemma", "SimulatedGPUTesting"]),
+      dependencies: ["gemmabench", "Files", "CUDARuntime", "Tensors", "Gemma", "SimulatedGPUTesting"]),
   ],
   cxxLanguageStandard: .cxx20
 )

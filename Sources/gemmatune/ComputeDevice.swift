@@ -1,3 +1,4 @@
+import CUDARuntime
 import Files
 import FoundationEssentials
 import Tensors

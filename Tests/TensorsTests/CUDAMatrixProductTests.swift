@@ -1,3 +1,4 @@
+import CUDARuntime
 import Tensors
 import Testing
 

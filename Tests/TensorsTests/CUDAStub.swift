@@ -1,3 +1,4 @@
+import CUDARuntime
 import Files
 import Foundation
 import Glibc

@@ -1,4 +1,5 @@
 import CKernels
+import CUDARuntime
 import Glibc
 
 /// Elements that a block of the optimizer's kernels takes at a time.

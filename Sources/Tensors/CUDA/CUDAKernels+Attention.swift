@@ -1,3 +1,5 @@
+import CUDARuntime
+
 extension CUDAKernels {
   /// Head sizes that the tensor cores' kernels are made for, and keys of a tile of their gradients.
   private static let keysOfTile = [64: 64, 128: 64, 256: 32]

@@ -1,3 +1,5 @@
+import CUDARuntime
+
 extension CUDAKernels {
   /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.
   ///

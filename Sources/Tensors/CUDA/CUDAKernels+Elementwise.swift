@@ -1,3 +1,5 @@
+import CUDARuntime
+
 extension CUDAKernels {
   package func add(_ a: Tensor, _ b: Tensor) -> Tensor {
     Requirements.add(a, b)

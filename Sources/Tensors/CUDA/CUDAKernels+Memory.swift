@@ -1,3 +1,5 @@
+import CUDARuntime
+
 extension CUDAKernels {
   /// Memory of the GPU.
   package var place: Place { .device }

@@ -1,3 +1,5 @@
+import CUDARuntime
+
 extension CUDAKernels {
   package func rmsNormForward(_ x: Tensor, _ weight: Tensor, epsilon: Float) -> (y: Tensor, rstd: Tensor) {
     let width = x.rowLength

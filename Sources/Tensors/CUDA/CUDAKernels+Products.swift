@@ -1,3 +1,5 @@
+import CUDARuntime
+
 extension CUDAKernels {
   /// c = scale · op(a) · op(b), or that added to c: `MK, KN -> MN`, any mix of float32 and bfloat16.
   ///

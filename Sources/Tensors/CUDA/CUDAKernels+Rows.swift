@@ -1,3 +1,5 @@
+import CUDARuntime
+
 // Row numbers are in device memory and are not looked at here: the tokenizer and the batcher answer for them.
 extension CUDAKernels {
   package func embeddingForward(_ ids: Tensor, _ table: Tensor, scale: Float) -> Tensor {

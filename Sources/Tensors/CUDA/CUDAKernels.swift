@@ -1,3 +1,4 @@
+import CUDARuntime
 import Files
 
 /// Kernels on a GPU: the project's own, compiled when the program starts, and cuBLASLt for matrix products

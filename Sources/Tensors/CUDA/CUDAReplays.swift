@@ -1,3 +1,5 @@
+import CUDARuntime
+
 /// Work recorded as CUDA graphs: one launch in place of some hundred.
 final class CUDAReplays: Replaying {
   /// A recording, and the memory that it reads and writes.

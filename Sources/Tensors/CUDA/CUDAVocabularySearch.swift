@@ -1,3 +1,5 @@
+import CUDARuntime
+
 /// The search for the most likely token on a GPU, which computes all logits, chunk of rows by chunk of rows.
 struct CUDAVocabularySearch: VocabularySearch {
   private let table: Tensor

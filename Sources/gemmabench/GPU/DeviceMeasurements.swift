@@ -1,3 +1,4 @@
+import CUDARuntime
 import Dispatch
 import Files
 import FoundationEssentials

@@ -1,4 +1,5 @@
 import ArgumentParser
+import CUDARuntime
 import Files
 import FoundationEssentials
 import Gemma

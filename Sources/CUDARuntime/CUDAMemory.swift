@@ -10,21 +10,6 @@ package struct CUDABlock: Equatable, Sendable {
   fileprivate let index: Int?
 }
 
-/// A block that goes back when this object ends: the owner of a tensor's storage on the device.
-package final class CUDALease {
-  /// What is lent.
-  package let block: CUDABlock
-  private let memory: CUDAMemory
-
-  /// A block of `byteCount` bytes, as `CUDAMemory.block` gives it.
-  package init(_ memory: CUDAMemory, _ byteCount: Int) {
-    self.memory = memory
-    block = memory.block(byteCount)
-  }
-
-  deinit { memory.takeBack(block) }
-}
-
 /// Device memory that is kept for reuse.
 ///
 /// Everything runs on one stream, in order; so a block that is given back can be lent again at once, also
@@ -220,11 +205,6 @@ private enum SegmentSizes {
     if isSmall { return smallSegment }
     return byteCount < largestMiddleBlock ? middleSegment : byteCount.roundedUp(to: largeGranularity)
   }
-}
-
-extension Int {
-  /// The next multiple of `step`.
-  func roundedUp(to step: Int) -> Int { (self + step - 1) / step * step }
 }
 
 extension CUDAMemory.Source {

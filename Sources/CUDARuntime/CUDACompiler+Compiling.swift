@@ -1,63 +1,6 @@
 import CCUDA
 import Files
 
-/// A kernel file: one module on the device.
-package struct KernelFile: Equatable, Sendable {
-  /// Such as "norm.cu".
-  package var name: String
-  /// Its text.
-  package var text: String
-
-  /// A file that is not part of this program.
-  package init(name: String, text: String) {
-    self.name = name
-    self.text = text
-  }
-
-  private init(_ file: cc_kernel_file) {
-    self.init(name: String(cString: file.name), text: String(cString: file.text))
-  }
-
-  /// The files of this program.
-  package static var embedded: [KernelFile] {
-    var count = 0
-    let files = cc_kernel_files(&count)
-    return UnsafeBufferPointer(start: files, count: count).map(KernelFile.init)
-  }
-
-  /// What the files of this program include.
-  package static var embeddedHeaders: [KernelFile] {
-    var count = 0
-    let headers = cc_kernel_headers(&count)
-    return UnsafeBufferPointer(start: headers, count: count).map(KernelFile.init)
-  }
-}
-
-/// What kernels are compiled to.
-package enum KernelTarget: Equatable, Sendable {
-  /// The device's own instructions, as for sm_90: they run on this and later devices of the same major.
-  case binary(Int)
-  /// Instructions that the driver translates for a newer device, as of compute_90.
-  case portable(Int)
-
-  /// As the compiler names it.
-  package var name: String {
-    switch self {
-    case .binary(let architecture): "sm_\(architecture)"
-    case .portable(let architecture): "compute_\(architecture)"
-    }
-  }
-
-  /// The device's own target, else the nearest older one that runs on it.
-  /// - supported: architectures that the compiler knows, such as 80 and 90.
-  /// - Returns: nil where the compiler knows only newer ones.
-  package static func best(for architecture: Int, supported: [Int]) -> KernelTarget? {
-    let older = supported.filter { $0 <= architecture }
-    if let own = older.filter({ $0 / 10 == architecture / 10 }).max() { return .binary(own) }
-    return older.max().map { .portable($0) }
-  }
-}
-
 extension CUDACompiler {
   /// Options of every compilation, besides the target.
   static let options = ["--std=c++17", "-default-device"]

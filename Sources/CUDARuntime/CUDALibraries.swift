@@ -1,59 +1,3 @@
-import CCUDA
-import Files
-
-/// One look at one library in one place.
-package struct LibrarySighting: Equatable, Sendable, CustomStringConvertible {
-  /// What was seen.
-  package enum Outcome: Equatable, Sendable {
-    /// There is no such file.
-    case absent
-    /// It is there and does not load, or lacks a function: why.
-    case unusable(String)
-    /// It is used: its version, and the file that was loaded.
-    case found(version: CUDAVersion, file: String)
-  }
-
-  /// File name, such as "libnvrtc.so.13".
-  package var library: String
-  /// Where.
-  package var place: LibraryPlace
-  /// What was seen.
-  package var outcome: Outcome
-
-  /// All of it.
-  package init(library: String, place: LibraryPlace, outcome: Outcome) {
-    self.library = library
-    self.place = place
-    self.outcome = outcome
-  }
-
-  /// One line for a person.
-  package var description: String {
-    switch outcome {
-    case .absent: "\(library): not in \(place)"
-    case .unusable(let why): "\(library) in \(place): cannot be used: \(why)"
-    case .found(let version, let file): "\(library): \(version), \(file)"
-    }
-  }
-}
-
-/// A version of CUDA or of one of its libraries.
-package struct CUDAVersion: Comparable, Sendable, CustomStringConvertible {
-  /// As in 13.2.
-  package var major: Int, minor: Int
-
-  /// As in 13.2.
-  package init(_ major: Int, _ minor: Int) {
-    self.major = major
-    self.minor = minor
-  }
-
-  /// Such as "13.2".
-  package var description: String { "\(major).\(minor)" }
-
-  package static func < (a: CUDAVersion, b: CUDAVersion) -> Bool { (a.major, a.minor) < (b.major, b.minor) }
-}
-
 /// The libraries of CUDA as this machine has them, opened, and everything that was looked at to find them.
 package struct CUDALibraries {
   /// The oldest driver that will do.
@@ -107,12 +51,6 @@ package struct CUDALibraries {
     }
     return (places.isEmpty ? "" : " in ") + places.joined(separator: ", ") + broken.map { "; " + $0 }.joined()
   }
-}
-
-/// A library that opened, or why it did not.
-enum LibraryOpening<Library> {
-  case opened(Library, CUDAVersion, file: String)
-  case refused(String)
 }
 
 /// The first library that opens; every look is added to `sightings`.

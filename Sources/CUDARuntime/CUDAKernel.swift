@@ -1,0 +1,75 @@
+import CCUDA
+
+/// A kernel on the device.
+@usableFromInline
+package final class CUDAKernel {
+  /// As in its file.
+  package let name: String
+  private let function: UnsafeMutableRawPointer
+  private let device: CUDADevice
+  /// Dynamic shared memory that launches may have; more must be asked for.
+  private var sharedLimit = 48 << 10
+  private var isChecked = false
+
+  init(_ name: String, _ function: UnsafeMutableRawPointer, _ device: CUDADevice) {
+    self.name = name
+    self.function = function
+    self.device = device
+  }
+
+  /// Queues the kernel; an extent with a 0 queues nothing. A failure is left with the device.
+  /// - shared: dynamic shared memory in bytes.  - arguments: in the kernel's order, each of its parameter's
+  ///   size.
+  @inlinable
+  package func launch<each Argument: KernelArgument>(
+    grid: LaunchExtent, block: LaunchExtent, shared: Int = 0, _ arguments: repeat each Argument
+  ) {
+    // On the stack: an array of pointers, then the values that they point to.
+    withUnsafeTemporaryAllocation(byteCount: ArgumentArea.byteCount, alignment: 16) { memory in
+      var area = ArgumentArea(memory)
+      repeat area.append(each arguments)
+      queue(grid, block, shared, area)
+    }
+  }
+
+  /// Queues the kernel with the arguments that `launch` has written down.
+  @usableFromInline
+  package func queue(_ grid: LaunchExtent, _ block: LaunchExtent, _ shared: Int, _ arguments: ArgumentArea) {
+    guard device.failure == nil, grid.x > 0, grid.y > 0, grid.z > 0 else { return }
+    if shared > sharedLimit { raiseSharedLimit(to: shared) }
+    if !isChecked { check(arguments) }
+    device.attempt(name) {
+      device.driver.call.pointee.cuLaunchKernel(
+        function, UInt32(grid.x), UInt32(grid.y), UInt32(grid.z), UInt32(block.x), UInt32(block.y),
+        UInt32(block.z), UInt32(shared), device.stream, arguments.pointers, nil)
+    }
+  }
+
+  private func raiseSharedLimit(to byteCount: Int) {
+    device.attempt("cuFuncSetAttribute(\(name), \(byteCount) bytes of shared memory)") {
+      device.driver.call.pointee.cuFuncSetAttribute(
+        function, Int32(CC_FUNCTION_MAX_DYNAMIC_SHARED), Int32(byteCount))
+    }
+    sharedLimit = byteCount
+  }
+
+  /// Compares the arguments' number and sizes with the kernel's, at its first launch, where the driver tells
+  /// them.
+  private func check(_ area: ArgumentArea) {
+    isChecked = true
+    guard let information = device.driver.call.pointee.cuFuncGetParamInfo else { return }
+    for index in 0...area.count {
+      var offset = 0
+      var size = 0
+      let exists = information(function, index, &offset, &size) == 0
+      let given = index < area.count ? area.size(index) : nil
+      if (exists ? size : nil) == given { continue }
+      device.record(
+        CUDAError(
+          call: name, code: 1, name: "CUDA_ERROR_INVALID_VALUE",
+          text: "argument \(index) has \(given ?? 0) bytes, the kernel's has \(exists ? size : 0)",
+          kind: .other))
+      return
+    }
+  }
+}
