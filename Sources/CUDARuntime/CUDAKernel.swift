@@ -9,7 +9,8 @@ package final class CUDAKernel {
   private let device: CUDADevice
   /// Dynamic shared memory that launches may have; more must be asked for.
   private var sharedLimit = 48 << 10
-  private var isChecked = false
+  /// False before the first launch.
+  private var isPrepared = false
 
   init(_ name: String, _ function: UnsafeMutableRawPointer, _ device: CUDADevice) {
     self.name = name
@@ -36,8 +37,8 @@ package final class CUDAKernel {
   @usableFromInline
   package func queue(_ grid: LaunchExtent, _ block: LaunchExtent, _ shared: Int, _ arguments: ArgumentArea) {
     guard device.failure == nil, grid.x > 0, grid.y > 0, grid.z > 0 else { return }
+    if !isPrepared { prepare(arguments) }
     if shared > sharedLimit { raiseSharedLimit(to: shared) }
-    if !isChecked { check(arguments) }
     device.attempt(name) {
       device.driver.call.pointee.cuLaunchKernel(
         function, UInt32(grid.x), UInt32(grid.y), UInt32(grid.z), UInt32(block.x), UInt32(block.y),
@@ -53,10 +54,20 @@ package final class CUDAKernel {
     sharedLimit = byteCount
   }
 
-  /// Compares the arguments' number and sizes with the kernel's, at its first launch, where the driver tells
-  /// them.
+  /// Before the first launch: loads the code, and checks the arguments.
+  private func prepare(_ arguments: ArgumentArea) {
+    isPrepared = true
+    // The driver loads a function's code when it is first asked about it.
+    device.attempt("cuFuncGetAttribute(\(name))") {
+      var registers: Int32 = 0
+      return device.driver.call.pointee.cuFuncGetAttribute(
+        &registers, Int32(CC_FUNCTION_REGISTERS), function)
+    }
+    check(arguments)
+  }
+
+  /// Compares the arguments' number and sizes with the kernel's, where the driver tells them.
   private func check(_ area: ArgumentArea) {
-    isChecked = true
     guard let information = device.driver.call.pointee.cuFuncGetParamInfo else { return }
     for index in 0...area.count {
       var offset = 0

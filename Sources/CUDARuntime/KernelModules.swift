@@ -57,7 +57,7 @@ package final class KernelModules {
     for module in modules { _ = device.driver.call.pointee.cuModuleUnload(module) }
   }
 
-  /// A kernel by its name; the same object every time.
+  /// A kernel by its name; the same object every time. Its code is loaded at its first launch.
   /// - Throws: kind .other where no module has it.
   package func kernel(_ name: String) throws(CUDAError) -> CUDAKernel {
     if let kernel = kernels[name] { return kernel }
@@ -68,28 +68,9 @@ package final class KernelModules {
     }
     try device.driver.check(code, "cuModuleGetFunction(\(name))")
     guard let function else { throw device.driver.error(1, "cuModuleGetFunction(\(name))") }
-    // The driver loads a function's code when it is first asked about it: now, and not while a graph is
-    // captured.
-    var registers: Int32 = 0
-    try device.driver.check(
-      device.driver.call.pointee.cuFuncGetAttribute(&registers, Int32(CC_FUNCTION_REGISTERS), function),
-      "cuFuncGetAttribute(\(name))")
     let kernel = CUDAKernel(name, function, device)
     kernels[name] = kernel
     return kernel
-  }
-
-  /// Queues a kernel by its name; as `CUDAKernel.launch`. A name that no module has is left with the device.
-  package func launch<each Argument: KernelArgument>(
-    _ name: String, grid: LaunchExtent, block: LaunchExtent, shared: Int = 0,
-    _ arguments: repeat each Argument
-  ) {
-    guard device.failure == nil else { return }
-    do throws(CUDAError) {
-      try kernel(name).launch(grid: grid, block: block, shared: shared, repeat each arguments)
-    } catch {
-      device.record(error)
-    }
   }
 }
 

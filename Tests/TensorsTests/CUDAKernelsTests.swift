@@ -168,6 +168,17 @@ import Testing
     #expect((y.byteCount..<2 * y.byteCount).contains(gpu.memory.peakInUse - before))
   }
 
+  @Test func aKernelThatIsMissingEndsTheStart() throws {
+    let gpu = try SimulatedGPU()
+    let files = KernelFile.embedded.filter { $0.name != "norm.cu" }
+    #expect(
+      throws: Fault(
+        .failure,
+        "cuda: cuModuleGetFunction(rms_norm_forward_f32) gave CUDA_ERROR_NOT_FOUND (500), "
+          + "named symbol not found")
+    ) { try CUDAKernels(libraries: gpu.libraries, files: files, cacheFolder: nil) }
+  }
+
   // MARK: - Attention
 
   /// Head sizes with tensor cores and without; windows, soft caps and groups.

@@ -133,9 +133,20 @@ import Testing
     #expect(fault?.message.contains("cuModuleLoadDataEx (ptxas: line 3) gave") == true)
   }
 
-  @Test func codeOfAKernelIsLoadedWhenItIsLookedUp() throws {
-    _ = try modules(nil).kernel("add_f32")
-    #expect(stub.get("cuFuncGetAttribute") == 1)
+  @Test func codeOfAKernelIsLoadedAtItsFirstLaunch() throws {
+    let kernel = try modules(nil).kernel("add_f32")
+    #expect(stub.get("cuFuncGetAttribute") == 0)
+    for _ in 0..<2 { kernel.launch(grid: 1, block: 1, UInt64(1), UInt64(1), UInt64(1), Int64(1)) }
+    try device.synchronize()
+    #expect(stub.get("cuFuncGetAttribute") == 1 && stub.get("cuLaunchKernel") == 2)
+  }
+
+  @Test func codeOfAKernelThatCannotBeLoadedIsNamed() throws {
+    let kernel = try modules(nil).kernel("add_f32")
+    stub.failNext("cuFuncGetAttribute", 1)
+    kernel.launch(grid: 1, block: 1, UInt64(1), UInt64(1), UInt64(1), Int64(1))
+    let error = #expect(throws: CUDAError.self) { try device.synchronize() }
+    #expect(error?.call == "cuFuncGetAttribute(add_f32)" && stub.get("cuLaunchKernel") == 0)
   }
 
   @Test func modulesAreUnloadedInTheEnd() throws {
@@ -159,16 +170,16 @@ import Testing
 
   @Test func launchPassesItsNumbers() throws {
     let modules = try modules(nil)
-    modules.launch(
-      "add_f32", grid: LaunchExtent(3, 2), block: 96, UInt64(11), UInt64(12), UInt64(13), Int64(1 << 40))
+    try modules.kernel("add_f32").launch(
+      grid: LaunchExtent(3, 2), block: 96, UInt64(11), UInt64(12), UInt64(13), Int64(1 << 40))
     try device.synchronize()
     #expect(stub.get("grid") == 30201 && stub.get("block") == 960101)
     #expect(stub.get("argument 0") == 11 && stub.get("argument 3") == 1 << 40)
   }
 
   @Test func emptyGridLaunchesNothing() throws {
-    try modules(nil).launch(
-      "add_f32", grid: LaunchExtent.covering(0, block: 256), block: 256, UInt64(0), UInt64(0), UInt64(0),
+    try modules(nil).kernel("add_f32").launch(
+      grid: LaunchExtent.covering(0, block: 256), block: 256, UInt64(0), UInt64(0), UInt64(0),
       Int64(0))
     try device.synchronize()
     #expect(stub.get("cuLaunchKernel") == 0)
@@ -185,10 +196,9 @@ import Testing
     #expect(stub.get("cuModuleGetFunction") == 1)
   }
 
-  @Test func unknownKernelIsNamedByTheNextCallThatWaits() throws {
+  @Test func unknownKernelIsNamedWhenItIsLookedUp() throws {
     let modules = try modules(nil)
-    modules.launch("sub_f32", grid: 1, block: 1)
-    let error = #expect(throws: CUDAError.self) { try device.synchronize() }
+    let error = #expect(throws: CUDAError.self) { try modules.kernel("sub_f32") }
     #expect(
       error?.description
         == "cuda: cuModuleGetFunction(sub_f32) gave CUDA_ERROR_NOT_FOUND (500), named symbol not found")
@@ -197,7 +207,7 @@ import Testing
 
   @Test func argumentOfTheWrongSizeIsNamed() throws {
     let modules = try modules(nil)
-    modules.launch("add_f32", grid: 1, block: 1, UInt64(1), UInt64(1), UInt64(1), Int32(1))
+    try modules.kernel("add_f32").launch(grid: 1, block: 1, UInt64(1), UInt64(1), UInt64(1), Int32(1))
     let error = #expect(throws: CUDAError.self) { try device.synchronize() }
     #expect(
       error?.description
@@ -209,9 +219,9 @@ import Testing
     let modules = try modules(nil)
     let one = UInt64(1)
     if count == 3 {
-      modules.launch("add_f32", grid: 1, block: 1, one, one, one)
+      try modules.kernel("add_f32").launch(grid: 1, block: 1, one, one, one)
     } else {
-      modules.launch("add_f32", grid: 1, block: 1, one, one, one, one, one)
+      try modules.kernel("add_f32").launch(grid: 1, block: 1, one, one, one, one, one)
     }
     let error = #expect(throws: CUDAError.self) { try device.synchronize() }
     let words =
@@ -223,7 +233,7 @@ import Testing
     let modules = try modules(nil)
     let one = UInt64(1)
     for shared in [49_152, 100_000, 100_000, 60_000] {
-      modules.launch("add_f32", grid: 1, block: 1, shared: shared, one, one, one, one)
+      try modules.kernel("add_f32").launch(grid: 1, block: 1, shared: shared, one, one, one, one)
     }
     try device.synchronize()
     #expect(stub.get("cuFuncSetAttribute") == 1 && stub.get("shared") == 100_000)
@@ -232,7 +242,7 @@ import Testing
   @Test func moreSharedMemoryThanThereIsIsNamed() throws {
     let modules = try modules(nil)
     let one = UInt64(1)
-    modules.launch("add_f32", grid: 1, block: 1, shared: 300_000, one, one, one, one)
+    try modules.kernel("add_f32").launch(grid: 1, block: 1, shared: 300_000, one, one, one, one)
     let error = #expect(throws: CUDAError.self) { try device.synchronize() }
     #expect(error?.call == "cuFuncSetAttribute(add_f32, 300000 bytes of shared memory)")
     #expect(stub.get("cuLaunchKernel") == 0)

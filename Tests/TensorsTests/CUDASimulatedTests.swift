@@ -11,12 +11,14 @@ struct CUDASimulatedTests {
   private let device: CUDADevice
   private let memory: CUDAMemory
   private let modules: KernelModules
+  private let add: CUDAKernel
 
   init() throws {
     gpu = try SimulatedGPU()
     device = try CUDADevice(gpu.libraries)
     memory = CUDAMemory(device)
     modules = try KernelModules(device, cacheFolder: nil)
+    add = try modules.kernel("add_f32")
   }
 
   private func uploaded<Element: BitwiseCopyable>(_ elements: [Element]) -> CUDALease {
@@ -26,8 +28,8 @@ struct CUDASimulatedTests {
   }
 
   private func add(_ a: CUDALease, _ b: CUDALease, into y: CUDALease, _ count: Int) {
-    modules.launch(
-      "add_f32", grid: .covering(count, block: 256), block: 256, a.block.address, b.block.address,
+    add.launch(
+      grid: .covering(count, block: 256), block: 256, a.block.address, b.block.address,
       y.block.address, Int64(count))
   }
 

@@ -138,11 +138,11 @@ extension CUDAKernels {
     // One double of eight bytes for each chunk.
     let partials = uninitialized([2 * tables.chunkCount], .float32)
     let results = uninitialized([gradients.count + 2], .float32)
-    modules.launch(
-      "square_sums", grid: LaunchExtent(tables.chunkCount), block: 256, tables.runs.address,
+    kernels.reduction.squareSums.launch(
+      grid: LaunchExtent(tables.chunkCount), tables.runs.address,
       tables.chunks.address, partials.deviceAddress)
-    modules.launch(
-      "norm_and_clip", grid: 1, block: 256, partials.deviceAddress, tables.firsts.address,
+    kernels.reduction.normAndClip.launch(
+      grid: 1, partials.deviceAddress, tables.firsts.address,
       Int32(gradients.count), maxNorm, results.deviceAddress)
     return GradientNorms(
       norms: results.rows(0..<gradients.count + 1),
@@ -165,13 +165,13 @@ extension CUDAKernels {
     let most = 3 * device.properties.multiprocessorCount
     if chunks.codesCount > 0 {
       let maps = optimizerTables.maps(tables)
-      modules.launch(
-        "adamw_8bit", grid: LaunchExtent(min(most, chunks.codesCount)), block: 256, tensors.address,
+      kernels.reduction.adamW8bit.launch(
+        grid: LaunchExtent(min(most, chunks.codesCount)), tensors.address,
         chunks.codes.address, Int32(chunks.codesCount), numbers.address, clip, maps.map1.address,
         maps.map2.address, maps.table1.address, maps.table2.address, changed.deviceAddress)
     }
-    modules.launch(
-      "adamw_32bit", grid: LaunchExtent(min(most, chunks.float32Count)), block: 256, tensors.address,
+    kernels.reduction.adamW32bit.launch(
+      grid: LaunchExtent(min(most, chunks.float32Count)), tensors.address,
       chunks.float32.address, Int32(chunks.float32Count), numbers.address, clip, changed.deviceAddress)
     return changed
   }

@@ -1,9 +1,6 @@
 import CUDARuntime
 
 extension CUDAKernels {
-  /// Head sizes that the tensor cores' kernels are made for, and keys of a tile of their gradients.
-  private static let keysOfTile = [64: 64, 128: 64, 256: 32]
-
   package func attentionForward(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, segments: [AttentionSegment]
   ) -> (o: Tensor, logSumExp: Tensor) {
@@ -17,18 +14,18 @@ extension CUDAKernels {
         q, k, v, o, logSumExp, shape,
         DecodingSegments(
           address: tables.segments.address, count: tables.count, longest: tables.longest))
-    } else if usesTensorCores(q, k, v, shape) {
+    } else if let cores = tensorCores(q, k, v, shape) {
       let tiles = tables.queryTiles(groupSize: shape.groupSize, height: 64)
-      modules.launch(
-        "attention_forward_bf16_\(shape.headDim)", grid: LaunchExtent(tiles.count, shape.keyValueHeadCount),
-        block: 128, shared: 384 * shape.headDim, q.deviceAddress, k.deviceAddress, v.deviceAddress,
+      cores.forward.launch(
+        grid: LaunchExtent(tiles.count, shape.keyValueHeadCount), headDim: shape.headDim, q.deviceAddress,
+        k.deviceAddress, v.deviceAddress,
         o.deviceAddress, logSumExp.deviceAddress, tables.segments.address, tiles.address, size.heads,
         size.keyHeads, shape.scale, size.window, size.softCap)
     } else {
       let tiles = tables.queryTiles(groupSize: shape.groupSize, height: 16)
-      modules.launch(
-        "attention_forward_\(suffix(q.dtype))", grid: LaunchExtent(tiles.count, shape.keyValueHeadCount),
-        block: 128, shared: 256 * (shape.headDim | 1) + 2048, q.deviceAddress, k.deviceAddress,
+      kernels.attention.forward[q.dtype].launch(
+        grid: LaunchExtent(tiles.count, shape.keyValueHeadCount), headDim: shape.headDim, q.deviceAddress,
+        k.deviceAddress,
         v.deviceAddress, o.deviceAddress, logSumExp.deviceAddress, tables.segments.address, tiles.address,
         size.heads, size.keyHeads, size.headDim, shape.scale, size.window, size.softCap)
     }
@@ -57,14 +54,13 @@ extension CUDAKernels {
     let keysPerSplit = (segments.longest + splits - 1) / splits
     let partials = uninitialized(
       [segments.count, splits, shape.headCount, shape.headDim + 2], .float32)
-    modules.launch(
-      "attention_decode_\(suffix(q.dtype))",
+    kernels.attention.decode[q.dtype].launch(
       grid: LaunchExtent(splits, shape.keyValueHeadCount * ((shape.groupSize + 7) / 8), segments.count),
-      block: 128, shared: 32 * shape.headDim + 1152, q.deviceAddress, k.deviceAddress, v.deviceAddress,
+      headDim: shape.headDim, q.deviceAddress, k.deviceAddress, v.deviceAddress,
       partials.deviceAddress, segments.address, size.heads, size.keyHeads, size.headDim, shape.scale,
       size.window, size.softCap, Int32(keysPerSplit))
-    modules.launch(
-      "attention_merge_\(suffix(q.dtype))", grid: LaunchExtent(shape.headCount, segments.count), block: 128,
+    kernels.attention.merge[q.dtype].launch(
+      grid: LaunchExtent(shape.headCount, segments.count),
       partials.deviceAddress, o.deviceAddress, logSumExp.deviceAddress, segments.address, size.heads,
       size.headDim, Int32(splits))
   }
@@ -81,37 +77,34 @@ extension CUDAKernels {
     let size = HeadSizes(shape)
     // Keys that no segment has get no gradient, and no block writes that.
     if tables.keyCount < k.rowCount { [dK, dV].forEach(clear) }
-    modules.launch(
-      "attention_delta_\(suffix(q.dtype))",
-      grid: .covering(q.rowCount * shape.headCount, block: 8, most: 65_536), block: 256, dO.deviceAddress,
+    kernels.attention.delta[q.dtype].launch(
+      grid: .covering(q.rowCount * shape.headCount, block: 8, most: 65_536), dO.deviceAddress,
       o.deviceAddress, delta.deviceAddress, Int32(q.rowCount), size.heads, size.headDim)
     let call = BackwardCall(
       dO: dO, q: q, k: k, v: v, logSumExp: logSumExp, delta: delta, dQ: dQ, dK: dK, dV: dV, shape: shape,
       segments: tables)
-    if usesTensorCores(q, k, v, shape) && dO.isAligned, let keys = Self.keysOfTile[shape.headDim] {
-      backwardByTensorCores(call, keys)
+    if dO.isAligned, let cores = tensorCores(q, k, v, shape) {
+      backwardByTensorCores(call, cores)
     } else {
       backwardByAnyHeadSize(call)
     }
     return (dQ, dK, dV)
   }
 
-  private func backwardByTensorCores(_ call: BackwardCall, _ keys: Int) {
+  private func backwardByTensorCores(_ call: BackwardCall, _ cores: AttentionKernels.TensorCores) {
     let (shape, segments, size) = (call.shape, call.segments, HeadSizes(call.shape))
-    let headDim = shape.headDim
     let rows = segments.queryTiles(groupSize: shape.groupSize, height: 64)
-    modules.launch(
-      "attention_backward_q_bf16_\(headDim)", grid: LaunchExtent(rows.count, shape.keyValueHeadCount),
-      block: 128, shared: headDim * (256 + 4 * keys) + 512, call.q.deviceAddress, call.k.deviceAddress,
+    cores.backwardQueries.launch(
+      grid: LaunchExtent(rows.count, shape.keyValueHeadCount), headDim: shape.headDim, call.q.deviceAddress,
+      call.k.deviceAddress,
       call.v.deviceAddress, call.dO.deviceAddress, call.logSumExp.deviceAddress, call.delta.deviceAddress,
       call.dQ.deviceAddress, segments.segments.address, rows.address, size.heads, size.keyHeads, shape.scale,
       size.window, size.softCap)
-    let tiles = segments.keyTiles(height: keys)
+    let tiles = segments.keyTiles(height: cores.tileKeys)
     withKeySplits(call, tiles.count) { splits, partials in
-      modules.launch(
-        "attention_backward_kv_bf16_\(headDim)",
-        grid: LaunchExtent(tiles.count, shape.keyValueHeadCount, splits), block: 128,
-        shared: headDim * (128 + 4 * keys) + 128 * keys + 1280, call.q.deviceAddress, call.k.deviceAddress,
+      cores.backwardKeysAndValues.launch(
+        grid: LaunchExtent(tiles.count, shape.keyValueHeadCount, splits),
+        headDim: shape.headDim, call.q.deviceAddress, call.k.deviceAddress,
         call.v.deviceAddress, call.dO.deviceAddress, call.logSumExp.deviceAddress, call.delta.deviceAddress,
         call.dK.deviceAddress, call.dV.deviceAddress, partials, segments.segments.address, tiles.address,
         Int32(call.k.rowCount), size.heads, size.keyHeads, shape.scale, size.window, size.softCap)
@@ -120,19 +113,18 @@ extension CUDAKernels {
 
   private func backwardByAnyHeadSize(_ call: BackwardCall) {
     let (shape, segments, size) = (call.shape, call.segments, HeadSizes(call.shape))
-    let (suffix, width) = (suffix(call.q.dtype), shape.headDim | 1)
     let rows = segments.queryTiles(groupSize: shape.groupSize, height: 16)
-    modules.launch(
-      "attention_backward_q_\(suffix)", grid: LaunchExtent(rows.count, shape.keyValueHeadCount), block: 128,
-      shared: 320 * width + 2048, call.q.deviceAddress, call.k.deviceAddress, call.v.deviceAddress,
+    kernels.attention.backwardQueries[call.q.dtype].launch(
+      grid: LaunchExtent(rows.count, shape.keyValueHeadCount),
+      headDim: shape.headDim, call.q.deviceAddress, call.k.deviceAddress, call.v.deviceAddress,
       call.dO.deviceAddress, call.logSumExp.deviceAddress, call.delta.deviceAddress, call.dQ.deviceAddress,
       segments.segments.address, rows.address, size.heads, size.keyHeads, size.headDim, shape.scale,
       size.window, size.softCap)
     let tiles = segments.keyTiles(height: 16)
     withKeySplits(call, tiles.count) { splits, partials in
-      modules.launch(
-        "attention_backward_kv_\(suffix)", grid: LaunchExtent(tiles.count, shape.keyValueHeadCount, splits),
-        block: 128, shared: 384 * width + 2048, call.q.deviceAddress, call.k.deviceAddress,
+      kernels.attention.backwardKeysAndValues[call.q.dtype].launch(
+        grid: LaunchExtent(tiles.count, shape.keyValueHeadCount, splits), headDim: shape.headDim,
+        call.q.deviceAddress, call.k.deviceAddress,
         call.v.deviceAddress, call.dO.deviceAddress, call.logSumExp.deviceAddress, call.delta.deviceAddress,
         call.dK.deviceAddress, call.dV.deviceAddress, partials, segments.segments.address, tiles.address,
         Int32(call.k.rowCount), size.heads, size.keyHeads, size.headDim, shape.scale, size.window,
@@ -154,14 +146,21 @@ extension CUDAKernels {
     let partials = uninitialized([splits, 2, count], .float32)
     if call.segments.keyCount < call.k.rowCount { clear(partials) }
     launch(splits, partials.deviceAddress)
-    modules.launch(
-      "attention_merge_kv_\(suffix(call.k.dtype))", grid: elementBlocks(2 * count), block: 256,
+    kernels.attention.mergeKeysAndValues[call.k.dtype].launch(
+      grid: elementBlocks(2 * count),
       partials.deviceAddress, call.dK.deviceAddress, call.dV.deviceAddress, Int64(count), Int32(splits))
   }
 
-  private func usesTensorCores(_ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape) -> Bool {
-    q.dtype == .bfloat16 && Self.keysOfTile[shape.headDim] != nil && q.isAligned && k.isAligned
-      && v.isAligned && 384 * shape.headDim <= device.properties.sharedMemoryPerBlock
+  /// The kernels for heads of this size on tensor cores; nil where there are none that can take these
+  /// tensors.
+  private func tensorCores(
+    _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape
+  ) -> AttentionKernels.TensorCores? {
+    guard q.dtype == .bfloat16, q.isAligned, k.isAligned, v.isAligned,
+      let cores = kernels.attention.tensorCores[shape.headDim],
+      cores.forward.sharedBytes(shape.headDim) <= device.properties.sharedMemoryPerBlock
+    else { return nil }
+    return cores
   }
 }
 

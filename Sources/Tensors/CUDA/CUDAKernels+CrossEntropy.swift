@@ -34,8 +34,8 @@ extension CUDAKernels {
     _ logits: Tensor, _ targets: Tensor, _ losses: Tensor, _ options: CrossEntropyOptions, as dtype: DType
   ) -> LogitGradient? {
     let gradient = dtype == .float32 ? LogitGradient.rows(logits) : .firstHalves(logits)
-    modules.launch(
-      "cross_entropy", grid: LaunchExtent(logits.shape[0]), block: 512, logits.deviceAddress,
+    kernels.reduction.crossEntropy.launch(
+      grid: LaunchExtent(logits.shape[0]), logits.deviceAddress,
       targets.deviceAddress, losses.deviceAddress, Int32(logits.shape[0]), Int32(logits.shape[1]),
       options.softCap ?? 0, options.gradientScale ?? 0, options.gradientScale == nil ? 0 : gradient.mode)
     return options.gradientScale == nil ? nil : gradient
@@ -94,8 +94,8 @@ extension CUDAKernels {
   package func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor {
     let logits = logits(hidden, table)
     if let softCap {
-      modules.launch(
-        "soft_cap", grid: elementBlocks(logits.count), block: 256, logits.deviceAddress, softCap,
+      kernels.reduction.softCap.launch(
+        grid: elementBlocks(logits.count), logits.deviceAddress, softCap,
         Int64(logits.count))
     }
     return logits
@@ -104,8 +104,8 @@ extension CUDAKernels {
   /// Sum in float64 and a fixed order, rounded once.
   package func sum(_ x: Tensor) -> Tensor {
     let sum = uninitialized([1], .float32)
-    modules.launch(
-      "sum_float", grid: 1, block: 256, x.deviceAddress, Int64(x.count), sum.deviceAddress)
+    kernels.reduction.sum.launch(
+      grid: 1, x.deviceAddress, Int64(x.count), sum.deviceAddress)
     return sum
   }
 }

@@ -6,8 +6,8 @@ extension CUDAKernels {
     Requirements.rmsNormForward(x, weight)
     let y = uninitialized(x.shape, x.dtype)
     let rstd = uninitialized([x.rowCount], .float32)
-    modules.launch(
-      "rms_norm_forward_\(suffix(x.dtype))", grid: normBlocks(x), block: 256, x.deviceAddress,
+    kernels.rmsNormForward[x.dtype].launch(
+      grid: normBlocks(x), x.deviceAddress,
       weight.deviceAddress, y.deviceAddress, rstd.deviceAddress, Int32(x.rowCount), Int32(width), epsilon)
     return (y, rstd)
   }
@@ -20,8 +20,8 @@ extension CUDAKernels {
     Requirements.addRMSNormForward(a, b, weight)
     let (sum, y) = (uninitialized(a.shape, a.dtype), uninitialized(a.shape, a.dtype))
     let rstd = uninitialized([a.rowCount], .float32)
-    modules.launch(
-      "add_rms_norm_forward_\(suffix(a.dtype))", grid: normBlocks(a), block: 256, a.deviceAddress,
+    kernels.addRMSNormForward[a.dtype].launch(
+      grid: normBlocks(a), a.deviceAddress,
       b.deviceAddress, weight.deviceAddress, sum.deviceAddress, y.deviceAddress, rstd.deviceAddress,
       Int32(a.rowCount), Int32(width), epsilon)
     return (sum, y, rstd)
@@ -34,8 +34,8 @@ extension CUDAKernels {
     let (rows, width) = (x.rowCount, x.rowLength)
     Requirements.rmsNormBackward(dY, x, weight, dSum: dSum)
     let dX = uninitialized(x.shape, x.dtype)
-    modules.launch(
-      "rms_norm_backward_\(suffix(x.dtype))", grid: normBlocks(x), block: 256, dY.deviceAddress,
+    kernels.rmsNormBackward[x.dtype].launch(
+      grid: normBlocks(x), dY.deviceAddress,
       x.deviceAddress, weight.deviceAddress, rstd.deviceAddress, dSum?.deviceAddress ?? 0, dX.deviceAddress,
       Int32(rows), Int32(width))
     if let dWeight, rows > 0 {
@@ -43,12 +43,12 @@ extension CUDAKernels {
       let rowsPerPart = max(64, (rows + 127) / 128)
       let parts = (rows + rowsPerPart - 1) / rowsPerPart
       let partials = uninitialized([parts, width], .float32)
-      modules.launch(
-        "rms_norm_weight_gradient_\(suffix(x.dtype))", grid: LaunchExtent((width + 255) / 256, parts),
-        block: 256, dY.deviceAddress, x.deviceAddress, rstd.deviceAddress, partials.deviceAddress,
+      kernels.rmsNormWeightGradient[x.dtype].launch(
+        grid: LaunchExtent((width + 255) / 256, parts), dY.deviceAddress, x.deviceAddress, rstd.deviceAddress,
+        partials.deviceAddress,
         Int32(rows), Int32(width), Int32(rowsPerPart))
-      modules.launch(
-        "add_partials", grid: LaunchExtent((width + 255) / 256), block: 256, partials.deviceAddress,
+      kernels.addPartials.launch(
+        grid: LaunchExtent((width + 255) / 256), partials.deviceAddress,
         dWeight.deviceAddress, Int32(parts), Int32(width))
     }
     return dX
@@ -64,8 +64,8 @@ extension CUDAKernels {
     Requirements.rotated(x, positions: positions, table)
     let heads = x.rowLength / table.headDim
     let y = uninitialized(x.shape, x.dtype)
-    modules.launch(
-      "rotary_\(suffix(x.dtype))", grid: LaunchExtent(x.rowCount), block: 256, shared: 4 * table.headDim,
+    kernels.rotary[x.dtype].launch(
+      grid: LaunchExtent(x.rowCount), headDim: table.headDim,
       x.deviceAddress, positions.deviceAddress, tables.frequencies(table), y.deviceAddress,
       Int32(x.rowCount), Int32(heads), Int32(table.headDim), direction == .forward ? Float(1) : Float(-1))
     return y

@@ -25,8 +25,8 @@ extension CUDAKernels {
     guard case .stored(let x) = a, case .transposed(let weight) = b, x.shape[0] <= 16,
       x.dtype == .bfloat16, weight.dtype == .bfloat16, x.shape[1] % 8 == 0, x.isAligned, weight.isAligned
     else { return false }
-    modules.launch(
-      "product_thin", grid: LaunchExtent((weight.shape[0] + 15) / 16), block: 256, x.deviceAddress,
+    kernels.product.thin.launch(
+      grid: LaunchExtent((weight.shape[0] + 15) / 16), x.deviceAddress,
       weight.deviceAddress, c.deviceAddress, Int32(x.shape[0]), Int32(weight.shape[0]), Int32(x.shape[1]),
       Int32(c.dtype == .float32 ? 1 : 0), scale, store == .adding ? Float(1) : Float(0))
     return true
@@ -40,17 +40,17 @@ extension CUDAKernels {
     let (transposesA, transposesB) = (Int32(a.isTransposed ? 1 : 0), Int32(b.isTransposed ? 1 : 0))
     let tensors = [a.tensor, b.tensor]
     if tensors.allSatisfy({ $0.dtype == .bfloat16 && $0.isAligned && $0.shape[1] % 8 == 0 }) {
-      modules.launch(
-        "product_bf16", grid: LaunchExtent((rows + 127) / 128 * ((columns + 127) / 128)), block: 128,
-        shared: 65_536, a.tensor.deviceAddress, b.tensor.deviceAddress, c.deviceAddress, Int32(rows),
+      kernels.product.bfloat16.launch(
+        grid: LaunchExtent((rows + 127) / 128 * ((columns + 127) / 128)),
+        a.tensor.deviceAddress, b.tensor.deviceAddress, c.deviceAddress, Int32(rows),
         Int32(columns), Int32(inner), transposesA, transposesB, Int32(isFloat32 ? 1 : 0), scale, addend,
         Int32((inner + 31) / 32 * 32))
     } else {
       let types = zip([a.tensor, b.tensor, c], [1, 2, 4] as [Int32]).reduce(Int32(0)) {
         $1.0.dtype == .bfloat16 ? $0 | $1.1 : $0
       }
-      modules.launch(
-        "product_any", grid: LaunchExtent((columns + 63) / 64, (rows + 63) / 64), block: 256,
+      kernels.product.any.launch(
+        grid: LaunchExtent((columns + 63) / 64, (rows + 63) / 64),
         a.tensor.deviceAddress, b.tensor.deviceAddress, c.deviceAddress, Int32(rows), Int32(columns),
         Int32(inner), types, transposesA, transposesB, scale, addend)
     }
@@ -101,8 +101,8 @@ extension CUDAKernels {
     let (splits, depth) = shares(of: width, unit: 512, blocks: blocks)
     let isWhole = splits == 1 && store == .replacing && c.dtype == .float32
     let inner = isWhole ? c : uninitialized([splits, rows, rank], .float32)
-    modules.launch(
-      "low_rank_project", grid: LaunchExtent((rows + 63) / 64, (rank + 15) / 16, splits), block: 256,
+    kernels.product.lowRankProject.launch(
+      grid: LaunchExtent((rows + 63) / 64, (rank + 15) / 16, splits),
       x.deviceAddress, parts.deviceAddress, inner.deviceAddress, Int32(rows), Int32(width), Int32(rank),
       Int32(depth), scale)
     if !isWhole { merge(inner, splits, isTransposed: false, 1, store, c) }
@@ -119,9 +119,9 @@ extension CUDAKernels {
     let blocks = (width + 63) / 64 * ((rank + 15) / 16)
     let (splits, depth) = shares(of: padded, unit: 128, blocks: blocks)
     let partials = uninitialized([splits, rank, width], .float32)
-    modules.launch(
-      "low_rank_gradient", grid: LaunchExtent((width + 63) / 64, (rank + 15) / 16, splits), block: 256,
-      shared: 32_768, x.deviceAddress, parts.deviceAddress, partials.deviceAddress, Int32(rows), Int32(width),
+    kernels.product.lowRankGradient.launch(
+      grid: LaunchExtent((width + 63) / 64, (rank + 15) / 16, splits),
+      x.deviceAddress, parts.deviceAddress, partials.deviceAddress, Int32(rows), Int32(width),
       Int32(rank), Int32(padded), Int32(depth))
     merge(partials, splits, isTransposed: isTransposed, scale, store, c)
   }
@@ -129,9 +129,9 @@ extension CUDAKernels {
   /// y [T, D] += scale · inner [T, R] · factor [R, D].
   private func update(_ y: Tensor, _ inner: Tensor, _ factor: Operand, _ scale: Float) {
     let (rows, width) = (y.shape[0], y.shape[1])
-    modules.launch(
-      "low_rank_update_\(suffix(y.dtype))", grid: LaunchExtent((width + 511) / 512, (rows + 63) / 64),
-      block: 128, y.deviceAddress, inner.deviceAddress, factor.tensor.deviceAddress, Int32(rows),
+    kernels.product.lowRankUpdate[y.dtype].launch(
+      grid: LaunchExtent((width + 511) / 512, (rows + 63) / 64), y.deviceAddress, inner.deviceAddress,
+      factor.tensor.deviceAddress, Int32(rows),
       Int32(width), Int32(inner.shape[1]), Int32(factor.isTransposed ? 1 : 0), Int32(64), scale)
   }
 
@@ -139,8 +139,8 @@ extension CUDAKernels {
   /// lines].
   private func split(_ x: Tensor, lines: Int, depth: Int, padded: Int, byColumn: Bool) -> Tensor {
     let parts = uninitialized([3, lines, padded], .bfloat16)
-    modules.launch(
-      "low_rank_split", grid: .covering(lines * padded, block: 256), block: 256, x.deviceAddress,
+    kernels.product.lowRankSplit.launch(
+      grid: .covering(lines * padded, block: 256), x.deviceAddress,
       parts.deviceAddress, Int32(lines), Int32(depth), Int32(padded), Int32(byColumn ? 1 : 0))
     return parts
   }
@@ -150,8 +150,8 @@ extension CUDAKernels {
     _ partials: Tensor, _ splits: Int, isTransposed: Bool, _ scale: Float, _ store: Store, _ c: Tensor
   ) {
     let (rows, columns) = (partials.shape[1], partials.shape[2])
-    modules.launch(
-      "product_merge", grid: .covering(rows * columns, block: 256), block: 256, partials.deviceAddress,
+    kernels.product.merge.launch(
+      grid: .covering(rows * columns, block: 256), partials.deviceAddress,
       c.deviceAddress, Int32(rows), Int32(columns), Int32(splits), Int32(isTransposed ? 1 : 0),
       Int32(c.dtype == .float32 ? 1 : 0), scale, store == .adding ? Float(1) : Float(0))
   }

@@ -12,7 +12,10 @@ package final class CUDAKernels {
   package let device: CUDADevice
   /// Its memory, with counters.
   package let memory: CUDAMemory
-  let modules: KernelModules
+  /// The code of the kernels, loaded as long as this exists.
+  private let modules: KernelModules
+  /// The project's own kernels, by handle.
+  let kernels: KernelTable
   let product: CUDAMatrixProduct?
   /// Tables that calls need again and again.
   let tables: DeviceTables
@@ -21,16 +24,20 @@ package final class CUDAKernels {
 
   /// The first GPU that will do, with all kernels compiled and loaded.
   /// - Parameters:
+  ///   - files: the kernels' text.
   ///   - cacheFolder: where compiled kernels are kept between runs; nil keeps none.
   ///   - memoryLimit: the most device memory that is taken, in bytes; nil for what there is.
   /// - Throws: `Fault` .unavailable that names what was found and what is missing, .failure with the
-  ///   compiler's words.
+  ///   compiler's words, or with the name of a kernel that is missing.
   package init(
-    libraries: CUDALibraries, cacheFolder: String? = KernelModules.standardCacheFolder,
+    libraries: CUDALibraries, files: [KernelFile] = KernelFile.embedded,
+    cacheFolder: String? = KernelModules.standardCacheFolder,
     memoryLimit: Int? = nil
   ) throws {
     device = try CUDADevice(libraries)
-    modules = try KernelModules(device, cacheFolder: cacheFolder)
+    let modules = try KernelModules(device, files: files, cacheFolder: cacheFolder)
+    kernels = try KernelTable(modules)
+    self.modules = modules
     memory = CUDAMemory(device, limit: memoryLimit)
     do throws(CUDAError) {
       product = try CUDAMatrixProduct(device, memory)
@@ -74,15 +81,6 @@ extension CUDAKernels {
   /// Blocks for a kernel that strides over `count` elements, some 8 in each of a block's 256 threads' turns.
   func elementBlocks(_ count: Int) -> LaunchExtent {
     .covering(count, block: 256 * 8, most: 16 * device.properties.multiprocessorCount)
-  }
-
-  /// The end of a kernel's name for an element type.
-  func suffix(_ dtype: DType) -> String {
-    switch dtype {
-    case .float32: "f32"
-    case .bfloat16: "bf16"
-    case .int32, .uint8: preconditionFailure("suffix: \(dtype) is not computed with")
-    }
   }
 }
 

@@ -3,23 +3,23 @@ import CUDARuntime
 /// The search for the most likely token on a GPU, which computes all logits, chunk of rows by chunk of rows.
 struct CUDAVocabularySearch: VocabularySearch {
   private let table: Tensor
-  private let kernels: CUDAKernels
+  private let gpu: CUDAKernels
 
   /// A search with the map to the vocabulary `table` [V, D].
-  init(_ table: Tensor, _ kernels: CUDAKernels) {
+  init(_ table: Tensor, _ gpu: CUDAKernels) {
     self.table = table
-    self.kernels = kernels
+    self.gpu = gpu
   }
 
   func argmax(_ hidden: Tensor) -> Tensor {
     Requirements.argmax(hidden, table)
-    let ids = kernels.uninitialized([hidden.shape[0]], .int32)
-    let chunk = kernels.chunkRows(table.shape[0])
+    let ids = gpu.uninitialized([hidden.shape[0]], .int32)
+    let chunk = gpu.chunkRows(table.shape[0])
     for start in stride(from: 0, to: hidden.shape[0], by: chunk) {
       let rows = start..<min(hidden.shape[0], start + chunk)
-      let logits = kernels.logits(hidden.rows(rows), table)
-      kernels.modules.launch(
-        "argmax", grid: LaunchExtent(rows.count), block: 1024, logits.deviceAddress,
+      let logits = gpu.logits(hidden.rows(rows), table)
+      gpu.kernels.reduction.argmax.launch(
+        grid: LaunchExtent(rows.count), logits.deviceAddress,
         ids.rows(rows).deviceAddress, Int32(rows.count), Int32(table.shape[0]))
     }
     return ids
