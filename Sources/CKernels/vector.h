@@ -16,6 +16,11 @@
 #define CK_CLONES
 #endif
 
+/* Before a function that is a template: called with constants, which make a loop of its own for each. */
+#define CK_TEMPLATE static inline __attribute__((always_inline))
+/* Before a loop over a constant number of steps. */
+#define CK_UNROLLED _Pragma("clang loop unroll(full)")
+
 /* The bits of a float, and back. */
 static inline uint32_t ck_bits(float value) {
     uint32_t bits;

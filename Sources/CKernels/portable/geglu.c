@@ -1,4 +1,4 @@
-#include "ck_operations.h"
+#include "ck_geglu.h"
 #include "elements.h"
 
 #define SQRT_2_OVER_PI 0.79788456080286535588f

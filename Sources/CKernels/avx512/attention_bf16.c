@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "bfloat16.h"
+#include "bf16.h"
 
 /*
  * LEFT rows at a time: their scores over whole panels of keys, from the first that one of them sees to the last, then
@@ -46,18 +46,18 @@ typedef struct {
 BF16_INLINE void block_product(left_lines left, size_t rows, const uint32_t *right, size_t pairs,
                                const ck_product_target *target, size_t column) {
     __m512 sums[LEFT][2];
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_setzero_ps();
     for (size_t k = 0; k < pairs; k++, left.x += left.pair_step, right += RIGHT) {
         __m512bh right0 = (__m512bh)_mm512_loadu_si512(right), right1 = (__m512bh)_mm512_loadu_si512(right + LANES);
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < rows; i++) {
             __m512bh pair = (__m512bh)_mm512_set1_epi32((int)left.x[i * left.line_step]);
             sums[i][0] = _mm512_dpbf16_ps(sums[i][0], pair, right0);
             sums[i][1] = _mm512_dpbf16_ps(sums[i][1], pair, right1);
         }
     }
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < rows; i++) {
         bf16_store(target, i * target->stride + column, 0xFFFF, sums[i][0]);
         bf16_store(target, i * target->stride + column + LANES, 0xFFFF, sums[i][1]);

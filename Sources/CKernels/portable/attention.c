@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "ck_operations.h"
+#include "ck_attention.h"
 #include "elements.h"
 
 /* Lanes of a maximum: compilers vectorise a sum when allowed to reorder it, but not this. */
@@ -79,7 +79,6 @@ typedef uint16_t lanes_u16 __attribute__((ext_vector_type(LANES)));
 
 enum { KEY_STEP = 4, HEAD_STEP = 4, VECTOR_STEP = 4 };
 
-#define UNROLLED _Pragma("clang loop unroll(full)")
 
 CK_TEMPLATE void load(int type, const void *elements, size_t i, lanes *value) {
     if (type == CK_BFLOAT16) {
@@ -107,19 +106,19 @@ CK_TEMPLATE void score_block(int type, const ck_attention_cache *c, const float 
     size_t first = (c->first + j0) * c->stride;
     for (size_t i = 0; i < whole; i += LANES) {
         lanes key[KEY_STEP];
-        UNROLLED
+        CK_UNROLLED
         for (int j = 0; j < js; j++) load(type, c->keys, first + j * c->stride + i, &key[j]);
-        UNROLLED
+        CK_UNROLLED
         for (int h = 0; h < hs; h++) {
             lanes q;
             load(CK_FLOAT32, query, (h0 + h) * width + i, &q);
-            UNROLLED
+            CK_UNROLLED
             for (int j = 0; j < js; j++) sums[h][j] += q * key[j];
         }
     }
-    UNROLLED
+    CK_UNROLLED
     for (int h = 0; h < hs; h++)
-        UNROLLED
+        CK_UNROLLED
         for (int j = 0; j < js; j++) {
             float sum = lane_sum(&sums[h][j]);
             for (size_t i = whole; i < width; i++)
@@ -142,17 +141,17 @@ CK_TEMPLATE void value_block(int type, const ck_attention_cache *c, const float 
     size_t count = c->last - c->first;
     for (size_t j = 0; j < count; j++) {
         lanes value[VECTOR_STEP];
-        UNROLLED
+        CK_UNROLLED
         for (int w = 0; w < ws; w++)
             load(type, c->values, (c->first + j) * c->stride + i0 + w * LANES, &value[w]);
-        UNROLLED
+        CK_UNROLLED
         for (int h = 0; h < hs; h++)
-            UNROLLED
+            CK_UNROLLED
             for (int w = 0; w < ws; w++) sums[h][w] += weights[(h0 + h) * count + j] * value[w];
     }
-    UNROLLED
+    CK_UNROLLED
     for (int h = 0; h < hs; h++)
-        UNROLLED
+        CK_UNROLLED
         for (int w = 0; w < ws; w++) {
             lanes sum = sums[h][w] * scale[h0 + h];
             __builtin_memcpy(output + (h0 + h) * c->width + i0 + w * LANES, &sum, sizeof sum);

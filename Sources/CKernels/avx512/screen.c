@@ -1,8 +1,6 @@
 #include "ck_screen.h"
 #include "vector.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /*
  * Norms are computed in float32 and made larger than their rounding. Rows whose largest element is not within these sizes
  * (or zero) are not screened: their squares might be lost, or infinite.
@@ -10,7 +8,7 @@
 static const float NORM_SLACK = 1.001f, SMALLEST = 1e-12f, LARGEST = 1e15f;
 
 /* Codes of one row or vector, and what they leave; the sum of the codes goes to `sum`.  Returns 0 where it cannot. */
-INLINE int encode(const uint16_t *x, size_t inner, int8_t *codes, ck_code_row *row, int32_t *sum) {
+CK_TEMPLATE int encode(const uint16_t *x, size_t inner, int8_t *codes, ck_code_row *row, int32_t *sum) {
 #pragma clang fp reassociate(on)
     uint32_t largest = 0;
     for (size_t k = 0; k < inner; k++) {
@@ -60,7 +58,7 @@ int ck_encode_panel(const uint16_t *x, size_t rows, size_t inner, uint8_t *panel
 }
 
 /* Vectors of the group that begins when so many are left. */
-INLINE size_t group_size(size_t left) {
+CK_TEMPLATE size_t group_size(size_t left) {
     size_t size = CK_QUERY_GROUP;
     while (size > left) size /= 2;
     return size;
@@ -97,7 +95,6 @@ int ck_encode_queries(const uint16_t *x, size_t count, size_t inner, int8_t *cod
 
 #define VNNI_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,fma")))
 #define VNNI_INLINE static inline __attribute__((always_inline)) VNNI_TARGET
-#define UNROLLED _Pragma("clang loop unroll(full)")
 
 int ck_has_screening(void) {
     return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
@@ -133,17 +130,17 @@ VNNI_INLINE void screen_panels(const ck_screen *s, size_t row, size_t panels, si
     const uint8_t *panel = s->panels + row * length;
     const int8_t *codes = s->codes + first * length;
     __m512i sums[CK_QUERY_GROUP][2][4];
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < size; i++)
-        UNROLLED
+        CK_UNROLLED
         for (size_t p = 0; p < panels; p++)
-            UNROLLED
+            CK_UNROLLED
             for (size_t set = 0; set < sets; set++) sums[i][p][set] = _mm512_setzero_si512();
     for (size_t k = 0; k < length; k += 4 * sets) {
-        UNROLLED
+        CK_UNROLLED
         for (size_t set = 0; set < sets; set++) {
             __m512i quads[2];
-            UNROLLED
+            CK_UNROLLED
             for (size_t p = 0; p < panels; p++) {
                 quads[p] = _mm512_loadu_si512(panel + p * panel_size);
                 /* The first group asks for the next panels, the second for those after them, further away. */
@@ -152,22 +149,22 @@ VNNI_INLINE void screen_panels(const ck_screen *s, size_t row, size_t panels, si
                 else if (first == CK_QUERY_GROUP) _mm_prefetch(next + panels * panel_size, _MM_HINT_T1);
             }
             panel += 4 * CK_CODE_ROWS;
-            UNROLLED
+            CK_UNROLLED
             for (size_t i = 0; i < size; i++, codes += 4) {
                 int32_t quad;
                 __builtin_memcpy(&quad, codes, 4);
                 __m512i all = _mm512_set1_epi32(quad);
-                UNROLLED
+                CK_UNROLLED
                 for (size_t p = 0; p < panels; p++) sums[i][p][set] = _mm512_dpbusd_epi32(sums[i][p][set], quads[p], all);
             }
         }
     }
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < size; i++)
-        UNROLLED
+        CK_UNROLLED
         for (size_t p = 0; p < panels; p++) {
             __m512i sum = sums[i][p][0];
-            UNROLLED
+            CK_UNROLLED
             for (size_t set = 1; set < sets; set++) sum = _mm512_add_epi32(sum, sums[i][p][set]);
             best[first + i] = bound(s, row + p * CK_CODE_ROWS, first + i, sum, best[first + i]);
         }

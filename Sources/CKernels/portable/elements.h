@@ -5,8 +5,6 @@
  */
 #include "vector.h"
 
-#define CK_TEMPLATE static inline __attribute__((always_inline))
-
 #define CK_BY_TYPE(type, function, ...)                                                                              \
     do {                                                                                                             \
         if ((type) == CK_BFLOAT16) function(CK_BFLOAT16, __VA_ARGS__);                                               \

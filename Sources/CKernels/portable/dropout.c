@@ -1,4 +1,4 @@
-#include "ck_operations.h"
+#include "ck_dropout.h"
 #include "elements.h"
 
 CK_TEMPLATE void drop(int type, const void *restrict x, float probability, uint64_t word, uint64_t first,

@@ -1,4 +1,4 @@
-#include "bfloat16.h"
+#include "bf16.h"
 
 #if defined(__x86_64__)
 
@@ -25,14 +25,14 @@ BF16_INLINE void pack_rows(const uint16_t *x, size_t stride, size_t lines, size_
         size_t left = inner - k;
         __mmask32 elements = left >= 2 * LANES ? 0xFFFFFFFF : (__mmask32)((1u << left) - 1);
         __m512i r[LANES];
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < LANES; i++)
             r[i] = i < lines ? _mm512_maskz_loadu_epi16(elements, x + i * stride + k) : _mm512_setzero_si512();
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < LANES; i++) _mm_prefetch((const char *)(x + (LANES + i) * stride + k), _MM_HINT_T0);
         bf16_transpose(r);
         size_t pairs = left >= 2 * LANES ? LANES : (left + 1) / 2;
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < LANES; i++)
             if (i < pairs) _mm512_mask_storeu_epi32(panel + (k / 2 + i) * width, lanes, r[i]);
     }
@@ -93,7 +93,7 @@ struct step {
 BF16_INLINE void fetch_target(const ck_product_target *target, size_t rows, size_t row, size_t column) {
     size_t size = target->type == CK_BFLOAT16 ? 2 : 4;
     const char *c = (const char *)target->c + (row * target->stride + column) * size;
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < rows; i++, c += target->stride * size) {
         __builtin_prefetch(c, 1, 3);
         __builtin_prefetch(c + RIGHT * size - 1, 1, 3);
@@ -104,12 +104,12 @@ BF16_INLINE void fetch_target(const ck_product_target *target, size_t rows, size
 BF16_INLINE void panel_product(const uint32_t *left, size_t rows, const uint32_t *right, size_t columns, size_t pairs,
                                const struct step *step, size_t row, size_t column) {
     __m512 sums[LEFT][2];
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_setzero_ps();
     if (step->target.adding) fetch_target(&step->target, rows, row, column);
     for (size_t k = 0; k < pairs; k++, left += LEFT, right += RIGHT) {
         __m512bh right0 = (__m512bh)_mm512_loadu_si512(right), right1 = (__m512bh)_mm512_loadu_si512(right + LANES);
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < rows; i++) {
             __m512bh pair = (__m512bh)_mm512_set1_epi32((int)left[i]);
             sums[i][0] = _mm512_dpbf16_ps(sums[i][0], pair, right0);
@@ -118,14 +118,14 @@ BF16_INLINE void panel_product(const uint32_t *left, size_t rows, const uint32_t
     }
     if (step->before) {
         const float *before = step->before + row * step->before_stride + column;
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < rows; i++) {
             sums[i][0] = _mm512_add_ps(_mm512_loadu_ps(before + i * step->before_stride), sums[i][0]);
             sums[i][1] = _mm512_add_ps(_mm512_loadu_ps(before + i * step->before_stride + LANES), sums[i][1]);
         }
     }
     __mmask16 lanes0 = bf16_lanes(columns), lanes1 = bf16_lanes(columns > LANES ? columns - LANES : 0);
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < rows; i++) {
         size_t at = (row + i) * step->target.stride + column;
         bf16_store(&step->target, at, lanes0, sums[i][0]);

@@ -7,9 +7,7 @@ typedef uint16_t ck_ushort16 __attribute__((ext_vector_type(16)));
 
 enum { X_STEP = 4, W_STEP = 4, LANES = 16 };
 
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE void load(const void *w, int type, size_t at, ck_float16 *value) {
+CK_TEMPLATE void load(const void *w, int type, size_t at, ck_float16 *value) {
     if (type == CK_BFLOAT16) {
         ck_ushort16 bits;
         __builtin_memcpy(&bits, (const uint16_t *)w + at, sizeof bits);
@@ -20,12 +18,12 @@ INLINE void load(const void *w, int type, size_t at, ck_float16 *value) {
     }
 }
 
-INLINE float element(const void *w, int type, size_t at) {
+CK_TEMPLATE float element(const void *w, int type, size_t at) {
     return type == CK_BFLOAT16 ? ck_from_bf16(((const uint16_t *)w)[at]) : ((const float *)w)[at];
 }
 
 /* Halves added to halves: a fixed order, whatever the registers. */
-INLINE float lane_sum(const ck_float16 *lanes) {
+CK_TEMPLATE float lane_sum(const ck_float16 *lanes) {
     float sum[LANES];
     __builtin_memcpy(sum, lanes, sizeof sum);
     for (int width = LANES / 2; width > 0; width /= 2)
@@ -33,7 +31,7 @@ INLINE float lane_sum(const ck_float16 *lanes) {
     return sum[0];
 }
 
-INLINE void store(const struct ck_thin_factors *p, size_t row, size_t column, float value) {
+CK_TEMPLATE void store(const struct ck_thin_factors *p, size_t row, size_t column, float value) {
     size_t at = row * p->c_stride + column;
     value *= p->scale;
     if (p->c_type == CK_BFLOAT16) {
@@ -46,7 +44,7 @@ INLINE void store(const struct ck_thin_factors *p, size_t row, size_t column, fl
 }
 
 /* Dot products of `xs` rows of x with `ws` rows of w; both are constants where this is inlined. */
-INLINE void block(const struct ck_thin_factors *p, int type, size_t x0, int xs, size_t w0, int ws) {
+CK_TEMPLATE void block(const struct ck_thin_factors *p, int type, size_t x0, int xs, size_t w0, int ws) {
     ck_float16 sums[X_STEP][W_STEP] = {0};
     size_t inner = p->inner, whole = inner / LANES * LANES;
     for (size_t k = 0; k < whole; k += LANES) {
@@ -72,7 +70,7 @@ INLINE void block(const struct ck_thin_factors *p, int type, size_t x0, int xs, 
         }
 }
 
-INLINE void product(const struct ck_thin_factors *p, int type) {
+CK_TEMPLATE void product(const struct ck_thin_factors *p, int type) {
     size_t w = 0;
     for (; w + W_STEP <= p->w_rows; w += W_STEP) {
         size_t x = 0;

@@ -1,4 +1,4 @@
-#include "bfloat16.h"
+#include "bf16.h"
 
 #if defined(__x86_64__)
 
@@ -36,7 +36,7 @@ void ck_split_panels(const ck_float_lines *s, size_t first, size_t end, uint16_t
             __m512i low[PARTS], high[PARTS];
             split(line_elements(s, line, count, 2 * k), low);
             split(line_elements(s, line, count, 2 * k + 1), high);
-            UNROLLED
+            CK_UNROLLED
             for (int part = 0; part < PARTS; part++) {
                 __m512i pair = _mm512_mask_mov_epi16(high[part], 0x55555555, _mm512_srli_epi32(low[part], 16));
                 _mm512_storeu_si512(panel + k * PANEL + part * LANES, pair);
@@ -65,12 +65,12 @@ void ck_pack_columns(const uint16_t *x, size_t stride, size_t lines, size_t inne
 /* One pair of `lines` lines, a constant where this is inlined, times one row of a panel. */
 BF16_INLINE void add_pairs(__m512 sums[LINES][PARTS], size_t lines, const int32_t pairs[LINES], const uint32_t *panel) {
     __m512bh split[PARTS];
-    UNROLLED
+    CK_UNROLLED
     for (int part = 0; part < PARTS; part++) split[part] = (__m512bh)_mm512_loadu_si512(panel + part * LANES);
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < lines; i++) {
         __m512bh pair = (__m512bh)_mm512_set1_epi32(pairs[i]);
-        UNROLLED
+        CK_UNROLLED
         for (int part = 0; part < PARTS; part++) sums[i][part] = _mm512_dpbf16_ps(sums[i][part], pair, split[part]);
     }
 }
@@ -80,24 +80,24 @@ BF16_INLINE void add_lines(const struct ck_split_factors *p, const uint32_t *pan
                            size_t first, size_t end, float totals[][LANES]) {
     __m512 sums[LINES][PARTS];
     int32_t pairs[LINES];
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < lines; i++)
-        UNROLLED
+        CK_UNROLLED
         for (int part = 0; part < PARTS; part++) sums[i][part] = _mm512_setzero_ps();
     const uint16_t *x = p->x + line * p->line_stride;
     size_t whole = p->is_padded || 2 * end <= p->inner ? end : end - 1;
     for (size_t k = first; k < whole; k++) {
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < lines; i++)
             __builtin_memcpy(&pairs[i], x + i * p->line_stride + k * p->pair_stride, sizeof pairs[i]);
         add_pairs(sums, lines, pairs, panel + k * PANEL);
     }
     if (whole < end) {
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < lines; i++) pairs[i] = x[i * p->line_stride + whole * p->pair_stride];
         add_pairs(sums, lines, pairs, panel + whole * PANEL);
     }
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < lines; i++) {
         __m512 sum = _mm512_add_ps(_mm512_add_ps(sums[i][2], sums[i][1]), sums[i][0]);
         _mm512_storeu_ps(totals[line + i], _mm512_add_ps(_mm512_loadu_ps(totals[line + i]), sum));
@@ -120,10 +120,10 @@ BF16_INLINE void store_transposed(const struct ck_split_factors *p, size_t colum
                                   float totals[][LANES]) {
     for (size_t line = 0; line < p->lines; line += LANES) {
         __m512i r[LANES];
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < LANES; i++) r[i] = _mm512_loadu_si512(totals[line + i]);
         bf16_transpose(r);
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < LANES; i++)
             if (i < count)
                 bf16_store(&p->target, (column + i) * p->target.stride + line, bf16_lanes(p->lines - line),
@@ -159,12 +159,12 @@ void ck_transpose(const float *x, size_t x_stride, size_t rows, size_t columns, 
         for (size_t column = 0; column < columns; column += LANES) {
             __mmask16 inside = bf16_lanes(columns - column), across = bf16_lanes(rows - row);
             __m512i r[LANES];
-            UNROLLED
+            CK_UNROLLED
             for (size_t i = 0; i < LANES; i++)
                 r[i] = row + i < rows ? _mm512_maskz_loadu_epi32(inside, x + (row + i) * x_stride + column)
                                       : _mm512_setzero_si512();
             bf16_transpose(r);
-            UNROLLED
+            CK_UNROLLED
             for (size_t i = 0; i < LANES; i++)
                 if (column + i < columns) _mm512_mask_storeu_epi32(y + (column + i) * y_stride + row, across, r[i]);
         }
@@ -176,28 +176,28 @@ BF16_INLINE void update_block(const struct ck_update_factors *p, const ck_produc
                               size_t rows, size_t column) {
     __m512 sums[ROWS][VECTORS];
     __mmask16 lanes[VECTORS];
-    UNROLLED
+    CK_UNROLLED
     for (size_t j = 0; j < VECTORS; j++) {
         size_t at = column + j * LANES;
         lanes[j] = bf16_lanes(at < p->columns ? p->columns - at : 0);
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < rows; i++) sums[i][j] = _mm512_setzero_ps();
     }
     const float *a = p->a + row * p->row_stride, *b = p->b + column;
     for (size_t k = 0; k < p->inner; k++, a += p->inner_stride, b += p->columns) {
         __m512 values[VECTORS];
-        UNROLLED
+        CK_UNROLLED
         for (size_t j = 0; j < VECTORS; j++) values[j] = _mm512_maskz_loadu_ps(lanes[j], b + j * LANES);
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < rows; i++) {
             __m512 factor = _mm512_set1_ps(a[i * p->row_stride]);
-            UNROLLED
+            CK_UNROLLED
             for (size_t j = 0; j < VECTORS; j++) sums[i][j] = _mm512_fmadd_ps(factor, values[j], sums[i][j]);
         }
     }
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < rows; i++)
-        UNROLLED
+        CK_UNROLLED
         for (size_t j = 0; j < VECTORS; j++)
             bf16_store(target, (row + i) * target->stride + column + j * LANES, lanes[j], sums[i][j]);
 }

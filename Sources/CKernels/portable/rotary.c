@@ -1,4 +1,4 @@
-#include "ck_operations.h"
+#include "ck_rotary.h"
 #include "elements.h"
 
 /*

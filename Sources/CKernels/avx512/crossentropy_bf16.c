@@ -1,4 +1,4 @@
-#include "bfloat16.h"
+#include "bf16.h"
 
 #if defined(__x86_64__)
 
@@ -81,7 +81,7 @@ BF16_INLINE void store_columns(const __m512i r[LANES], size_t row_pairs, int has
                                                21, 53, 22, 54, 23, 55, 24, 56, 25, 57, 26, 58, 27, 59};
     __mmask16 lanes = bf16_lanes(LINES);
     __m512i low = _mm512_loadu_si512(first), high = _mm512_loadu_si512(second);
-    UNROLLED
+    CK_UNROLLED
     for (size_t j = 0; j < PAIRS; j++) {
         if (j >= row_pairs) break;
         _mm512_mask_storeu_epi32(panel + j * LINES, lanes, _mm512_permutex2var_epi16(r[2 * j], low, r[2 * j + 1]));
@@ -101,7 +101,7 @@ void ck_pack_softmax_gradient(const ck_softmax_panels *p) {
         for (size_t column = 0; column < p->columns; column += ACROSS) {
             size_t width = p->columns - column < ACROSS ? p->columns - column : ACROSS;
             __m512i r[LANES];
-            UNROLLED
+            CK_UNROLLED
             for (size_t i = 0; i < LANES; i++) {
                 r[i] = _mm512_setzero_si512();
                 if (i >= height) continue;
@@ -114,7 +114,7 @@ void ck_pack_softmax_gradient(const ck_softmax_panels *p) {
                     row_pairs * LINES);
             bf16_transpose(r);
             uint32_t *panel = by_row + row * column_pairs + column * PAIRS;
-            UNROLLED
+            CK_UNROLLED
             for (size_t i = 0; i < LINES; i++)
                 if (2 * i < width) _mm512_mask_storeu_epi32(panel + i * LINES, bf16_lanes(LINES), r[i]);
         }

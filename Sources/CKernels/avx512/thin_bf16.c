@@ -1,4 +1,4 @@
-#include "bfloat16.h"
+#include "bf16.h"
 
 #if defined(__x86_64__)
 
@@ -36,32 +36,32 @@ BF16_INLINE void dot_products(const struct ck_thin_pairs *p, size_t x0, size_t x
     __m512 sums[4][4];
     const size_t inner = p->inner;
     const uint16_t *w = p->w + w0 * inner, *x = p->x + x0 * inner;
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < xs; i++)
-        UNROLLED
+        CK_UNROLLED
         for (size_t j = 0; j < ws; j++) sums[i][j] = _mm512_setzero_ps();
     size_t k = 0;
     for (; k + STEP <= inner; k += STEP) {
         __m512bh rows[4];
-        UNROLLED
+        CK_UNROLLED
         for (size_t j = 0; j < ws; j++) rows[j] = elements(w + j * inner, k);
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < xs; i++) {
             __m512bh lane = elements(x + i * inner, k);
-            UNROLLED
+            CK_UNROLLED
             for (size_t j = 0; j < ws; j++) sums[i][j] = _mm512_dpbf16_ps(sums[i][j], lane, rows[j]);
         }
     }
     if (k < inner) {
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < xs; i++) {
             __m512bh lane = last_elements(x + i * inner, k, inner);
-            UNROLLED
+            CK_UNROLLED
             for (size_t j = 0; j < ws; j++)
                 sums[i][j] = _mm512_dpbf16_ps(sums[i][j], lane, last_elements(w + j * inner, k, inner));
         }
     }
-    UNROLLED
+    CK_UNROLLED
     for (size_t i = 0; i < xs; i++) {
         size_t at = (x0 + i) * p->target.stride + w0;
         if (ws == 4) bf16_store4(&p->target, at, lane_sums(sums[i]));
@@ -88,15 +88,15 @@ BF16_INLINE void all_dot_products(const struct ck_thin_pairs *p) {
 BF16_INLINE void lane_step(const char *const quads[4], ptrdiff_t stride, ptrdiff_t three, size_t offset, size_t bytes,
                            size_t ws, size_t vectors, const uint32_t *x, size_t set, __m512 s[GROUP][4]) {
     __m512bh lanes[4];
-    UNROLLED
+    CK_UNROLLED
     for (size_t v = 0; v < vectors; v++) lanes[v] = (__m512bh)_mm512_loadu_si512(x + v * LANES);
-    UNROLLED
+    CK_UNROLLED
     for (size_t j = 0; j < ws; j++) {
         const char *at = quads[j / 4] + offset + (j % 4 == 3 ? three : (ptrdiff_t)(j % 4) * stride);
         uint32_t pair = 0;
         __builtin_memcpy(&pair, at, bytes);
         __m512bh both = (__m512bh)_mm512_set1_epi32((int)pair);
-        UNROLLED
+        CK_UNROLLED
         for (size_t v = 0; v < vectors; v++) s[j][set + v] = _mm512_dpbf16_ps(s[j][set + v], both, lanes[v]);
     }
 }
@@ -112,21 +112,21 @@ BF16_INLINE void lane_products(const struct ck_thin_pairs *p, const uint16_t *w,
     const size_t sets = vectors == 1 ? 2 : 1;
     ptrdiff_t stride = (ptrdiff_t)p->inner * 2, three = 3 * stride;
     const char *quads[4], *next = (const char *)(w + GROUP * p->inner + ws * from);
-    UNROLLED
+    CK_UNROLLED
     for (size_t j = 0; j < ws; j += 4) quads[j / 4] = (const char *)(w + j * p->inner + from);
     __m512 s[GROUP][4];
-    UNROLLED
+    CK_UNROLLED
     for (size_t j = 0; j < ws; j++)
-        UNROLLED
+        CK_UNROLLED
         for (size_t v = 0; v < vectors * sets; v++) s[j][v] = _mm512_setzero_ps();
     size_t k = 0;
     for (; k + sets <= count / 2; k += sets) {
-        UNROLLED
+        CK_UNROLLED
         for (size_t set = 0; set < sets; set++) {
             lane_step(quads, stride, three, 4 * set, 4, ws, vectors, x, set, s);
             x += vectors * LANES;
         }
-        UNROLLED
+        CK_UNROLLED
         for (size_t j = 0; j < ws; j += 4) quads[j / 4] += 4 * sets;
         _mm_prefetch(next, _MM_HINT_T0);
         next += 4 * sets * ws;
@@ -134,13 +134,13 @@ BF16_INLINE void lane_products(const struct ck_thin_pairs *p, const uint16_t *w,
     if (k < count / 2) {
         lane_step(quads, stride, three, 0, 4, ws, vectors, x, 0, s);
         x += vectors * LANES;
-        UNROLLED
+        CK_UNROLLED
         for (size_t j = 0; j < ws; j += 4) quads[j / 4] += 4;
     }
     if (count % 2) lane_step(quads, stride, three, 0, 2, ws, vectors, x, 0, s);
-    UNROLLED
+    CK_UNROLLED
     for (size_t j = 0; j < ws; j++)
-        UNROLLED
+        CK_UNROLLED
         for (size_t v = 0; v < vectors; v++) {
             float *to = sums + j * MOST_LANES + v * LANES;
             __m512 sum = sets == 2 ? _mm512_add_ps(s[j][v], s[j][v + 1]) : s[j][v];
@@ -153,10 +153,10 @@ BF16_INLINE void store_columns(const struct ck_thin_pairs *p, const float *sums,
     __mmask16 columns = bf16_lanes(count);
     for (size_t x = 0; x < p->x_rows; x += LANES) {
         __m512i r[LANES];
-        UNROLLED
+        CK_UNROLLED
         for (size_t j = 0; j < GROUP; j++) r[j] = _mm512_loadu_si512(sums + j * MOST_LANES + x);
         bf16_transpose(r);
-        UNROLLED
+        CK_UNROLLED
         for (size_t i = 0; i < LANES; i++)
             if (x + i < p->x_rows)
                 bf16_store(&p->target, (x + i) * p->target.stride + w0, columns, _mm512_castsi512_ps(r[i]));

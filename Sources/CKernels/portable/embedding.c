@@ -1,4 +1,4 @@
-#include "ck_operations.h"
+#include "ck_embedding.h"
 #include "elements.h"
 
 CK_TEMPLATE void scale_add(int type, const void *restrict x, float scale, float *restrict sum, size_t count) {

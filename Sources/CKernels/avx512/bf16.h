@@ -7,7 +7,6 @@
 
 #define BF16_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
 #define BF16_INLINE static inline __attribute__((always_inline)) BF16_TARGET
-#define UNROLLED _Pragma("clang loop unroll(full)")
 
 /* Writes scale · sum to the elements of c that `lanes` names, or adds it to them. */
 BF16_INLINE void bf16_store(const ck_product_target *target, size_t at, __mmask16 lanes, __m512 sum) {
@@ -69,26 +68,26 @@ BF16_INLINE __m512 bf16_exp(__m512 x) {
 /* Rows become columns: 16 x 16 elements of 32 bits. */
 BF16_INLINE void bf16_transpose(__m512i r[16]) {
     __m512i t[16];
-    UNROLLED
+    CK_UNROLLED
     for (int i = 0; i < 16; i += 2) {
         t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
         t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
     }
-    UNROLLED
+    CK_UNROLLED
     for (int i = 0; i < 16; i += 4) {
         r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
         r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
         r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
         r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
     }
-    UNROLLED
+    CK_UNROLLED
     for (int i = 0; i < 4; i++) {
         t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
         t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xDD);
         t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
         t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xDD);
     }
-    UNROLLED
+    CK_UNROLLED
     for (int i = 0; i < 8; i++) {
         r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
         r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xDD);

@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "ck_operations.h"
+#include "ck_rmsnorm.h"
 #include "elements.h"
 
 CK_TEMPLATE void gain_of(int type, const void *restrict weight, float *restrict gain, size_t count) {

@@ -6,38 +6,36 @@
 /* Every product and sum below is rounded by itself, except where fma is written. */
 #pragma STDC FP_CONTRACT OFF
 
-#define INLINE static inline __attribute__((always_inline))
-
 enum { BLOCK = 256 };
 
 /* The gradient of a run of at most BLOCK elements: where it is, or widened into `wide`. */
-INLINE const float *gradient_of(const ck_adamw_step *s, const ck_adamw_run *run, float *wide) {
+CK_TEMPLATE const float *gradient_of(const ck_adamw_step *s, const ck_adamw_run *run, float *wide) {
     if (s->gradient_type == CK_FLOAT32) return run->gradient;
     const uint16_t *gradient = run->gradient;
     for (size_t i = 0; i < run->count; i++) wide[i] = ck_from_bf16(gradient[i]);
     return wide;
 }
 
-INLINE int is_finite(float x) { return (ck_bits(x) & 0x7F800000) != 0x7F800000; }
+CK_TEMPLATE int is_finite(float x) { return (ck_bits(x) & 0x7F800000) != 0x7F800000; }
 
-INLINE uint16_t rounded_stochastically(float x, uint32_t random) {
+CK_TEMPLATE uint16_t rounded_stochastically(float x, uint32_t random) {
     return is_finite(x) ? (uint16_t)((ck_bits(x) + random) >> 16) : ck_to_bf16(x);
 }
 
 /* A parameter with the decay that comes before its step, rounded where each result is; p itself without decay. */
-INLINE float decayed(const ck_adamw_step *s, float p) {
+CK_TEMPLATE float decayed(const ck_adamw_step *s, float p) {
     int rounds = s->type == CK_BFLOAT16 && s->rounding == CK_NEAREST;
     return rounds ? ck_from_bf16(ck_to_bf16(p * s->decay_before)) : p * s->decay_before;
 }
 
 /* The parameter after its step, not rounded. */
-INLINE float stepped(const ck_adamw_step *s, float p, float m, float v) {
+CK_TEMPLATE float stepped(const ck_adamw_step *s, float p, float m, float v) {
     float denominator = 1.0f / __builtin_fmaf(s->root, s->epsilon, __builtin_sqrtf(v));
     return __builtin_fmaf(s->step_size, m * denominator, p);
 }
 
 /* Updates the parameters of a run of at most BLOCK elements; skips those where `use` is 0. */
-INLINE size_t update(const ck_adamw_step *s, const ck_adamw_run *run, const float *m, const float *v, const uint8_t *use) {
+CK_TEMPLATE size_t update(const ck_adamw_step *s, const ck_adamw_run *run, const float *m, const float *v, const uint8_t *use) {
     size_t changed = 0, n = run->count;
     if (s->type == CK_FLOAT32) {
         float *p = run->parameter;
@@ -76,7 +74,7 @@ INLINE size_t update(const ck_adamw_step *s, const ck_adamw_run *run, const floa
 }
 
 /* The largest |x| of a block; bits of floats without their sign are ordered as the values are. */
-INLINE float absolute_maximum(const float *x) {
+CK_TEMPLATE float absolute_maximum(const float *x) {
     uint32_t largest = 0;
     for (size_t i = 0; i < BLOCK; i++) {
         uint32_t bits = ck_bits(x[i]) & 0x7FFFFFFF;
@@ -101,7 +99,7 @@ static uint32_t searched_code(const float *map, float x) {
 /* Buckets of a code table: floats of one sign, exponent and first seven digits; the smallest and the largest share one. */
 enum { SMALLEST = (127 - 24) << 7, LARGEST = 127 << 7, SIDE = LARGEST - SMALLEST + 1 };
 
-INLINE uint32_t bucket_of(float x) {
+CK_TEMPLATE uint32_t bucket_of(float x) {
     uint32_t bits = ck_bits(x), size = (bits & 0x7FFFFFFF) >> 16;
     size = size < SMALLEST ? SMALLEST : size;
     size = size > LARGEST ? LARGEST : size;
@@ -132,7 +130,7 @@ size_t ck_make_code_table(const float *map, ck_code_table *table) {
 }
 
 /* The codes nearest to x times `reciprocal`. */
-INLINE void quantize(const ck_code_table *table, const float *x, float reciprocal, uint8_t *codes) {
+CK_TEMPLATE void quantize(const ck_code_table *table, const float *x, float reciprocal, uint8_t *codes) {
     float scaled[BLOCK];
     uint16_t buckets[BLOCK];
     for (size_t i = 0; i < BLOCK; i++) {
@@ -146,7 +144,7 @@ INLINE void quantize(const ck_code_table *table, const float *x, float reciproca
     for (size_t i = 0; i < BLOCK; i++) codes[i] = scaled[i] == scaled[i] ? codes[i] : 0;
 }
 
-INLINE void quantize1(const ck_code_table *table, const float *m, float maximum, uint8_t *codes) {
+CK_TEMPLATE void quantize1(const ck_code_table *table, const float *m, float maximum, uint8_t *codes) {
     quantize(table, m, 1.0f / maximum, codes);
     for (size_t i = 0; i < BLOCK; i++) {
         uint32_t differ = (codes[i] < table->negative) ^ (ck_bits(m[i]) >> 31);
@@ -156,7 +154,7 @@ INLINE void quantize1(const ck_code_table *table, const float *m, float maximum,
 }
 
 /* One block; elements past `run->count` hold g = 0 and codes 128 and 0, and take part in the maxima only. */
-INLINE size_t block8(const ck_adamw_step *s, const ck_adamw_run *run, const ck_adamw_codes *state) {
+CK_TEMPLATE size_t block8(const ck_adamw_step *s, const ck_adamw_run *run, const ck_adamw_codes *state) {
     float g[BLOCK] = {0}, m[BLOCK], v[BLOCK];
     uint8_t c1[BLOCK], c2[BLOCK], use[BLOCK];
     size_t n = run->count;
@@ -186,7 +184,7 @@ INLINE size_t block8(const ck_adamw_step *s, const ck_adamw_run *run, const ck_a
 }
 
 /* The BLOCK elements of `run` (or what is left of them) that begin at `i`. */
-INLINE ck_adamw_run part(const ck_adamw_step *s, const ck_adamw_run *run, size_t i) {
+CK_TEMPLATE ck_adamw_run part(const ck_adamw_step *s, const ck_adamw_run *run, size_t i) {
     return (ck_adamw_run){
         .parameter = (void *)ck_at(s->type, run->parameter, i),
         .gradient = ck_at(s->gradient_type, run->gradient, i),

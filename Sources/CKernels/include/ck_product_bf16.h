@@ -47,43 +47,6 @@ size_t ck_sums_size(size_t rows, size_t columns, size_t inner);
 void ck_multiply_panels(const uint16_t *left, size_t rows, const uint16_t *right, size_t columns, size_t inner,
                         float *sums, ck_product_target target);
 
-/* Rows of x that `ck_thin_pair_product` takes at most. */
-enum { CK_THIN_ROWS = 64 };
-
-/* Lines of the panel that x is packed into for so many rows, or 0 when its rows are taken as they are. */
-static inline size_t ck_thin_lanes(size_t rows) { return rows <= 6 ? 0 : (rows + 15) / 16 * 16; }
-
-/* c = x · wᵀ for 1 to CK_THIN_ROWS rows of x: w is read once, from one row to the next, where it lies. */
-struct ck_thin_pairs {
-    const uint16_t *x; /* [x_rows, inner], or a panel of ck_thin_lanes(x_rows) lines */
-    const uint16_t *w; /* [w_rows, inner] */
-    size_t x_rows, w_rows, inner;
-    ck_product_target target;
-};
-void ck_thin_pair_product(const struct ck_thin_pairs *product);
-
-/* Elements from one row of a tile's logits and weights to the next: whole right panels. */
-static inline size_t ck_weight_stride(size_t columns) {
-    return (columns + CK_RIGHT_LINES - 1) / CK_RIGHT_LINES * CK_RIGHT_LINES;
-}
-
-/*
- * Of each row of logits: the largest, the sum of e^(x - largest), and unless weights is null these exponentials as
- * bfloat16, times 1 - (x / cap)² where cap > 0. Rows lie `ck_weight_stride(columns)` apart. columns > 0.
- */
-void ck_softmax_weights(const float *x, size_t rows, size_t columns, float cap, float *largest, float *sums,
-                        uint16_t *weights);
-
-/* Weights that become a gradient, each times its row's factor and rounded again, in the panels of two left factors. */
-typedef struct {
-    const uint16_t *weights; /* as `ck_softmax_weights` writes them */
-    size_t rows, columns;
-    const float *factors;    /* [rows] */
-    uint16_t *row_panels;    /* lines are rows */
-    uint16_t *column_panels; /* lines are columns; or null */
-} ck_softmax_panels;
-void ck_pack_softmax_gradient(const ck_softmax_panels *panels);
-
 /* Where element k of a line stands in panels of `width` lines. */
 static inline size_t ck_panel_index(size_t width, size_t inner, size_t line, size_t k) {
     return line / width * ck_panel_size(width, inner) + k / 2 * 2 * width + line % width * 2 + k % 2;
