@@ -4,9 +4,9 @@
 
 /* Which scores of a row count, and what happens to them: s = scale · score, then cap · tanh(s / cap) if cap > 0. */
 typedef struct {
-    size_t count;       /* columns of the row */
-    size_t first, last; /* visible columns: first <= j < last */
-    float scale, cap;
+  size_t count;       /* columns of the row */
+  size_t first, last; /* visible columns: first <= j < last */
+  float scale, cap;
 } ck_attention_row;
 
 /* scores = e^(s - max), 0 where not visible. Returns 1 / their sum; *log_sum_exp = max + log(sum). */
@@ -16,11 +16,11 @@ void ck_attention_softmax_backward(ck_attention_row row, float log_sum_exp, floa
 
 /* One query against the keys first ..< last of a cache whose rows lie `stride` elements apart. */
 typedef struct {
-    int type;
-    const void *keys, *values; /* first element of the head in row 0 */
-    size_t stride, first, last;
-    size_t heads, width; /* query heads of the group, elements of a head */
-    float scale, cap;
+  int type;
+  const void *keys, *values; /* first element of the head in row 0 */
+  size_t stride, first, last;
+  size_t heads, width; /* query heads of the group, elements of a head */
+  float scale, cap;
 } ck_attention_cache;
 
 /* output[heads, width] and log_sum_exp[heads] of query[heads, width]. Scratch: heads · (last - first + 1). */

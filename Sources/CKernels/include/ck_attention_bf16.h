@@ -11,10 +11,10 @@
 
 /* Rows of a tile, and which keys they see: up to the query's own, only the last `window` of them if that is not 0. */
 typedef struct {
-    size_t rows, group, width; /* queries · G, G, H */
-    size_t position;           /* key at which the first query stands */
-    size_t key_count, window;
-    float scale, cap; /* s = scale · score, then cap · tanh(s / cap) if cap > 0 */
+  size_t rows, group, width; /* queries · G, G, H */
+  size_t position;           /* key at which the first query stands */
+  size_t key_count, window;
+  float scale, cap; /* s = scale · score, then cap · tanh(s / cap) if cap > 0 */
 } ck_attention_tile;
 
 /* First key of a tile's columns, and how many: whole panels of keys. */
@@ -23,11 +23,11 @@ size_t ck_attention_columns(const ck_attention_tile *tile);
 
 /* `keys`: right panels with H their inner size; `values`: with keys their inner size, so that H columns are lines. */
 typedef struct {
-    const uint16_t *q; /* [rows, H] */
-    const uint16_t *keys, *values;
-    uint16_t *o;               /* [rows, H] */
-    float *log_sum_exp;        /* of the first query's first head */
-    size_t log_sum_exp_stride; /* from query to query */
+  const uint16_t *q; /* [rows, H] */
+  const uint16_t *keys, *values;
+  uint16_t *o;               /* [rows, H] */
+  float *log_sum_exp;        /* of the first query's first head */
+  size_t log_sum_exp_stride; /* from query to query */
 } ck_attention_operands;
 
 /* Floats of scratch of either pass. */
@@ -39,14 +39,14 @@ void ck_attention_forward_pairs(const ck_attention_tile *tile, const ck_attentio
 
 /* What the backward pass of a tile reads and writes. */
 typedef struct {
-    const uint16_t *q, *d_o;                 /* [rows, H] */
-    const uint16_t *keys, *values;           /* right panels with H their inner size */
-    const uint16_t *key_columns;             /* right panels with keys their inner size */
-    const uint16_t *q_columns, *d_o_columns; /* right panels with the tile's rows their inner size */
-    const float *log_sum_exp;                /* as above */
-    size_t log_sum_exp_stride;
-    uint16_t *dq;                            /* [rows, H] */
-    float *d_keys, *d_values;                /* [keys, H] */
+  const uint16_t *q, *d_o;                 /* [rows, H] */
+  const uint16_t *keys, *values;           /* right panels with H their inner size */
+  const uint16_t *key_columns;             /* right panels with keys their inner size */
+  const uint16_t *q_columns, *d_o_columns; /* right panels with the tile's rows their inner size */
+  const float *log_sum_exp;                /* as above */
+  size_t log_sum_exp_stride;
+  uint16_t *dq;                            /* [rows, H] */
+  float *d_keys, *d_values;                /* [keys, H] */
 } ck_attention_gradients;
 
 /* dq of a tile; adds the tile's shares to d_keys and d_values. */

@@ -4,7 +4,7 @@
 
 /* Elements from one row of a tile's logits and weights to the next: whole right panels. */
 static inline size_t ck_weight_stride(size_t columns) {
-    return (columns + CK_RIGHT_LINES - 1) / CK_RIGHT_LINES * CK_RIGHT_LINES;
+  return (columns + CK_RIGHT_LINES - 1) / CK_RIGHT_LINES * CK_RIGHT_LINES;
 }
 
 /*
@@ -16,10 +16,10 @@ void ck_softmax_weights(const float *x, size_t rows, size_t columns, float cap, 
 
 /* Weights that become a gradient, each times its row's factor and rounded again, in the panels of two left factors. */
 typedef struct {
-    const uint16_t *weights; /* as `ck_softmax_weights` writes them */
-    size_t rows, columns;
-    const float *factors;    /* [rows] */
-    uint16_t *row_panels;    /* lines are rows */
-    uint16_t *column_panels; /* lines are columns; or null */
+  const uint16_t *weights; /* as `ck_softmax_weights` writes them */
+  size_t rows, columns;
+  const float *factors;    /* [rows] */
+  uint16_t *row_panels;    /* lines are rows */
+  uint16_t *column_panels; /* lines are columns; or null */
 } ck_softmax_panels;
 void ck_pack_softmax_gradient(const ck_softmax_panels *panels);

@@ -15,9 +15,9 @@ enum { CK_LEFT_LINES = 14, CK_RIGHT_LINES = 32 };
 
 /* Lines of a factor: element k of line i is x[i · line_stride + k · inner_stride], and one of the strides is 1. */
 typedef struct {
-    const uint16_t *x;
-    size_t line_stride, inner_stride;
-    size_t lines, inner;
+  const uint16_t *x;
+  size_t line_stride, inner_stride;
+  size_t lines, inner;
 } ck_bf16_lines;
 
 /* Elements of a panel: `width` lines of (inner + 1) / 2 pairs. */
@@ -31,10 +31,10 @@ void ck_pack_panels(const ck_bf16_lines *source, size_t width, uint16_t *panels)
 
 /* Where a product goes: c = scale · sum, or that added to c. */
 typedef struct {
-    void *c;          /* first element */
-    size_t stride;    /* of c's rows, in elements */
-    int type, adding; /* element type; 0: c is replaced */
-    float scale;
+  void *c;          /* first element */
+  size_t stride;    /* of c's rows, in elements */
+  int type, adding; /* element type; 0: c is replaced */
+  float scale;
 } ck_product_target;
 
 /* Elements of the inner index whose sum is formed in registers; such sums are then added in order. */
@@ -49,5 +49,5 @@ void ck_multiply_panels(const uint16_t *left, size_t rows, const uint16_t *right
 
 /* Where element k of a line stands in panels of `width` lines. */
 static inline size_t ck_panel_index(size_t width, size_t inner, size_t line, size_t k) {
-    return line / width * ck_panel_size(width, inner) + k / 2 * 2 * width + line % width * 2 + k % 2;
+  return line / width * ck_panel_size(width, inner) + k / 2 * 2 * width + line % width * 2 + k % 2;
 }

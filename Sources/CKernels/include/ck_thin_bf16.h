@@ -10,9 +10,9 @@ static inline size_t ck_thin_lanes(size_t rows) { return rows <= 6 ? 0 : (rows +
 
 /* c = x · wᵀ for 1 to CK_THIN_ROWS rows of x: w is read once, from one row to the next, where it lies. */
 struct ck_thin_pairs {
-    const uint16_t *x; /* [x_rows, inner], or a panel of ck_thin_lanes(x_rows) lines */
-    const uint16_t *w; /* [w_rows, inner] */
-    size_t x_rows, w_rows, inner;
-    ck_product_target target;
+  const uint16_t *x; /* [x_rows, inner], or a panel of ck_thin_lanes(x_rows) lines */
+  const uint16_t *w; /* [w_rows, inner] */
+  size_t x_rows, w_rows, inner;
+  ck_product_target target;
 };
 void ck_thin_pair_product(const struct ck_thin_pairs *product);
