@@ -13,8 +13,9 @@ build: setup  ## build the gemmatune command (release): .build/release/gemmatune
 demo: build  ## train and evaluate the bundled tiny model in all variants; the report goes to demo/report
 	scripts/sweep.sh configs/tiny --runs demo/runs --output demo/report
 
+# Without testable imports, which no test uses, the build of the command serves the tests too.
 test: setup  ## run every test
-	swift test -c release
+	swift test -c release --disable-testable-imports
 
 test-processors: test  ## the numeric tests again as other processors compute them; CORES="Prescott Haswell"
 	scripts/test_processors.sh $(CORES)

@@ -1,22 +1,30 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// What every C and C++ source is compiled with.
+let warnings = ["-Wall", "-Wextra"]
+
 let package = Package(
   name: "gemmatune",
   products: [
+    .executable(name: "gemmatune", targets: ["gemmatune"]),
     // For the tests alone, which load it where others have libcuda.so.1.
-    .library(name: "SimulatedGPU", type: .dynamic, targets: ["CSimulatedGPU"])
+    .library(name: "SimulatedGPU", type: .dynamic, targets: ["CSimulatedGPU"]),
   ],
   dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
   targets: [
-    .target(name: "COpenBLAS", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
+    .target(
+      name: "COpenBLAS", cSettings: [.unsafeFlags(warnings)],
+      linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5-serial", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CYAML", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
-    .target(name: "CKernels", cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]),
     .target(
-      name: "CCUDA", exclude: ["kernels"],
+      name: "CKernels",
+      cSettings: [.headerSearchPath("."), .unsafeFlags(["-O3", "-fno-math-errno"] + warnings)]),
+    .target(
+      name: "CCUDA", exclude: ["kernels"], cSettings: [.unsafeFlags(warnings)],
       linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
-    .target(name: "CSHA256", cSettings: [.unsafeFlags(["-O2"])]),
+    .target(name: "CSHA256", cSettings: [.unsafeFlags(["-O2"] + warnings)]),
     .target(name: "Files", dependencies: ["CSHA256"]),
     .target(name: "CUDARuntime", dependencies: ["Files", "CCUDA"]),
     .target(name: "Tensors", dependencies: ["Files", "COpenBLAS", "CHDF5", "CKernels", "CUDARuntime"]),
@@ -40,7 +48,7 @@ let package = Package(
       name: "CSimulatedGPU", path: "Tests/SimulatedGPU",
       cxxSettings: [
         .headerSearchPath("."), .headerSearchPath("../../Sources/CCUDA/kernels"),
-        .unsafeFlags(["-O2", "-ffp-contract=off"]),
+        .unsafeFlags(["-O2", "-ffp-contract=off"] + warnings),
       ]),
     .target(
       name: "SimulatedGPUTesting", dependencies: ["Files", "CUDARuntime", "Tensors"],

@@ -52,9 +52,9 @@ fi
 
 # The CPU's optimizer, which the kernels' must equal byte by byte. Without __linux__ it is one plain version: clones for
 # several processors are picked before the sanitizer has started.
-definition=Sources/CKernels/adamw.c
+definition=Sources/CKernels/portable/adamw.c
 if [[ ! $build/definition.o -nt $definition ]]; then
-  "$compiler" -x c -std=c11 -O1 -ffp-contract=off -U__linux__ -ISources/CKernels/include -c "$definition" \
+  "$compiler" -x c -std=c11 -O1 -ffp-contract=off -U__linux__ -ISources/CKernels -ISources/CKernels/include -c "$definition" \
     -o "$build/definition.o"
 fi
 

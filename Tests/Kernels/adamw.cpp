@@ -1,4 +1,4 @@
-/* adamw.cu against the CPU's loops (CKernels/adamw.c) and against bitsandbytes' fixtures: byte by byte. */
+/* adamw.cu against the CPU's loops (CKernels/portable/adamw.c) and against bitsandbytes' fixtures: byte by byte. */
 #include <fstream>
 #include <iterator>
 

@@ -7,14 +7,28 @@
 #include <stdint.h>
 
 enum { CK_FLOAT32 = 0, CK_BFLOAT16 = 1 };
-#include "ck_matrix.h"
-#include "ck_bfloat16.h"
-#include "ck_lowrank.h"
+
+/* portable/ */
 #include "ck_adamw.h"
 #include "ck_attention.h"
 #include "ck_check.h"
+#include "ck_convert.h"
+#include "ck_crossentropy.h"
+#include "ck_dropout.h"
+#include "ck_elementwise.h"
+#include "ck_embedding.h"
+#include "ck_geglu.h"
 #include "ck_memory.h"
-#include "ck_operations.h"
 #include "ck_processor.h"
-#include "ck_screen.h"
+#include "ck_rmsnorm.h"
+#include "ck_rotary.h"
 #include "ck_team.h"
+#include "ck_thin.h"
+
+/* avx512/ */
+#include "ck_product_bf16.h"
+#include "ck_thin_bf16.h"
+#include "ck_crossentropy_bf16.h"
+#include "ck_attention_bf16.h"
+#include "ck_lowrank.h"
+#include "ck_screen.h"

@@ -10,14 +10,14 @@ enum { CK_SPLIT_LINES = 16, CK_SPLIT_ROWS = 64 };
 
 /* Lines of a float32 factor: element k of line i is x[i · line_stride + k · inner_stride], and one stride is 1. */
 typedef struct {
-    const float *x;
-    size_t line_stride, inner_stride;
-    size_t lines, inner;
+  const float *x;
+  size_t line_stride, inner_stride;
+  size_t lines, inner;
 } ck_float_lines;
 
 /* Elements of the panels of `lines` lines: of each sixteen, pair by pair of the inner index, the lines' three parts. */
 static inline size_t ck_split_size(size_t lines, size_t inner) {
-    return (lines + CK_SPLIT_LINES - 1) / CK_SPLIT_LINES * ck_panel_size(3 * CK_SPLIT_LINES, inner);
+  return (lines + CK_SPLIT_LINES - 1) / CK_SPLIT_LINES * ck_panel_size(3 * CK_SPLIT_LINES, inner);
 }
 
 /*
@@ -34,13 +34,13 @@ void ck_pack_columns(const uint16_t *x, size_t stride, size_t lines, size_t inne
 
 /* Products of bfloat16 lines with all lines of a split factor; low parts are added before high ones. */
 struct ck_split_factors {
-    const uint16_t *panels; /* of `ck_split_panels` */
-    const uint16_t *x;      /* pair k of line i begins at x[i · line_stride + k · pair_stride] */
-    size_t line_stride, pair_stride;
-    size_t lines, split_lines, inner; /* at most CK_SPLIT_ROWS lines */
-    int is_padded;                    /* 1 when the last pair is whole although inner is odd */
-    ck_product_target target;         /* rows are the bfloat16 lines, or the split ones: */
-    int is_transposed;                /* 1 when they are the split lines */
+  const uint16_t *panels; /* of `ck_split_panels` */
+  const uint16_t *x;      /* pair k of line i begins at x[i · line_stride + k · pair_stride] */
+  size_t line_stride, pair_stride;
+  size_t lines, split_lines, inner; /* at most CK_SPLIT_ROWS lines */
+  int is_padded;                    /* 1 when the last pair is whole although inner is odd */
+  ck_product_target target;         /* rows are the bfloat16 lines, or the split ones: */
+  int is_transposed;                /* 1 when they are the split lines */
 };
 void ck_split_product(const struct ck_split_factors *product);
 
@@ -49,10 +49,10 @@ void ck_transpose(const float *x, size_t x_stride, size_t rows, size_t columns, 
 
 /* c = scale · a · b, or that added to c, for a small inner size: c is read and written once. */
 struct ck_update_factors {
-    const float *a; /* element (i, k) is a[i · row_stride + k · inner_stride] */
-    size_t row_stride, inner_stride;
-    const float *b; /* [inner, columns], end to end */
-    size_t rows, columns, inner;
-    ck_product_target target;
+  const float *a; /* element (i, k) is a[i · row_stride + k · inner_stride] */
+  size_t row_stride, inner_stride;
+  const float *b; /* [inner, columns], end to end */
+  size_t rows, columns, inner;
+  ck_product_target target;
 };
 void ck_update_product(const struct ck_update_factors *product);

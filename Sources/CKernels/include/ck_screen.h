@@ -19,7 +19,7 @@ static inline size_t ck_code_count(size_t inner) { return (inner + CK_CODE_UNIT 
 
 /* One row: w = scale · code + what is left; `norm` is at least |scale · code|, `rest` at least what is left's norm. */
 typedef struct {
-    float scale, norm, rest;
+  float scale, norm, rest;
 } ck_code_row;
 
 /*
@@ -32,8 +32,8 @@ int ck_encode_panel(const uint16_t *x, size_t rows, size_t inner, uint8_t *panel
 /* A vector as it is compared: inner product = scale · row scale · (sum - offset), off by at most
  * norm_factor · row norm + rest_factor · row rest. */
 typedef struct {
-    float scale, norm_factor, rest_factor;
-    int32_t offset;
+  float scale, norm_factor, rest_factor;
+  int32_t offset;
 } ck_query;
 
 /*
@@ -44,20 +44,20 @@ int ck_encode_queries(const uint16_t *x, size_t count, size_t inner, int8_t *cod
 
 /* A row that may have the largest inner product with a vector, and the upper bound of that product. */
 typedef struct {
-    int32_t row, query;
-    float most;
+  int32_t row, query;
+  float most;
 } ck_candidate;
 
 /* Rows of a table, whole panels but for the last, against all vectors. */
 typedef struct {
-    const uint8_t *panels;
-    const float *scales, *norms, *rests;
-    size_t first_row, rows, inner;
-    const int8_t *codes;
-    const ck_query *queries;
-    size_t query_count;
-    float *best;   /* of each vector, the largest lower bound so far: shared by all threads, and made larger */
-    float *bounds; /* query_count · rows in whole panels, for the time of the call */
+  const uint8_t *panels;
+  const float *scales, *norms, *rests;
+  size_t first_row, rows, inner;
+  const int8_t *codes;
+  const ck_query *queries;
+  size_t query_count;
+  float *best;   /* of each vector, the largest lower bound so far: shared by all threads, and made larger */
+  float *bounds; /* query_count · rows in whole panels, for the time of the call */
 } ck_screen;
 
 /*

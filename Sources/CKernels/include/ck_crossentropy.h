@@ -1,0 +1,14 @@
+#pragma once
+/* Rows of logits: soft cap, soft-max and arg max. */
+#include "CKernels.h"
+
+/* x = cap · tanh(x / cap). */
+void ck_soft_cap(float *x, float cap, size_t count);
+/* Of each row: the largest element, and the sum of e^(x - largest). columns > 0, at most some thousands. */
+void ck_row_statistics(const float *x, size_t rows, size_t columns, float *largest, float *sums);
+/* Of each row: the column of the largest element, the first of equals, and that element. Column -1, and any number, of a
+ * row with an element that is NaN or infinite. */
+void ck_row_argmax(const float *x, size_t rows, size_t columns, size_t stride, int32_t *column, float *largest);
+/* x = factor · e^(x - largest[row]) · inverse_sum[row], and times 1 - (x / cap)² where cap > 0. */
+void ck_softmax_gradient(
+    float *x, size_t rows, size_t columns, const float *largest, const float *inverse_sums, float factor, float cap);
