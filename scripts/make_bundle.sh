@@ -112,7 +112,7 @@ rm -rf "$folder" "$folder.tar.gz"
 build_programs
 copy_libraries
 check_libraries
-cp -r configs README.md "$folder/"
+cp -r configs docs README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md CITATION.cff LICENSE "$folder/"
 for script in "${scripts[@]}"; do install -D -m 755 "scripts/$script" "$folder/scripts/$script"; done
 # From an empty environment, as on a machine that has nothing else.
 env -i "$PWD/$folder/bin/gemmatune" --help >/dev/null || fail "the bundle's gemmatune does not run"

@@ -46,10 +46,16 @@ name=$(basename "$(cd "$folder" && pwd)")
 runs=${runs:-runs/$name}
 output=${output:-report/$name}
 
-gemmatune=$(cd "$(dirname "$0")/.." && pwd)/.build/release/gemmatune
-if [[ ! -x $gemmatune ]]; then
-  gemmatune=$(command -v gemmatune) || fail 69 "gemmatune is not built; run 'make' first"
-fi
+# Built here, in a bundle beside this script, or installed.
+home=$(cd "$(dirname "$0")/.." && pwd)
+gemmatune=""
+for place in "$home/.build/release/gemmatune" "$home/bin/gemmatune" "$(command -v gemmatune || true)"; do
+  if [[ -n $place && -x $place ]]; then
+    gemmatune=$place
+    break
+  fi
+done
+[[ -n $gemmatune ]] || fail 69 "gemmatune is not built; run 'make' first"
 
 say() { printf '== %s\n' "$*"; }
 

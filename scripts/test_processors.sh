@@ -28,7 +28,7 @@ failed=()
 run() { # NAME VARIABLE=VALUE
   local line
   printf '== %s\n' "$1"
-  if line=$(env "$2" swift test -c release --skip-build --filter "$tests" 2>&1); then
+  if line=$(env "$2" swift test -c release --disable-testable-imports --skip-build --filter "$tests" 2>&1); then
     printf '%s\n' "${line##*$'\n'}"
   else
     printf '%s\n' "$line" | grep -E '✘|error:|Test run' | tail -n 30
