@@ -1,6 +1,6 @@
 import Tensors
 
-/// What a parameter is in the model. The role decides how it is trained; the name only says where it is stored.
+/// What a parameter is in the model. The role decides how it is trained, the name only where it is stored.
 package enum ParameterRole: Hashable, Sendable {
   /// The embedding, which is the output map too. Its optimizer states stay in 32 bits.
   case embedding
