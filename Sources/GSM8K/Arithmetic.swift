@@ -122,7 +122,8 @@ private func isWordByte(_ byte: UInt8) -> Bool {
     || byte >= 0x80
 }
 
-/// Recursive descent: sum = product (± product)*, product = factor (*/ factor)*, factor = -factor | number | (sum).
+/// Recursive descent: sum = product (± product)*, product = factor (*/ factor)*,
+/// factor = -factor | number | (sum).
 private struct Expression {
   let bytes: [UInt8]
   var place = 0
