@@ -53,7 +53,7 @@ fi
 
 say() { printf '== %s\n' "$*"; }
 
-# The overrides that change something in a run; gemmatune refuses the others. Into `chosen`.
+# The overrides that have an effect on a run, into `chosen`. gemmatune refuses the others.
 choose_overrides() { # VARIANT
   local override
   chosen=()
