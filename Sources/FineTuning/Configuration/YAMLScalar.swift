@@ -51,7 +51,7 @@ package enum YAMLScalar: Equatable, Sendable {
     return isNumberElsewhere(digits) ? .ambiguous(text) : nil
   }
 
-  /// Whether it is digits with a point or an exponent or both, and a digit before the exponent: `1.`, `.5`,
+  /// Whether it is digits with one point or an exponent or both, a digit before the exponent: `1.`, `.5`,
   /// `1e-5`, `2.5E3`.
   private static func isDecimal(_ digits: ArraySlice<UInt8>) -> Bool {
     let parts = digits.split(maxSplits: 1, omittingEmptySubsequences: false) {

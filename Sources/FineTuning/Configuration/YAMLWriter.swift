@@ -25,7 +25,7 @@ package enum YAMLWriter {
     }
   }
 
-  /// The text of a scalar. A string stands without quotes only where nothing could misread it.
+  /// The text of a scalar; a plain one is unchanged. Only a string that nothing could misread has no quotes.
   private static func scalar(_ text: String, isPlain: Bool) -> String {
     if isPlain { return text }
     let bytes = text.utf8

@@ -7,7 +7,7 @@ package struct Gnuplot: Sendable {
   /// The folders, separated by colons, in which programs are looked for.
   package var searchPath: String
 
-  /// A drawer that looks for gnuplot in the folders of `searchPath`.
+  /// gnuplot, looked for in the folders of `searchPath`.
   package init(searchPath: String) {
     self.searchPath = searchPath
   }

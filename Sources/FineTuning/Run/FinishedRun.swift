@@ -33,7 +33,7 @@ struct FinishedRun {
       return
     }
     let base = try AdapterBase(ofAdapterIn: final)
-    // Checked before the adapter, since its shapes may not fit another base either, and this is why.
+    // Checked before the adapter is read. Over another base its shapes may not fit, which the base explains.
     if let fingerprint = try setup.storedFingerprint() { try Self.check(base, fingerprint, run, otherBase) }
     adapter = (try AdapterWeights(contentsOf: final, for: setup.configuration), base)
   }

@@ -3,7 +3,7 @@ import Tensors
 /// Keys and values of the tokens read so far, for decoding: each slot owns `capacity` places in every layer.
 final class KeyValueCache {
   private let kernels: any Kernels
-  /// One of each a layer, [slots · capacity + 1, K · H]. The last place is for rows that pad a pass.
+  /// Those of each layer, [slots · capacity + 1, K · H]. The last place is for rows that pad a forward pass.
   private let keys: [Tensor], values: [Tensor]
   private let capacity: Int
   /// Number of tokens held for each slot.
@@ -74,7 +74,7 @@ final class KeyValueCache {
     lengths = lengths.map { _ in lengths[source] }
   }
 
-  /// Stores keys and values of the pass's tokens in the cache of `layer`.  - Returns: all that it then holds.
+  /// Stores keys and values of the new tokens in the cache of `layer`.  - Returns: all that it then holds.
   /// - places: int32 [T], in the kernels' place.
   func keysAndValues(adding k: Tensor, _ v: Tensor, at places: Tensor, layer: Int) -> (Tensor, Tensor) {
     kernels.copy(k, toRows: places, of: keys[layer])

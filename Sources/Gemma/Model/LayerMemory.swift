@@ -32,7 +32,7 @@ package struct LayerMemory: Equatable, Sendable {
     switch place {
     case .host:
       // The stream and its norms, queries (before and after norm and rotation), the output of attention, keys
-      // and values, and three of the MLP. The backward pass also widens the widest operand to float32.
+      // and values, and the MLP's three. The backward pass also widens the widest operand to float32.
       kept =
         (6 * model.hiddenSize + 4 * queries + 6 * keysAndValues + 3 * model.intermediateSize) * element
       working = kept + 8 * max(model.intermediateSize, queries)

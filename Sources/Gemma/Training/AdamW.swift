@@ -129,7 +129,7 @@ package final class AdamW {
     return (update, state.moments)
   }
 
-  /// Sets the part of a bfloat16 weight's update that `lowPrecisionUpdate` decides.
+  /// Makes the update of a bfloat16 weight follow `lowPrecisionUpdate`.
   private func prepare(_ update: inout AdamWUpdate, _ index: Int) {
     switch settings.lowPrecisionUpdate {
     case .master: break
