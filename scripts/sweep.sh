@@ -59,7 +59,7 @@ done
 
 say() { printf '== %s\n' "$*"; }
 
-# The overrides that change something in a run; gemmatune refuses the others. Into `chosen`.
+# The overrides that have an effect on a run, into `chosen`. gemmatune refuses the others.
 choose_overrides() { # VARIANT
   local override
   chosen=()

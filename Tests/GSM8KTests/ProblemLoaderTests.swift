@@ -5,7 +5,7 @@ import Testing
 /// A line that loads.
 private let good = #"{"question": "One and one?", "answer": "1+1=<<1+1=2>>2\n#### 2"}"#
 
-/// What loading `content` as test.jsonl says.
+/// The message of loading `content` as test.jsonl.
 private func refusal(_ content: [UInt8], limit: Int? = nil) throws -> String {
   try withFolder { folder in
     try writeAtomically(content, to: folder + "/test.jsonl")
@@ -19,7 +19,7 @@ private func refusal(_ content: String, limit: Int? = nil) throws -> String {
   try refusal(Array(content.utf8), limit: limit)
 }
 
-/// A line with this answer, which needs no escapes.
+/// A line with this answer, which must need no escapes.
 private func line(answer: String) -> String { #"{"question": "q", "answer": "\#(answer)"}"# }
 
 @Suite struct ProblemLoaderTests {

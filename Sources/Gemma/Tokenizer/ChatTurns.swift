@@ -2,7 +2,7 @@ import Files
 
 /// One turn of a conversation.
 package struct ChatTurn: Equatable, Sendable {
-  /// Who speaks; the raw value is what Gemma 3's callers and Hugging Face's messages write.
+  /// Who speaks. The raw value is the role's name in Hugging Face's messages.
   package enum Role: String, Sendable {
     /// Instructions that stand before the first user turn.
     case system
@@ -14,7 +14,7 @@ package struct ChatTurn: Equatable, Sendable {
 
   /// Who speaks.
   package var role: Role
-  /// What is said; trimmed in the text, except for a system turn.
+  /// What is said. The text trims it, except for a system turn.
   package var content: String
 
   /// A turn of `role` that says `content`.
@@ -24,10 +24,10 @@ package struct ChatTurn: Equatable, Sendable {
   }
 }
 
-/// Gemma's turn text and its ids, for one family and one tokenizer.
+/// The turns of a conversation as Gemma's text and as its ids, for one family and one tokenizer.
 ///
 /// Source: the chat templates published with Gemma (trl chat_templates/gemma.jinja, gemma3.jinja) after their
-/// `<bos>`, which is added as an id, once, and never as text.
+/// `<bos>`. That token is added once, as an id, and never as text.
 package struct ChatTurns: Sendable {
   private let family: ModelConfiguration.Family
   private let tokenizer: Tokenizer
@@ -49,13 +49,13 @@ package struct ChatTurns: Sendable {
     self.tokenizer = tokenizer
   }
 
-  /// `bosId`, then the user's turn and the opening of the model's: what an answer is generated from.
+  /// The start of an answer's generation: `bosId`, the user's turn and the opening of the model's turn.
   package func prompt(_ user: String) -> [Int32] {
     [tokenizer.bosId] + tokenizer.encode(ChatTurns.text(user: user))
   }
 
   /// `bosId`, then `turns` and the opening of the model's next turn.
-  /// - Throws: as `text(of:family:)`.
+  /// - Throws: the faults of `text(of:family:)`.
   package func prompt(_ turns: [ChatTurn]) throws -> [Int32] {
     [tokenizer.bosId] + tokenizer.encode(try ChatTurns.text(of: turns, family: family))
   }
@@ -65,15 +65,17 @@ extension ChatTurns {
   private static let start = "<start_of_turn>"
   private static let end = "<end_of_turn>"
 
-  /// The user's turn and the opening of the model's, without `<bos>`.
+  /// The user's turn and the opening of the model's turn, without `<bos>`.
   package static func text(user: String) -> String {
     turn("user", trimmed(user)) + start + "model\n"
   }
 
-  /// `turns` and the opening of the model's next turn, without `<bos>`. A system turn may only come first:
-  /// Gemma 3 puts its text, untrimmed, and an empty line before the first user turn's.
-  /// - Throws: `Fault` `.badData` for a system turn in Gemma 1 and 2 and for turns that do not alternate from
-  ///   user.
+  /// `turns` and the opening of the model's next turn, without `<bos>`.
+  ///
+  /// A system turn may only come first. Gemma 3 puts its text, untrimmed, and an empty line before the text
+  /// of the first user turn.
+  /// - Throws: `Fault` `.badData` for a system turn in Gemma 1 and 2, and for turns that do not alternate
+  ///   beginning with the user.
   package static func text(of turns: [ChatTurn], family: ModelConfiguration.Family) throws -> String {
     var turns = turns[...]
     var prefix = ""
@@ -106,7 +108,7 @@ extension ChatTurns {
     "\(start)\(role)\n\(content)\(end)\n"
   }
 
-  /// `text` without blanks at either end, as the templates' `trim` (Python's `str.strip`) takes them.
+  /// `text` without blanks at either end, which the templates' `trim` (Python's `str.strip`) removes.
   private static func trimmed(_ text: String) -> String {
     // Python also strips U+001C to U+001F, which Unicode does not count as white space.
     func isBlank(_ scalar: Unicode.Scalar) -> Bool {

@@ -4,12 +4,12 @@ import GSM8K
 import Gemma
 import Tensors
 
-/// `gemmabench measure`: one measurement in a process of its own; prints JSON objects, one a line.
+/// `gemmabench measure`: one measurement in a process of its own. Prints JSON objects, one a line.
 struct MeasureCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "measure", abstract: "Make one measurement in this process.", shouldDisplay: false)
 
-  /// What is measured.
+  /// What can be measured.
   enum Subject: String, ExpressibleByArgument, CaseIterable {
     case decode, tokenize, operations, ceilings, large
     case trainStep = "train-step"
