@@ -4,6 +4,9 @@ import PackageDescription
 /// What every C and C++ source is compiled with.
 let warnings = ["-Wall", "-Wextra"]
 
+/// For modules in which no pointer belongs: each use of one is a warning.
+let noPointers: [SwiftSetting] = [.strictMemorySafety()]
+
 let package = Package(
   name: "gemmatune",
   products: [
@@ -29,9 +32,10 @@ let package = Package(
     .target(name: "CUDARuntime", dependencies: ["Files", "CCUDA"]),
     .target(name: "Tensors", dependencies: ["Files", "COpenBLAS", "CHDF5", "CKernels", "CUDARuntime"]),
     .target(name: "Gemma", dependencies: ["Files", "Tensors"]),
-    .target(name: "GSM8K", dependencies: ["Files"]),
+    .target(name: "GSM8K", dependencies: ["Files"], swiftSettings: noPointers),
+    .target(name: "YAML", dependencies: ["Files", "CYAML"]),
     .target(
-      name: "FineTuning", dependencies: ["Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "CYAML"]),
+      name: "FineTuning", dependencies: ["Files", "YAML", "CUDARuntime", "Tensors", "Gemma", "GSM8K"]),
     .executableTarget(
       name: "gemmatune",
       dependencies: [
@@ -48,7 +52,7 @@ let package = Package(
       name: "CSimulatedGPU", path: "Tests/SimulatedGPU",
       cxxSettings: [
         .headerSearchPath("."), .headerSearchPath("../../Sources/CCUDA/kernels"),
-        .unsafeFlags(["-O2", "-ffp-contract=off"] + warnings),
+        .unsafeFlags(["-O2", "-ffp-contract=off"] + warnings + ["-Wno-unused-parameter"]),
       ]),
     .target(
       name: "SimulatedGPUTesting", dependencies: ["Files", "CUDARuntime", "Tensors"],
@@ -61,7 +65,8 @@ let package = Package(
     .testTarget(
       name: "FineTuningTests",
       dependencies: [
-        "gemmatune", "FineTuning", "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "SimulatedGPUTesting",
+        "gemmatune", "FineTuning", "Files", "YAML", "CUDARuntime", "Tensors", "Gemma", "GSM8K",
+        "SimulatedGPUTesting",
       ]),
     .testTarget(
       name: "gemmabenchTests",

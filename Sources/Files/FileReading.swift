@@ -37,6 +37,14 @@ func openRegularFile(_ path: String) throws -> (descriptor: Int32, size: Int) {
   }
 }
 
+/// The size of a regular file in bytes.
+/// - Throws: `Fault` .missing where there is no readable file.
+package func fileByteCount(_ path: String) throws -> Int {
+  let (descriptor, size) = try openRegularFile(path)
+  close(descriptor)
+  return size
+}
+
 /// Reads on to the end of the file, piece by piece.
 ///
 /// All pieces pass through one buffer. It is small enough to stay in the processor's cache, which makes

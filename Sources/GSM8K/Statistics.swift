@@ -55,36 +55,4 @@ package struct PairedOutcome: Equatable, Sendable {
     }
     return min(1, 2 * tail)
   }
-
-  /// The 95 % percentile interval of `difference` over resampled items, with pairs kept together.
-  /// - draws: number of resamples, at least 1.
-  /// - seed: decides all resamples, so that the same call gives the same interval.
-  package func bootstrapInterval(draws: Int = 10_000, seed: UInt64) -> ClosedRange<Double> {
-    precondition(draws >= 1, "bootstrapInterval: \(draws) draws")
-    guard count > 0 else { return -1...1 }
-    let sums = (0..<draws).map { resampledSum(draw: $0, seed: seed) }.sorted()
-    let low = sums[draws * 25 / 1000]
-    let high = sums[max(draws * 25 / 1000, (draws * 975 + 999) / 1000 - 1)]
-    return Double(low) / Double(count)...Double(high) / Double(count)
-  }
-
-  /// Sum of `second - first` over `count` items drawn with replacement. Items 0 ..< onlyFirst are those that
-  /// only the first run has right, the next `onlySecond` items those that only the second has right.
-  private func resampledSum(draw: Int, seed: UInt64) -> Int {
-    var sum = 0
-    for item in 0..<count {
-      let counter = UInt64(draw) << 32 | UInt64(item)
-      let pick = Int(mixed(seed &+ mixed(counter)).multipliedFullWidth(by: UInt64(count)).high)
-      if pick < onlyFirst { sum -= 1 } else if pick < onlyFirst + onlySecond { sum += 1 }
-    }
-    return sum
-  }
-}
-
-/// SplitMix64's output function on a counter (Steele, Lea & Flood 2014): 64 well-mixed bits.
-private func mixed(_ counter: UInt64) -> UInt64 {
-  var z = counter &+ 0x9E37_79B9_7F4A_7C15
-  z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-  z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-  return z ^ (z >> 31)
 }

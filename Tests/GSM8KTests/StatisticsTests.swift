@@ -44,30 +44,6 @@ import Testing
     #expect(outcome.difference == 0.25)
   }
 
-  @Test func bootstrapIntervalIsNearTheNormalOne() {
-    // Difference 0.11, standard deviation sqrt((25/100 - 0.11^2) / 100) = 0.0488: 0.11 +- 0.0956.
-    let interval = PairedOutcome(count: 100, onlyFirst: 7, onlySecond: 18)
-      .bootstrapInterval(draws: 4000, seed: 42)
-    // One item is 0.01; the rest is the spread of a percentile over 4,000 draws.
-    #expect(abs(interval.lowerBound - 0.0144) <= 0.015)
-    #expect(abs(interval.upperBound - 0.2056) <= 0.015)
-  }
-
-  @Test func bootstrapIntervalIsFixedByItsSeed() {
-    let outcome = PairedOutcome(count: 100, onlyFirst: 7, onlySecond: 18)
-    let all = (0..<6).map { outcome.bootstrapInterval(draws: 200, seed: $0) }
-    #expect(all == (0..<6).map { outcome.bootstrapInterval(draws: 200, seed: $0) })
-    #expect(Set(all).count > 1)
-  }
-
-  @Test func bootstrapIntervalOfCertainOutcomesIsAPoint() {
-    #expect(
-      PairedOutcome(count: 5, onlyFirst: 0, onlySecond: 5).bootstrapInterval(draws: 50, seed: 1) == 1...1)
-    #expect(
-      PairedOutcome(count: 5, onlyFirst: 0, onlySecond: 0).bootstrapInterval(draws: 1, seed: 1) == 0...0)
-    #expect(PairedOutcome(count: 0, onlyFirst: 0, onlySecond: 0).bootstrapInterval(seed: 1) == -1...1)
-  }
-
   @Test func scoreCountsEachDefinition() {
     let problem = Problem(id: 0, question: "?", answer: "#### 18")
     let completions = ["#### 18", "#### 18.", "18", "#### 17"]

@@ -68,7 +68,7 @@ enum TokenizerFixture {
 
   @Test func specialIdsAreThoseOfTheFile() {
     #expect(tokenizer.padId == 0 && tokenizer.eosId == 1 && tokenizer.bosId == 2 && tokenizer.unknownId == 3)
-    #expect(tokenizer.startOfTurnId == 8 && tokenizer.endOfTurnId == 9)
+    #expect(tokenizer.id(ofPiece: "<start_of_turn>") == 8 && tokenizer.endOfTurnId == 9)
     #expect(tokenizer.vocabularySize == 512)
   }
 

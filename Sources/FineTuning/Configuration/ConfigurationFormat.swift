@@ -1,4 +1,5 @@
 import Files
+import YAML
 
 /// How one kind of value is read from YAML and written to it.
 package struct ConfigurationFormat<Value> {
@@ -138,5 +139,18 @@ extension YAMLNode {
   /// A default string, safe from interpolation.
   static func string(_ text: String) -> YAMLNode {
     YAMLNode(.scalar(InterpolationPiece.escaped(text), isPlain: false))
+  }
+}
+
+extension ConfigurationFormat {
+  /// This format for a text that no comment may cut. It refuses a comment that may be a part of the text.
+  var uncut: Self {
+    Self(
+      read: { node, path, value, problems in
+        let isNull = node.scalar == .null && node.content != .scalar("", isPlain: true)
+        guard let comment = node.comment, !isNull else { return read(node, path, &value, &problems) }
+        problems.add(comment.origin, path, node.content.text(of: comment.text))
+      },
+      write: write)
   }
 }

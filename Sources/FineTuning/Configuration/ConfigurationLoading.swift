@@ -1,5 +1,6 @@
 import Files
 import FoundationEssentials
+import YAML
 
 extension RunConfiguration {
   /// The configuration in the file at `path`. Defaults come first, then the files that it extends, then the

@@ -1,4 +1,5 @@
 import Files
+import YAML
 
 /// The problems found so far while a configuration is read.
 package struct ConfigurationProblems {

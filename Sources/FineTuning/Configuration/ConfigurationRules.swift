@@ -1,3 +1,5 @@
+import YAML
+
 extension RunConfiguration {
   /// Checks keys against each other. Each is right by itself.
   ///

@@ -1,3 +1,5 @@
+import YAML
+
 extension YAMLScalar {
   /// The integer of this scalar, also where it is written `3.0` or `1e2`. One too large for any key becomes
   /// the nearest `Int`.

@@ -1,4 +1,5 @@
 import Files
+import YAML
 
 /// Replaces `${section.key}` by the value of that key, throughout a merged configuration.
 ///

@@ -1,5 +1,6 @@
 import Files
 import Glibc
+import YAML
 
 // The configuration that a run keeps in its folder. Somebody else may have written it on another machine. So
 // it must not decide which libraries are opened, which code is run, or where else files go.

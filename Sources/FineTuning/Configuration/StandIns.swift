@@ -1,3 +1,5 @@
+import YAML
+
 /// Replacements for characters that mean something to YAML, by characters that mean nothing and that the text
 /// does not hold.
 struct StandIns {

@@ -25,7 +25,7 @@ package struct Prompt: Sendable {
     self.tokenizer = tokenizer
     self.wording = wording
     turns =
-      wording.template == .chat ? try ChatTurns(family: configuration.family, tokenizer: tokenizer) : nil
+      wording.template == .chat ? try ChatTurns(tokenizer) : nil
     endId = turns?.endOfTurnId ?? tokenizer.eosId
     let ends = [tokenizer.eosId, tokenizer.endOfTurnId ?? tokenizer.eosId]
     stopIds = Set(ends + configuration.eosTokenIds.map(Int32.init))

@@ -79,8 +79,10 @@ package struct TrainingPlan: Sendable {
 
   /// How many micro-batches of a step are merged, if they can be.
   private var mergingText: String {
-    if keepsMicroBatchesApart { return "\npasses      not merged: lora.dropout draws a mask for each" }
+    if keepsMicroBatchesApart {
+      return "\nbatches     not merged: lora.dropout draws a mask for each micro-batch"
+    }
     if fit.forwardCount == fit.microBatchCount { return "" }
-    return "\npasses      \(fit.microBatchCount) passes merged into \(fit.forwardCount)"
+    return "\nbatches     \(fit.microBatchCount) micro-batches merged into \(fit.forwardCount)"
   }
 }

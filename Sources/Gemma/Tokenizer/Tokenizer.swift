@@ -53,8 +53,6 @@ extension Tokenizer {
   package var padId: Int32 { model.padId }
   /// The unknown piece, which encoding never makes.
   package var unknownId: Int32 { model.unknownId }
-  /// Id of `<start_of_turn>`; nil in a vocabulary without it.
-  package var startOfTurnId: Int32? { id(ofPiece: "<start_of_turn>") }
   /// Id of `<end_of_turn>`; nil in a vocabulary without it.
   package var endOfTurnId: Int32? { id(ofPiece: "<end_of_turn>") }
   /// The file that the tokenizer was read from, for messages.

@@ -31,6 +31,7 @@ extension Sitting {
         line("opening the model", "seconds", "open_seconds", .less, .atMost(1)),
         line("one LoRA step of 2 x 256 tokens", "seconds", "step_seconds", .less, nil),
         line("ten decoded tokens", "seconds", "decode_seconds", .less, nil),
+        line("SHA-256 of the weights' files", "GB/s", "hash_rate", .more, nil),
         line("all of it", "peak memory, GB", "peak_gigabytes", .less, .atMost(12)),
       ])
   }

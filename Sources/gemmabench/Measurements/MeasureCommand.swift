@@ -1,5 +1,6 @@
 import ArgumentParser
 import Files
+import FoundationEssentials
 import GSM8K
 import Gemma
 import Tensors
@@ -80,6 +81,17 @@ struct MeasureCommand: ParsableCommand {
     ]
   }
 
+  /// SHA-256 of the weights' files, in GB/s.
+  private func hashRate() throws -> Double {
+    let names = try FileManager.default.contentsOfDirectory(atPath: model)
+    let files = names.filter { $0.hasSuffix(".safetensors") }.map { "\(model)/\($0)" }
+    let byteCount = try files.reduce(0) { try $0 + fileByteCount($1) }
+    let time = try seconds {
+      for file in files { _ = try SHA256.text(ofFile: file) }
+    }
+    return Double(byteCount) / time / 1e9
+  }
+
   private func large(_ kernels: any Kernels) throws -> JSONObject {
     let text = try EncodedText(model: model)
     let batch = try text.batch(data: data, size: 2, length: 256)
@@ -92,7 +104,8 @@ struct MeasureCommand: ParsableCommand {
     let decoder = GreedyDecoder(opened, kernels, maxNewTokens: 10, stopIds: [])
     let decodeTime = try seconds { _ = try decoder.generate(prompt) }
     return [
-      "open_seconds": .double(openTime), "step_seconds": .double(stepTime),
+      "hash_rate": .double(try hashRate()), "open_seconds": .double(openTime),
+      "step_seconds": .double(stepTime),
       "decode_seconds": .double(decodeTime),
     ]
   }

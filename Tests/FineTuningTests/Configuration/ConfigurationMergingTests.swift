@@ -1,6 +1,7 @@
 import Testing
 import Gemma
 import FineTuning
+import YAML
 
 struct ConfigurationMergingTests {
   @Test func fileOverridesWhatItExtendsAndTheCommandLineOverridesBoth() throws {

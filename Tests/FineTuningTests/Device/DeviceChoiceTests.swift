@@ -90,7 +90,7 @@ import FineTuning
         parameters  12976, trainable 12976 (100.0000 %)
         memory      33.9 MB at the peak (weights 26.0 kB, gradients 51.9 kB, optimizer 155.7 kB, \
         activations 66.6 kB, vocabulary 90.1 kB, workspace 33.6 MB)
-        passes      2 passes merged into 1
+        batches     2 micro-batches merged into 1
         device      Simulated GPU (sm_90, 4 multiprocessors, 8.59 GB), driver of CUDA 13.0
                     libcuda.so.1: 13.0, \(library)
                     libnvrtc.so.13: 13.0, \(library)

@@ -32,9 +32,9 @@ import FineTuning
   func mergedMicroBatchesFollowThoseOfTheCPU(_ method: String) throws {
     let settings = ["method=\(method)", "model.precision=float32"]
     let result = try trainOnGPU(settings[0], settings[1], "run.directory=a")
-    #expect(result.status == 0 && result.errors.contains("\npasses      2 passes merged into 1\n"))
+    #expect(result.status == 0 && result.errors.contains("\nbatches     2 micro-batches merged into 1\n"))
     let apart = try train(settings[0], settings[1], "run.directory=b")
-    #expect(apart.status == 0 && !apart.errors.contains("\npasses"))
+    #expect(apart.status == 0 && !apart.errors.contains("\nbatches"))
     // float32 sums in another order.
     #expect(largestRelativeDifference(try losses("a"), try losses("b")) < 1e-4)
     #expect(try workspace.objects("a/metrics.jsonl").map { $0["samples"]?.intValue } == [2, 2, 2])
@@ -44,7 +44,7 @@ import FineTuning
     let settings = ["method=lora", "lora.dropout=0.5", "model.precision=float32"]
     let result = try trainOnGPU(settings[0], settings[1], settings[2], "run.directory=a")
     #expect(
-      result.errors.contains("\npasses      not merged: lora.dropout draws a mask for each\n"))
+      result.errors.contains("\nbatches     not merged: lora.dropout draws a mask for each micro-batch\n"))
     #expect(
       try train(settings[0], settings[1], settings[2], "run.directory=b", "--quiet").status == 0)
     // Another mask changes the loss by more than 1e-3.

@@ -86,13 +86,14 @@ import FineTuning
   @Test func passesOfAStepAreMergedWhereAGPUHasRoom() throws {
     let plan = try plan("full-main")
     #expect(plan.fit.microBatchCount == 2 && plan.fit.mergedMicroBatches == 2 && plan.fit.forwardCount == 1)
-    #expect(plan.text.hasSuffix("\npasses      2 passes merged into 1"))
+    #expect(plan.text.hasSuffix("\nbatches     2 micro-batches merged into 1"))
   }
 
   /// Free memory does not decide: a run gives the same bits whatever else the machine does.
   @Test(arguments: [1, 1 << 40]) func passesThatSpareGradientsAreMergedOnTheCPU(available: Int) throws {
     let plan = try plan("full-main", on: MemoryRoom(bytes: 1 << 40, available: available, name: ""))
-    #expect(plan.fit.mergedMicroBatches == 2 && plan.text.hasSuffix("\npasses      2 passes merged into 1"))
+    #expect(
+      plan.fit.mergedMicroBatches == 2 && plan.text.hasSuffix("\nbatches     2 micro-batches merged into 1"))
   }
 
   @Test(
@@ -106,7 +107,7 @@ import FineTuning
     ], [1 << 40])
   func otherPassesStayAsTheyAreOnTheCPU(_ overrides: [String], bytes: Int) throws {
     let plan = try studyPlan("full-main", overrides, MemoryRoom(bytes: bytes, available: bytes, name: ""))
-    #expect(plan.fit.mergedMicroBatches == 1 && !plan.text.contains("\npasses"))
+    #expect(plan.fit.mergedMicroBatches == 1 && !plan.text.contains("\nbatches"))
   }
 
   @Test func passesStayAsTheyAreOnACPUWithoutRoom() throws {
@@ -130,7 +131,7 @@ import FineTuning
     for total in [three, four] {
       let plan = try plan("lora-main", "train.gradient_accumulation_steps=5", on: comfortable(total))
       #expect(plan.fit.mergedMicroBatches == 3 && plan.fit.memory.total == three)
-      #expect(plan.text.hasSuffix("\npasses      5 passes merged into 2"))
+      #expect(plan.text.hasSuffix("\nbatches     5 micro-batches merged into 2"))
     }
   }
 
@@ -151,9 +152,9 @@ import FineTuning
   @Test func dropoutKeepsPassesApart() throws {
     let plan = try plan("lora-main", "lora.dropout=0.1")
     #expect(plan.fit.mergedMicroBatches == 1)
-    #expect(plan.text.hasSuffix("\npasses      not merged: lora.dropout draws a mask for each"))
+    #expect(plan.text.hasSuffix("\nbatches     not merged: lora.dropout draws a mask for each micro-batch"))
     let single = try self.plan("lora-main", "lora.dropout=0.1", "train.gradient_accumulation_steps=1")
-    #expect(!single.text.contains("\npasses"))
+    #expect(!single.text.contains("\nbatches"))
   }
 
   // MARK: - Checkpointing

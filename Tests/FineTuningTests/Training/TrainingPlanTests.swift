@@ -64,7 +64,9 @@ private let gemma2b = """
   @Test func memoryIsCountedByPart() throws {
     let lora = try plan("lora-main").fit.memory.parts
     #expect(
-      lora.map(\.name) == ["weights", "adapter", "gradients", "optimizer", "activations", "vocabulary", "program"])
+      lora.map(\.name) == [
+        "weights", "adapter", "gradients", "optimizer", "activations", "vocabulary", "program",
+      ])
     // bf16 weights; float32 adapter and gradients; 8-bit moments: 2 bytes, and 8 for each block of 256.
     #expect(lora[0].bytes == 2 * 2_506_172_416)
     #expect(lora[1].bytes == 4 * 19_611_648 && lora[2].bytes == 4 * 19_611_648)

@@ -111,22 +111,9 @@ struct YAMLComments {
   }
 }
 
-extension ConfigurationFormat {
-  /// This format for a text that no comment may cut. It refuses a comment that may be a part of the text.
-  var uncut: Self {
-    Self(
-      read: { node, path, value, problems in
-        let isNull = node.scalar == .null && node.content != .scalar("", isPlain: true)
-        guard let comment = node.comment, !isNull else { return read(node, path, &value, &problems) }
-        problems.add(comment.origin, path, node.content.text(of: comment.text))
-      },
-      write: write)
-  }
-}
-
 extension YAMLNode.Content {
   /// What is wrong with a comment beside this value.
-  func text(of comment: String) -> String {
+  package func text(of comment: String) -> String {
     let got = "got \(quoted(comment, mark: "'"))"
     switch self {
     case .scalar("", _):
