@@ -3,8 +3,8 @@
 #include "CKernels.h"
 
 /*
- * Which scores of a row are visible, and how they are scaled and capped: s = scale · score, then cap · tanh(s
- * / cap) if cap > 0.
+ * Which scores of a row are visible, and how they are scaled and capped: s = scale · score, then
+ * cap · tanh(s / cap) if cap > 0.
  */
 typedef struct {
   size_t count;       /* columns of the row */
