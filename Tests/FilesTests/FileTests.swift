@@ -43,7 +43,7 @@ import Testing
 
   @Test func theLastOfTheFilesIsPutBackWhereTheFirstCannotTakeItsName() throws {
     try withFolder { folder in
-      // No file takes the name of a folder.
+      // No file may take the name of a folder.
       try makeDirectory(folder + "/a")
       try writeAtomically("old", to: folder + "/b")
       #expect(throws: Fault(.cannotWrite, "\(folder)/a: cannot be written: Is a directory")) {

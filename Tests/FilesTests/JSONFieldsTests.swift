@@ -8,7 +8,7 @@ private func fields(_ text: String) throws -> JSONFields {
   try JSONFields((number: 3, bytes: Array(text.utf8)[...]), file: "f")
 }
 
-/// What `body` says of an object in JSON.
+/// The fault that `body` throws for an object in JSON.
 private func message(_ text: String, _ body: (JSONFields) throws -> Void) -> String {
   do {
     try body(fields(text))

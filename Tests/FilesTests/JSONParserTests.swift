@@ -1,12 +1,12 @@
 import Files
 import Testing
 
-/// The document in `text`, as from the file `f.json`.
+/// The document in `text`, as if it came from the file `f.json`.
 private func parsed(_ text: String, line: Int = 1) throws -> JSONValue {
   try JSONValue(parsing: Array(text.utf8), file: "f.json", line: line)
 }
 
-/// What the parser says against `bytes`, or "accepted".
+/// The parser's message about `bytes`, or "accepted".
 private func message(_ bytes: [UInt8], line: Int = 1) -> String {
   do {
     _ = try JSONValue(parsing: bytes, file: "f.json", line: line)
@@ -111,7 +111,7 @@ private func message(_ text: String, line: Int = 1) -> String { message(Array(te
     #expect(
       message(String(repeating: "{\"a\":", count: 100_000))
         == "f.json:1:321: nested too deep; expected at most 64 levels")
-    // Depth counts nesting, not how many arrays there are.
+    // Depth counts nesting, and not the number of arrays.
     #expect(message("[" + String(repeating: "[],", count: 200) + "[]]") == "accepted")
   }
 

@@ -20,8 +20,7 @@ import Testing
         == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   }
 
-  /// Lengths around the padding's edges, against sums of their digests that `sha256sum` gave for as many zero
-  /// bytes.
+  /// Lengths around the edges of the padding, for as many zero bytes. The digests were given by `sha256sum`.
   @Test(arguments: [
     (55, "02779466cdec163811d078815c633f21901413081449002f24aa3e80f0b88ef7"),
     (56, "d4817aa5497628e7c77e6b606107042bbba3130888c5f47a375e6179be789fbb"),
@@ -30,7 +29,7 @@ import Testing
     #expect(SHA256.text([UInt8](repeating: 0, count: count)) == digest)
   }
 
-  /// Every cut of 200 bytes in two, and in pieces of one and of a prime number of bytes.
+  /// Every cut of 200 bytes in two parts, and cuts in pieces of one byte and of a prime number of bytes.
   @Test func piecesGiveTheDigestOfTheWhole() {
     let bytes = (0..<200).map { UInt8($0) }
     func digest(cutAt cuts: [Int]) -> String {
@@ -61,7 +60,7 @@ import Testing
     return hash.finishedText()
   }
 
-  /// Every length up to four blocks, from every address within a block, and one of many blocks.
+  /// Every length up to four blocks, from every address within a block, and one length of many blocks.
   @Test func portableCodeGivesTheDigestOfTheInstructions() {
     if SHA256.Way.fastest == .portable { print("this processor has no SHA instructions to compare with") }
     let bytes = stream(100_000)
@@ -78,7 +77,7 @@ import Testing
         == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
   }
 
-  /// A file of several pieces and a part of one; its digest does not depend on how it is read.
+  /// A file of several pieces and a part of one. Its digest does not depend on how it is read.
   @Test func fileHasTheDigestOfItsBytes() throws {
     let bytes = stream(300_001)
     try withFolder { folder in

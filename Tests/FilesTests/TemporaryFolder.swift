@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// Runs `body` with a fresh folder, removed afterwards.
+/// Runs `body` with a new folder, which is removed afterwards.
 func withFolder(_ body: (String) throws -> Void) throws {
   let folder = FileManager.default.temporaryDirectory.appendingPathComponent("files-\(UUID())").path
   try makeDirectory(folder)

@@ -2,7 +2,7 @@ import Files
 import Foundation
 import Testing
 
-/// Bytes of which only those before the last page can be read: a write of them ends with "Bad address".
+/// Bytes whose last page cannot be read: writing them ends with "Bad address".
 private func withUnreadableEnd(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
   let page = Int(getpagesize())
   let memory = mmap(nil, 2 * page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
@@ -12,7 +12,7 @@ private func withUnreadableEnd(_ body: (UnsafeRawBufferPointer) throws -> Void) 
   try body(UnsafeRawBufferPointer(start: start, count: 2 * page))
 }
 
-/// A folder with an old file `a`, removed after `body`; what is in it then.
+/// The files and texts of a folder after `body`. The folder had an old file `a`, and is removed.
 private func contents(after body: (_ path: String) throws -> Void) throws -> [String: String] {
   var found: [String: String] = [:]
   try withFolder { folder in
@@ -85,7 +85,7 @@ private struct Stop: Error {}
       try withUnreadableEnd { bytes in
         #expect(throws: Fault(.cannotWrite, "\(path): cannot be written: Bad address")) {
           let file = try WholeFile(path)
-          // Its first half reaches the file; the second call for the rest fails.
+          // The first half reaches the file. The second call, for the rest, fails.
           try file.write(bytes)
           try file.commit()
         }
@@ -107,7 +107,7 @@ private struct Stop: Error {}
 
   @Test func temporaryThatCannotBeCreatedLeavesTheOldFile() throws {
     let found = try contents { path in
-      // No file replaces a folder, be the writer root or not.
+      // No file replaces a folder, whether the writer is root or not.
       try makeDirectory(path + ".tmp")
       #expect(throws: Fault(.cannotCreate, "\(path): cannot be created: File exists")) {
         try WholeFile(path)

@@ -1,4 +1,7 @@
-/* adamw.cu against the CPU's loops (CKernels/portable/adamw.c) and against bitsandbytes' fixtures: byte by byte. */
+/*
+ * adamw.cu against the CPU's loops (CKernels/portable/adamw.c) and against bitsandbytes' fixtures, byte by
+ * byte.
+ */
 #include <fstream>
 #include <iterator>
 
@@ -6,7 +9,7 @@
 
 extern "C" {
 #include "ck_adamw.h"
-/* Of CKernels.h, which C++ cannot read. */
+/* From CKernels.h, which C++ cannot read. */
 enum { CK_FLOAT32 = 0, CK_BFLOAT16 = 1 };
 }
 
@@ -19,7 +22,7 @@ using namespace harness;
 
 const char *fixture_path = "Tests/Fixtures/optimizer/adamw8.safetensors";
 
-/* The bytes of a tensor of the fixtures, as T. */
+/* The bytes of a tensor of the fixtures, as elements of type T. */
 template <class T> std::vector<T> fixture(const std::string &name) {
     static const std::string file = [] {
         std::ifstream stream(fixture_path, std::ios::binary);
@@ -58,7 +61,7 @@ AdamWStep step_of(const Settings &settings, int number) {
 template <class T> struct Parameter {
     std::vector<T> p;
     std::vector<float> gradient;
-    std::vector<bf16> narrow;  /* the gradient as the GPU gets it; empty: as it is */
+    std::vector<bf16> narrow;  /* the GPU's gradient; empty: the float32 one */
     std::vector<bf16> weights; /* empty: none */
     std::vector<u8> codes1, codes2;
     std::vector<float> state1, state2;
@@ -139,7 +142,7 @@ std::vector<i32> step_on_gpu(const std::vector<AdamWTensor> &tensors, const Adam
     return changed;
 }
 
-/* The same by the CPU's loops, with the numbers that CPUKernels+AdamW.swift gives them. */
+/* One step by the CPU's loops, with the numbers that CPUKernels+AdamW.swift gives them. */
 template <class T> i32 step_on_cpu(Parameter<T> &parameter, const Settings &settings, int number, float clip) {
     const AdamWStep step = step_of(settings, number);
     const float decay = settings.weightDecay > 0 ? fmaf(-settings.learningRate, settings.weightDecay, 1.0f) : 1.0f;
@@ -168,7 +171,7 @@ template <class T> i32 step_on_cpu(Parameter<T> &parameter, const Settings &sett
 
 /* --- Against the CPU. --- */
 
-/* Gradients over six decades, with zeros and, if asked for, an infinity and a NaN. */
+/* Gradients over six decades, with zeros and, unless `all_finite`, an infinity and a NaN. */
 void fill(std::vector<float> &gradient, Random &random, bool all_finite = false) {
     for (float &g : gradient) g = float(random.normal() * std::pow(10, -6 * random.uniform()));
     for (size_t i = 300; i < gradient.size() && i < 600; i++) gradient[i] = 0;
@@ -177,7 +180,7 @@ void fill(std::vector<float> &gradient, Random &random, bool all_finite = false)
     gradient[999] = NAN;
 }
 
-/* Three steps of tensors of several sizes in one launch, on both. */
+/* Three steps of tensors of several sizes in one launch, on both sides. */
 template <class T> void test_against_cpu(bool is8bit, bool has_weights, Settings settings) {
     Random random(1);
     std::vector<Parameter<T>> on_gpu;
@@ -189,7 +192,10 @@ template <class T> void test_against_cpu(bool is8bit, bool has_weights, Settings
         std::vector<AdamWTensor> tensors;
         const float clip = number == 2 ? 0.625f : 1.0f;
         for (size_t i = 0; i < on_gpu.size(); i++) {
-            /* Float32 moments take in what is not finite, and a GPU's NaN has other bits than a CPU's. */
+            /*
+             * Float32 moments would take in numbers that are not finite, and a GPU's NaN has other bits than
+             * a CPU's.
+             */
             fill(on_gpu[i].gradient, random, !is8bit);
             if (settings.narrowsGradient) on_gpu[i].narrow_gradient();
             on_cpu[i].gradient = on_gpu[i].gradient;
@@ -211,7 +217,7 @@ template <class T> void test_against_cpu(bool is8bit, bool has_weights, Settings
     }
 }
 
-/* All orders and amounts of decay, and both types of the gradient: the CPU always gets it in float32. */
+/* All orders and amounts of decay, and both types of the gradient. The CPU always gets it in float32. */
 template <class T> void test_decays(bool is8bit, bool has_weights, bool is_stochastic) {
     for (float weightDecay : {0.0f, 0.1f})
         for (bool decayBefore : {false, true})

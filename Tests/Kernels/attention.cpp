@@ -4,7 +4,7 @@
 namespace {
 #include "attention.cu"
 
-/* Runs `forward(tiles, shared)`; q, k, v, o as T. */
+/* Runs `forward(tiles, shared)` with q, k, v, o as T. */
 template <class T, class Kernel>
 void check_forward(const Case &c, i32 tile_rows, size_t shared_bytes, Kernel kernel) {
     const Inputs<T> in(c);

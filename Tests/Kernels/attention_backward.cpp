@@ -10,7 +10,7 @@ template <class T> std::vector<T> as(const std::vector<double> &values) {
     return result;
 }
 
-/* What the kernels of one call get, and the gradients that are expected. */
+/* The inputs of the kernels of one call, and the expected gradients. */
 template <class T> struct Call {
     Case c;
     Inputs<T> in;
@@ -23,7 +23,10 @@ template <class T> struct Call {
         : c(c), in(c), o(as<T>(Outputs(c, in).o)), expected(c, in, &o), lse(as<float>(expected.lse)),
           delta(as<float>(expected.delta)), segments(c.template segments_as<Segment>()) {}
 
-    /* Sums over keys of products that are rounded to bfloat16 at 2^-9, of size 2 each; float32 sums of the others. */
+    /*
+     * Sums over keys of products of size 2, which are rounded to bfloat16 at 2^-9 each; float32 sums of the
+     * others.
+     */
     Tolerance tolerance() const {
         return sizeof(T) == 2 ? Tolerance{1.5 / 256, 4} : Tolerance{2e-5, 1};
     }
@@ -41,7 +44,7 @@ template <class T> struct Call {
         compare(c.text() + "dQ", dQ, expected.dQ, tolerance());
     }
 
-    /* With all heads of a group at once, and one at a time. */
+    /* Checks with all heads of a group at once, and with one head at a time. */
     template <class Kernel> void check_keys(i32 tile_keys, size_t shared_bytes, Kernel kernel) {
         auto tiles = c.template key_tiles<Tile>(tile_keys);
         const i32 rows = c.rows(1), heads = c.N / c.K;

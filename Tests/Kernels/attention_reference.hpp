@@ -10,7 +10,10 @@ namespace {
 
 using namespace harness;
 
-/* Segments are {queries, keys}. Queries and keys of segments lie one after another, with a row between them. */
+/*
+ * Segments are {queries, keys}. Queries and keys of segments lie one after another, with one row between
+ * segments.
+ */
 struct Case {
     std::vector<std::array<i32, 2>> segments;
     i32 N, K, H;
@@ -32,7 +35,7 @@ struct Case {
         }
         return result;
     }
-    /* Tiles of stacked rows, or of keys. The last come first: blocks are independent. */
+    /* Tiles of stacked rows, or of keys. The last tiles come first, because blocks are independent. */
     template <class Tile> std::vector<Tile> row_tiles(i32 height) const { return tiles<Tile>(height, 0, N / K); }
     template <class Tile> std::vector<Tile> key_tiles(i32 height) const { return tiles<Tile>(height, 1, 1); }
 
@@ -42,7 +45,9 @@ struct Case {
         return text + "N " + std::to_string(N) + " K " + std::to_string(K) + " H " + std::to_string(H) + " window "
                + std::to_string(window) + (soft_cap > 0 ? " capped " : " ");
     }
-    /* Weights are rounded to bfloat16 (2^-9) before values, or gradients, of size 1.5 are summed with them. */
+    /*
+     * Weights are rounded to bfloat16 (2^-9) before values, or gradients, of size 1.5 are summed with them.
+     */
     template <class T> Tolerance tolerance() const {
         return sizeof(T) == 2 ? Tolerance{1.5 / 256, 1.5} : Tolerance{1e-5, 0.5};
     }
@@ -57,7 +62,7 @@ private:
     }
 };
 
-/* q, k, v and the gradient of o. Rows between segments are NaN: nothing may read them. */
+/* q, k, v and the gradient of o. Rows between segments are NaN, because nothing may read them. */
 template <class T> struct Inputs {
     std::vector<T> q, k, v, dO;
 
@@ -82,7 +87,7 @@ private:
     }
 };
 
-/* NaN where nothing is to be written. */
+/* NaN where nothing may be written. */
 struct Outputs {
     std::vector<double> o, lse, delta, dQ, dK, dV;
 
@@ -127,7 +132,7 @@ private:
             p[j] /= sum;
             for (i32 h = 0; h < c.H; h++) output[h] += p[j] * number(in.v[key_at(j) + h]);
         }
-        /* As the kernels have it: from the rounded output. */
+        /* From the rounded output, as in the kernels. */
         for (i32 h = 0; h < c.H; h++)
             d += number(in.dO[row * c.H + h]) * (rounded_o ? number((*rounded_o)[row * c.H + h]) : output[h]);
         for (i32 j = 0; j < count; j++) {
@@ -144,7 +149,10 @@ private:
     }
 };
 
-/* One row; primes; a tile and its neighbours; fewer queries than keys; grouped heads that do not divide a tile. */
+/*
+ * One row; primes; a tile and its neighbours; fewer queries than keys; grouped heads that do not divide a
+ * tile.
+ */
 [[maybe_unused]] std::vector<Case> tensor_core_cases(i32 H) {
     return {
         {{{1, 1}}, 1, 1, H},

@@ -8,7 +8,7 @@ namespace {
 
 using namespace harness;
 
-/* Losses, and gradients of `factor` times their sum, of logits [M, V]. */
+/* Losses of logits [M, V], and gradients of `factor` times the sum of the losses. */
 struct Reference {
     std::vector<double> losses, gradients;
 
@@ -34,8 +34,8 @@ struct Reference {
 };
 
 /*
- * Rows whose largest logits come first, last and anywhere, so that a running maximum must move. Not far over the cap:
- * 1 - tanh² of more is a difference of nearly equal numbers.
+ * Rows whose largest logits come first, last and anywhere, so that a running maximum must move. They are not
+ * far over the cap: there 1 - tanh² is a difference of nearly equal numbers.
  */
 std::vector<float> make_logits(Random &random, i32 M, i32 V, float cap) {
     const float deviation = cap > 0 ? cap / 6 : 8;
@@ -48,9 +48,9 @@ std::vector<float> make_logits(Random &random, i32 M, i32 V, float cap) {
     return logits;
 }
 
-/* Exponentials of differences of up to some 60 are off by 2^-24 · 60, and so are losses. */
+/* Exponentials of differences of up to about 60 are off by 2^-24 · 60, and so are losses. */
 const Tolerance loss_tolerance{4e-6, 2}, gradient_tolerance{3e-5, 1e-6};
-/* At the target p - 1, or p times 1 - tanh² near 0, is as far off as p. */
+/* At the target, p - 1, or p times 1 - tanh² near 0, is as far off as p. */
 const Tolerance target_tolerance{1e-5, 1};
 
 /* Compares gradients [M, V] at the targets, and elsewhere. */
@@ -100,7 +100,9 @@ void check(i32 M, i32 V, float cap, float factor) {
                       {bf16_tolerance.relative, 1e-4});
 }
 
-/* One; less than a vector; chunks of 2,048 single elements or 8,192 in vectors, and their neighbours; primes. */
+/*
+ * One; less than a vector; chunks of 2,048 single elements or 8,192 in vectors, and their neighbours; primes.
+ */
 TEST(cross_entropy_of_whole_vectors) {
     check(1, 4, 0, 1);
     check(5, 64, 0, 0.25f);

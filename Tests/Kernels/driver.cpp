@@ -4,7 +4,7 @@
 #include "registry.hpp"
 
 extern "C" {
-/* Of elementwise.cu, which elementwise.cpp compiles. */
+/* From elementwise.cu, which elementwise.cpp compiles. */
 void add_f32(const float *, const float *, float *, i64);
 void convert_f32_bf16(const float *, bf16 *, float, i64);
 
@@ -61,7 +61,7 @@ void succeed(int result, const char *call) {
 }
 #define CALL(expression) succeed(expression, #expression)
 
-/* What the compiler makes of a source: the image, or the log when it fails. */
+/* The compiler's output for a source: the image, or the log when it fails. */
 std::string compiled(const char *source, const char *name, const char *target, int expected = 0) {
     void *program = nullptr;
     const char *text = "", *header = "gpu.cuh", *options[] = {"--std=c++17", "-default-device", target};
@@ -79,7 +79,7 @@ std::string compiled(const char *source, const char *name, const char *target, i
     return output;
 }
 
-/* A context, a stream, the kernels of elementwise.cu. */
+/* A context, a stream, and the kernels of elementwise.cu. */
 struct Device {
     void *stream = nullptr, *module = nullptr;
     std::vector<uint64_t> memory;
@@ -221,7 +221,7 @@ TEST(simulated_compiler_reports_errors) {
     compiled("", "a.cu", "--gpu-architecture=sm_42", 5);
 }
 
-/* d = alpha · op(a) · op(b) + beta · c in all orders, by what the library is told of them. */
+/* d = alpha · op(a) · op(b) + beta · c in all orders that the library can be given. */
 TEST(simulated_matrix_products) {
     Device device;
     Random random(1);

@@ -6,12 +6,15 @@ namespace {
 
 using namespace harness;
 
-/* One, primes, whole vectors, more than the grid takes at once. */
+/* One, primes, whole vectors, and more than the grid takes at once. */
 const i64 sizes[] = {1, 7, 64, 257, 4096, 13001};
 
 std::string size(i64 n) { return "n " + std::to_string(n); }
 
-/* `kernel(x, y, z, result, n)` in all sizes, aligned and not, and in place over x, against `expected` of an element. */
+/*
+ * Runs `kernel(x, y, z, result, n)` in all sizes, aligned and not, and in place over x. Compares it with
+ * `expected` of an element.
+ */
 template <class T, class Result, class Kernel, class Expected> void check(Kernel kernel, Expected expected) {
     Random random(1);
     for (i64 n : sizes) {
@@ -70,7 +73,7 @@ TEST(convert_f32_bf16) { test_convert(convert_f32_bf16); }
 TEST(convert_bf16_f32) { test_convert(convert_bf16_f32); }
 TEST(convert_bf16_bf16) { test_convert(convert_bf16_bf16); }
 
-/* Which elements are dropped: written out again from the definition (SplitMix64, 24 bits). */
+/* Whether an element is dropped, computed from the definition (SplitMix64, 24 bits). */
 bool is_dropped(u64 word, u64 index, float probability) {
     u64 z = word + (index + 1) * 0x9E3779B97F4A7C15u;
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;

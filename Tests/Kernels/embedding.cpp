@@ -6,7 +6,7 @@ namespace {
 
 using namespace harness;
 
-/* Tokens, vocabulary and width; few ids, so that most come several times, also 256 tokens apart. */
+/* Tokens, vocabulary and width. There are few ids, so most come several times, also 256 tokens apart. */
 const std::tuple<i32, i32, i32> shapes[] = {{1, 1, 1}, {7, 5, 13}, {300, 11, 40}, {600, 3, 9}, {9, 4, 2056}};
 
 std::vector<i32> ids_of(Random &random, i32 rows, i32 vocabulary) {
@@ -40,7 +40,7 @@ template <class T> void test_backward(void (*kernel)(const T *, const i32 *, flo
         auto before = normals<float>(random, vocabulary * D), dTable = before;
         auto ids = ids_of(random, rows, vocabulary);
         const float scale = 6.75f;
-        /* The sums' order is the tokens': in float32 they are equal to the last bit. */
+        /* The sums have the order of the tokens: in float32 they are equal to the last bit. */
         auto expected = before;
         for (i32 i = 0; i < rows * D; i++) expected[ids[i / D] * D + i % D] += scale * widened(dY[i]);
         launch(unsigned(rows), 256, 0, [&] { dTable = before; },

@@ -1,4 +1,7 @@
-/* The emulator and the harness themselves: what they must find is planted here, and what they give is checked. */
+/*
+ * The emulator and the harness themselves. Faults that they must find are planted here, and their results are
+ * checked.
+ */
 #include "harness.hpp"
 
 namespace {
@@ -16,7 +19,7 @@ template <bool has_barrier> void sum_by_warps(const float *x, float *y) {
     for (float each : sums) *y += each;
 }
 
-/* How many of three schedules give another result than the first. */
+/* The number of schedules, of three, that give another result than the first. */
 template <class Kernel> unsigned schedules_that_differ(Kernel kernel, const std::vector<float> &result) {
     unsigned differ = 0;
     std::string first;
@@ -41,7 +44,7 @@ TEST(missing_barrier_is_found) {
     expect(sum(sum_by_warps<false>) > 0, "no schedule finds the missing barrier");
 }
 
-/* What a launch fails with. */
+/* The message with which a launch fails. */
 template <class Kernel> std::string failure_of(unsigned threads, Kernel kernel) {
     try {
         simt::launch(1, threads, 64, kernel);
@@ -96,7 +99,7 @@ TEST(emulator_goes_on_after_a_failure) {
     expect(count == 6 * 64, std::to_string(count) + " threads ran, expected 384");
 }
 
-/* y = x through shared memory, waiting for all copies, or for all but the last group: one too few. */
+/* y = x through shared memory. It waits for all copies, or for all except for the last group: one too few. */
 template <int groups_left> void copy_through_shared(const float *x, float *y, int valid) {
     DYNAMIC_SHARED(float, shared);
     copy_async_16(shared, x);
@@ -168,7 +171,7 @@ TEST(block_reductions) {
     same("reduced", got, expected);
 }
 
-/* c[16, 8] = a[16, 16] · b by one warp; b is stored [8, 16] (n first) or, transposed by the load, [16, 8]. */
+/* c[16, 8] = a[16, 16] · b by one warp. b is stored [8, 16] (n first) or, transposed by the load, [16, 8]. */
 template <bool is_transposed> void multiply_tile(const bf16 *a, const bf16 *b, float *c) {
     __shared__ __align__(16) bf16 tile_a[16 * 16], tile_b[16 * 8];
     int lane = threadIdx.x;

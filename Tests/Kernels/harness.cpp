@@ -1,4 +1,4 @@
-/* Runs the tests of the kernels: all, or those whose name contains one of the arguments. */
+/* Runs the tests of the kernels: all of them, or those whose name contains one of the arguments. */
 #include "harness.hpp"
 
 #include <chrono>
@@ -17,9 +17,9 @@ std::vector<Test> &tests() {
     return tests;
 }
 
-/* Of the running test. */
+/* State of the running test. */
 std::vector<std::string> problems;
-double worst = 0; /* largest error as a share of what its tolerance allows */
+double worst = 0; /* largest error as a share of its tolerance */
 double worst_relative = 0;
 bool has_compared = false;
 
@@ -101,7 +101,7 @@ void in_every_schedule(const std::function<void()> &body, const std::function<st
 
 } // namespace harness
 
-/* Each fiber would get a second stack from AddressSanitizer: too slow. */
+/* AddressSanitizer would give each fiber a second stack, which is too slow. */
 extern "C" const char *__asan_default_options() { return "detect_stack_use_after_return=0"; }
 
 int main(int count, char **arguments) {

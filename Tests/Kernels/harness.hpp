@@ -110,7 +110,10 @@ template <class T, class... Rest> std::string bytes_of(const std::vector<T> &fir
     return std::string(reinterpret_cast<const char *>(first.data()), first.size() * sizeof(T)) + bytes_of(rest...);
 }
 
-/* Launches under several schedules: `prepare` sets the outputs to what they are before, `outputs` must be equal. */
+/*
+ * Launches under several schedules. `prepare` sets the outputs to their values before the launch; afterwards
+ * `outputs` must be equal.
+ */
 template <class Prepare, class Kernel, class... Output>
 void launch(dim3 grid, dim3 block, size_t shared_bytes, Prepare prepare, Kernel kernel, const Output &...outputs) {
     in_every_schedule(

@@ -8,7 +8,10 @@ using namespace harness;
 
 const float epsilon = 1e-6f;
 
-/* A row a warp (one, prime, the widest) and a row a block (odd, vectors, more than one step a thread). */
+/*
+ * Rows of one warp (one, prime, the widest), and rows of one block (odd, vectors, more than one step for each
+ * thread).
+ */
 const struct {
     i32 rows, D;
 } shapes[] = {{1, 1}, {9, 7}, {17, 64}, {3, 512}, {4, 520}, {3, 1021}, {2, 4104}};
@@ -142,7 +145,7 @@ void test_weight_gradient(void (*kernel)(const T *, const T *, const float *, fl
                [&] { add_partials(partials.data(), dWeight.data(), parts, D); }, dWeight);
         std::vector<double> expected(before.begin(), before.end());
         for (i32 i = 0; i < n; i++) expected[i % D] += number(dY[i]) * number(x[i]) * rstd[i / D];
-        /* Terms of about 1 cancel: the error is that of the terms. */
+        /* Terms of about 1 cancel, so the error is that of the terms. */
         compare("dWeight" + shape(rows, D), dWeight, expected, {4e-6, 1});
     }
 }

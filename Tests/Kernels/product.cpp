@@ -36,7 +36,7 @@ std::vector<double> product(const std::vector<A> &a, const std::vector<B> &b, co
 
 unsigned tiles(i32 size, i32 tile) { return unsigned((size + tile - 1) / tile); }
 
-/* c as it is before: NaN where beta is 0, since then it must not be read. */
+/* The content of c before the product: NaN if beta is 0, because then c must not be read. */
 template <class C> std::vector<C> before(const std::vector<C> &values, float beta) {
     return beta == 0 ? unwritten<C>(values.size()) : values;
 }
@@ -89,7 +89,10 @@ template <class C> void check_tensor_cores(Shape shape, bool trans_a, bool trans
             product(a, b, old, shape, trans_a, trans_b, alpha, beta), sum_tolerance(sizeof(C) == 4, K));
 }
 
-/* Lines that must be a multiple of 8 are; the others are one, primes, a tile and its neighbours. */
+/*
+ * Lines that must be a multiple of 8 are such multiples. The others are one, primes, a tile and its
+ * neighbours.
+ */
 TEST(product_bf16_as_stored) {
     for (Shape shape : {Shape{1, 8, 8}, Shape{127, 136, 40}, Shape{129, 24, 168}})
         check_tensor_cores<float>(shape, false, false, 1, 0);
@@ -114,7 +117,7 @@ TEST(product_bf16_adds) {
     check_tensor_cores<float>({40, 24, 19}, true, false, 1, -0.5f);
 }
 
-/* Bands: more rows of tiles than one has. */
+/* Bands: more rows of tiles than one band has. */
 TEST(product_bf16_covers_every_tile) {
     i32 M = 128 * 9 + 1, N = 128 + 8, K = 8;
     std::vector<bf16> a(M * K), b(N * K);
@@ -154,7 +157,7 @@ TEST(product_bf16_of_parts_is_merged) {
     }
 }
 
-/* NaN of one factor reaches its row alone, whatever the tile is filled up with. */
+/* A NaN of one factor reaches only its row, whatever fills up the tile. */
 TEST(product_bf16_keeps_nan_in_its_row) {
     i32 M = 5, N = 9, K = 24;
     Random random(4);

@@ -20,7 +20,7 @@ void test_rotary(void (*kernel)(const T *, const i32 *, const float *, T *, i32,
             std::vector<double> expected(n);
             for (i32 i = 0; i < n; i++) {
                 const i32 row = i / (heads * H), k = i % H % half;
-                /* The angle is a float32 product, by definition; from there on everything is exact. */
+                /* The angle is a float32 product, by definition. From there on everything is exact. */
                 const double angle = float(positions[row]) * frequencies[k];
                 const bool is_first = i % H < half;
                 const double other = number(x[is_first ? i + half : i - half]);

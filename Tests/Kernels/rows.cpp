@@ -6,7 +6,7 @@ namespace {
 
 using namespace harness;
 
-/* Rows picked, rows there are, and width. */
+/* Number of picked rows, number of all rows, and width. */
 const std::tuple<i32, i32, i32> shapes[] = {{1, 1, 1}, {5, 9, 13}, {300, 7, 24}, {11, 20, 2056}};
 
 std::string shape(i32 M, i32 D) { return "[" + std::to_string(M) + ", " + std::to_string(D) + "]"; }
@@ -48,7 +48,7 @@ template <class T> void test_scatter(void (*kernel)(const T *, const i32 *, T *,
         auto dY = normals<T>(random, M * D), dX = unwritten<T>(count * D), expected = dX;
         std::vector<i32> rows(M);
         for (i32 &row : rows) row = random.below(count);
-        /* In float32 and in order; rounded once. */
+        /* Summed in float32 and in order, and rounded once. */
         std::vector<float> sums(count * D, 0.0f);
         for (i32 i = 0; i < M * D; i++) sums[rows[i / D] * D + i % D] += widened(dY[i]);
         for (i32 i = 0; i < count * D; i++) expected[i] = rounded<T>(sums[i]);

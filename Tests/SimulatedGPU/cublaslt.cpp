@@ -24,7 +24,7 @@ struct Layout {
     size_t place(uint64_t row, uint64_t column) const {
         return order == 0 ? row + column * uint64_t(leading) : row * uint64_t(leading) + column;
     }
-    /* From the first element to the end of the last one, of all matrices. */
+    /* Bytes from the first element to the end of the last one, over all matrices. */
     size_t byte_count() const {
         if (!rows || !columns) return 0;
         return (place(rows - 1, columns - 1) + 1 + size_t(batch - 1) * size_t(stride)) * (type == float32 ? 4 : 2);
@@ -76,7 +76,7 @@ bool is_valid(const Layout &layout) {
     return layout.leading > 0 && uint64_t(layout.leading) >= least && layout.batch > 0;
 }
 
-/* What a product of these is answered with. */
+/* The status that answers a product of these. */
 int status_of(const Description &description, const Layout &a, const Layout &b, const Layout &c, const Layout &d) {
     for (const Layout *layout : {&a, &b, &c, &d})
         if (!is_valid(*layout) || layout->batch != d.batch) return invalid_value;
@@ -108,7 +108,7 @@ void set_element(void *data, int type, size_t index, float value) {
     static_cast<uint16_t *>(data)[index] = is_nan ? 0x7FFF : uint16_t((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-/* op(a) row by row, or op(b) column by column: the inner dimension last. */
+/* op(a) row by row, or op(b) column by column: the inner dimension comes last. */
 std::vector<double> packed(const Layout &layout, const void *data, size_t first, bool inner_is_row) {
     const uint64_t outer = inner_is_row ? layout.columns : layout.rows;
     const uint64_t inner = inner_is_row ? layout.rows : layout.columns;

@@ -1,5 +1,5 @@
 #pragma once
-/* What the simulated driver, compiler and matrix library share. */
+/* Parts that the simulated driver, compiler and matrix library share. */
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -10,7 +10,7 @@
 
 namespace simulated {
 
-/* Held by every exported function. */
+/* Every exported function holds it. */
 std::recursive_mutex &mutex();
 
 struct Settings {
@@ -21,20 +21,20 @@ struct Settings {
 Settings &settings();
 simulated_counts_t &counts();
 
-/* The result that a test wants of this call, or 0. */
+/* The result that a test has planned for this call; otherwise 0. */
 int planned_failure(const char *symbol);
 
 using Work = std::function<void()>;
-/* Queues work, or adds it to the graph that is captured. Returns a CUresult. */
+/* Queues work, or adds it to the graph that is being captured. Returns a CUresult. */
 int enqueue(void *stream, Work work);
-/* Why bytes at a device address cannot be used: they do not lie in one allocation. Empty when they do. */
+/* Why bytes at a device address cannot be used, when they do not lie in one allocation; otherwise empty. */
 std::string outside_memory(uint64_t address, size_t bytes);
-/* Notes what was wrong; the device is lost with `result`. */
+/* Notes what was wrong. The device is then lost with `result`. */
 void lose(int result, const std::string &why);
 
 } // namespace simulated
 
-/* Begins an exported function: takes the lock, gives the planned failure. */
+/* Begins an exported function: takes the lock, and returns a planned failure. */
 #define SIMULATED_CALL(symbol)                                                                                       \
     std::lock_guard<std::recursive_mutex> simulated_lock(simulated::mutex());                                        \
     if (int result = simulated::planned_failure(#symbol)) return result

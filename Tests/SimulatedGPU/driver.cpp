@@ -88,13 +88,13 @@ Stream *stream_of(void *handle) {
     return found == state().streams.end() ? nullptr : *found;
 }
 
-/* What a call that needs a context gives, else 0. */
+/* The result of a call without the context that it needs; otherwise 0. */
 int without_context() {
     if (settings().lost) return settings().lost;
     return has_context ? success : invalid_context;
 }
 
-/* Does what is queued. */
+/* Runs the queued work. */
 void flush(Stream &stream) {
     while (!stream.queue.empty() && !settings().lost) {
         Work work = std::move(stream.queue.front());
@@ -125,7 +125,9 @@ bool is_pinned(const void *pointer, size_t bytes) {
 
 unsigned char *pointer(uint64_t address) { return reinterpret_cast<unsigned char *>(uintptr_t(address)); }
 
-/* Refuses bytes outside of an allocation as a real device would: the call goes through, the device is lost. */
+/*
+ * Refuses bytes outside of an allocation, as a real device would: the call succeeds, but the device is lost.
+ */
 bool are_inside(uint64_t address, size_t bytes, const char *call) {
     const std::string why = outside_memory(address, bytes);
     if (!why.empty()) lose(illegal_address, std::string(call) + ": " + why);
@@ -436,7 +438,7 @@ int cuMemAlloc_v2(uint64_t *address, size_t bytes) {
 
 int cuMemFree_v2(uint64_t address) {
     SIMULATED_CALL(cuMemFree_v2);
-    /* Memory of a lost device goes too: the process would end here. */
+    /* Memory of a lost device is freed too: the process would end here. */
     if (!has_context) return invalid_context;
     auto found = state().memory.find(address);
     if (found == state().memory.end()) return counts().bad_frees++, invalid_value;
@@ -472,7 +474,10 @@ int cuMemcpyHtoDAsync_v2(uint64_t target, const void *source, size_t bytes, void
     if (int result = without_context()) return result;
     counts().copies++;
     const Stream *on = stream_of(stream);
-    /* Pinned memory is read when the copy runs, and so is what a graph copies; other memory at once. */
+    /*
+     * Pinned memory, and memory that a graph copies, is read when the copy runs. Other memory is read at
+     * once.
+     */
     if (is_pinned(source, bytes) || (on && on->capture))
         return enqueue(stream, [=] {
             if (are_inside(target, bytes, "cuMemcpyHtoDAsync")) std::memcpy(pointer(target), source, bytes);
@@ -490,7 +495,7 @@ int cuMemcpyDtoHAsync_v2(void *target, uint64_t source, size_t bytes, void *stre
     const int result = enqueue(stream, [=] {
         if (are_inside(source, bytes, "cuMemcpyDtoHAsync")) std::memcpy(target, pointer(source), bytes);
     });
-    /* To memory that is not pinned the call returns when the copy is done. */
+    /* If the memory is not pinned, the call returns when the copy is done. */
     Stream *on = stream_of(stream);
     if (result == success && on && !on->capture && !is_pinned(target, bytes)) flush(*on);
     return result ? result : settings().lost;
@@ -606,7 +611,7 @@ int cuEventDestroy_v2(void *handle) {
 
 /* --- Modules and launches. --- */
 
-/* An image is text: "simulated sm_90", then a kernel's name a line (see nvrtc.cpp). */
+/* An image is text: "simulated sm_90", then one line for each kernel's name (see nvrtc.cpp). */
 int cuModuleLoadDataEx(void **handle, const void *image, unsigned, int *, void **) {
     SIMULATED_CALL(cuModuleLoadDataEx);
     if (int result = without_context()) return result;
@@ -696,7 +701,7 @@ int cuLaunchKernel(void *handle, unsigned gridX, unsigned gridY, unsigned gridZ,
         return invalid_value;
     const Kernel *kernel = function->kernel;
     if (!parameters && !kernel->sizes.empty()) return invalid_value;
-    /* The values are read now, as a driver does. */
+    /* The values are read now, as a real driver does. */
     std::vector<unsigned char> values(kernel->sizes.size() * 8);
     for (size_t i = 0; i < kernel->sizes.size(); i++)
         std::memcpy(values.data() + 8 * i, parameters[i], kernel->sizes[i]);

@@ -1,6 +1,7 @@
 /*
- * libnvrtc: "compiles" a source to a text that names its kernels. For a file of Sources/CCUDA/kernels they are those
- * of the registry, for another the names that follow __global__. A line that begins with #error is an error.
+ * libnvrtc: "compiles" a source to a text that names its kernels. For a file of Sources/CCUDA/kernels these
+ * are the names in the registry; for any other source, the names that follow __global__. A line that begins
+ * with #error is an error.
  */
 #include <cctype>
 #include <cstdio>
@@ -23,7 +24,7 @@ struct Program {
 
 const int architectures[] = {75, 80, 86, 87, 88, 89, 90, 100, 103, 110, 120, 121};
 
-/* Errors of a source, a line each: what it asks for by #error, and headers that were not given. */
+/* Errors of a source, one line each: those that it raises by #error, and headers that were not given. */
 std::string errors_of(const Program &program, const std::string &source, const std::string &name) {
     std::istringstream lines(source);
     std::string line, errors;

@@ -1,5 +1,7 @@
 #pragma once
-/* The kernels that the simulated GPU can run, by name; each kernel file has a list of its own (see modules/). */
+/*
+ * The kernels that the simulated GPU can run, by name. Each kernel file has a list of its own (see modules/).
+ */
 #include <cstddef>
 #include <cstring>
 #include <string>

@@ -21,19 +21,22 @@
 #ifdef SIMT_SANITIZED
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-/* For functions that are left for good, whose variables would stay marked as in use. */
+/* For functions that are abandoned. Otherwise their variables would stay marked as in use. */
 #define SIMT_UNCHECKED __attribute__((no_sanitize_address))
 #else
 #define SIMT_UNCHECKED
 #endif
 
-/* The shared arrays of all kernels, where the compiler put them in one section; see __shared__. */
+/* The shared arrays of all kernels, if the compiler has put them in one section; see __shared__. */
 extern "C" {
 extern unsigned char __start_simt_shared[] __attribute__((weak, visibility("hidden")));
 extern unsigned char __stop_simt_shared[] __attribute__((weak, visibility("hidden")));
 }
 
-/* Saves what a call must keep on this stack, stores the stack pointer at *from, and goes on at `to`. */
+/*
+ * Saves the registers that a call must preserve on this stack, stores the stack pointer at *from, and
+ * continues at `to`.
+ */
 extern "C" void simt_switch(void **from, void *to);
 
 #if defined(__x86_64__)
@@ -109,7 +112,9 @@ constexpr size_t stack_bytes = 256 * 1024;
 constexpr unsigned most_threads = 1024;
 constexpr unsigned char poison = 0xFF; /* four or two of them are a NaN of either type */
 
-/* Stacks for the threads of one block, each with an unreadable page below it; pages are used as they are touched. */
+/*
+ * Stacks for the threads of one block. An unreadable page is below each. Pages are used as they are touched.
+ */
 struct Stacks {
     char *memory = nullptr;
     size_t stride = 0;
@@ -198,7 +203,7 @@ void to_thread(Thread &thread) {
 #endif
 }
 
-/* Where every fiber begins. It never returns. */
+/* The entry of every fiber. It never returns. */
 [[noreturn]] SIMT_UNCHECKED void thread_entry() {
 #ifdef SIMT_SANITIZED
     __sanitizer_finish_switch_fiber(nullptr, &active->scheduler_stack, &active->scheduler_stack_size);
@@ -217,7 +222,7 @@ void prepare(Thread &thread) {
     char *bottom = stacks().bottom(number(thread));
     void **top = reinterpret_cast<void **>(bottom + stack_bytes);
 #if defined(__x86_64__)
-    /* Six registers and the address that `ret` takes; the stack is then as just after a call. */
+    /* Six registers, and the address that `ret` takes. The stack is then as it is just after a call. */
     *--top = nullptr;
     *--top = reinterpret_cast<void *>(&thread_entry);
     for (int i = 0; i < 6; i++) *--top = nullptr;
@@ -243,7 +248,7 @@ void fill_shared_memory() {
     if (__start_simt_shared) std::memset(__start_simt_shared, poison, size_t(__stop_simt_shared - __start_simt_shared));
 }
 
-/* The threads that wait for ever, in words. */
+/* A description of the threads that wait for ever. */
 std::string deadlock() {
     unsigned meeting = 0;
     const Thread *one = nullptr;
@@ -261,7 +266,9 @@ std::string deadlock() {
     return text;
 }
 
-/* The warp to run next, or none when no thread can run. `last` goes on for a while when schedules are shuffled. */
+/*
+ * The warp to run next; none when no thread can run. `last` runs on for a while when schedules are shuffled.
+ */
 int next_warp(int last) {
     int candidates[most_threads / warp_size];
     unsigned count = 0;
@@ -281,7 +288,7 @@ void order(std::vector<unsigned> &items) {
         for (size_t i = items.size(); i > 1; i--) std::swap(items[i - 1], items[active->random.below(unsigned(i))]);
 }
 
-/* Ends the launch. Its threads never go on; their stacks are used again. */
+/* Ends the launch. Its threads never continue, and their stacks are used again. */
 [[noreturn]] void abandon(const std::string &why) {
 #ifdef SIMT_SANITIZED
     for (const Thread &thread : active->threads)

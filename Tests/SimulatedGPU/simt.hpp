@@ -2,10 +2,11 @@
 /*
  * An emulator of the CUDA execution model: kernels compiled as host C++ run here, thread by thread.
  *
- * Blocks run one after another; each thread of a block is a fiber that runs until it waits for others. Which one runs
- * next is chosen by `schedule_seed`, so that a missing barrier shows as a difference between two seeds. What a kernel
- * must not rely on is made visible: shared memory starts as NaN, asynchronous copies come as late as their wait allows
- * (or at once, as the seed says), and a barrier that not all threads reach ends the launch with a Failure.
+ * Blocks run one after another. Each thread of a block is a fiber that runs until it waits for others.
+ * `schedule_seed` chooses which one runs next, so that a missing barrier shows as a difference between two
+ * seeds. The emulator exposes what a kernel must not rely on: shared memory starts as NaN, asynchronous
+ * copies arrive as late as their wait allows (or at once, by the seed), and a barrier that not all threads
+ * reach ends the launch with a Failure.
  *
  * Not emulated: memory order between threads that no barrier separates, blocks that wait for each other, bank
  * conflicts, the rounding of approximate instructions, wgmma, TMA.
@@ -25,23 +26,26 @@ struct dim3 {
 
 namespace simt {
 
-/* What a launch that broke a rule of the execution model ends with. */
+/* The error of a launch that broke a rule of the execution model. */
 struct Failure : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
 
-/* 0: warps, lanes and blocks in order, each warp as far as it can; 1: in reverse; else shuffled by the number. */
+/*
+ * 0: warps, lanes and blocks in order, each warp as far as it can; 1: in reverse; others: shuffled by the
+ * number.
+ */
 extern unsigned schedule_seed;
 
-/* Runs `body` as every thread of every block. Throws Failure. One launch at a time, others wait. */
+/* Runs `body` as every thread of every block. Throws Failure. Only one launch runs at a time; others wait. */
 template <class Body> void launch(dim3 grid, dim3 block, size_t shared_bytes, Body body);
 
-/* --- What the definitions below of CUDA's names need. --- */
+/* --- What the definitions of CUDA's names below need. --- */
 
 constexpr unsigned warp_size = 32;
 constexpr unsigned all_lanes = 0xFFFFFFFFu;
 
-/* The operations for which lanes of a warp wait for each other. */
+/* The operations for which the lanes of a warp wait for each other. */
 enum class Collective : uint8_t { sync, shuffle, vote, matrix_load, matrix_product };
 
 /* One meeting of the lanes of `mask`: all leave a value, then all read. */
@@ -52,7 +56,10 @@ struct Meeting {
     alignas(16) unsigned char values[warp_size][value_size];
 };
 
-/* A copy to shared memory that was issued and not waited for. `valid` of `size` bytes are read, the rest is zero. */
+/*
+ * An asynchronous copy to shared memory that nobody has waited for. `valid` of `size` bytes are read, the
+ * rest is zero.
+ */
 struct Copy {
     void *target;
     const void *source;
@@ -78,9 +85,9 @@ dim3 block_size();
 dim3 grid_size();
 void *dynamic_shared();
 
-/* Ends the launch; as printf. What the thread's functions own is lost, so they own nothing. */
+/* Ends the launch; arguments as for printf. What the thread's functions own is lost, so they own nothing. */
 [[noreturn]] void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
-/* Waits for all threads of the block. Returns whether any of them brought `vote`. */
+/* Waits for all threads of the block. Returns whether any of them passed `vote`. */
 bool block_barrier(bool vote);
 Meeting *arrive(uint32_t mask, Collective kind, const void *value, size_t size);
 void leave(Meeting *meeting);
@@ -93,7 +100,7 @@ template <class Body> void launch(dim3 grid, dim3 block, size_t shared_bytes, Bo
     run(grid, block, shared_bytes, [](void *context) { (*static_cast<Body *>(context))(); }, &body);
 }
 
-/* What `read` makes of the values that the lanes of `mask` brought; it gets a function from lane to value. */
+/* The result of `read` on the values of the lanes of `mask`. It gets a function from lane to value. */
 template <class Value, class Read>
 auto meet(uint32_t mask, Collective kind, const Value &value, Read read) {
     static_assert(sizeof(Value) <= Meeting::value_size);
@@ -124,8 +131,8 @@ template <class Value> Value from_lane(uint32_t mask, const Value &value, unsign
 #define __restrict__ __restrict
 #define __align__(bytes) __attribute__((aligned(bytes)))
 /*
- * With a sanitizer a shared array lies between red zones, so that what passes its end is found. Without, all of them
- * lie in one section, which is filled with NaN before each block.
+ * With a sanitizer, a shared array lies between red zones, so that an access past its end is found. Without
+ * one, all shared arrays lie in one section, which is filled with NaN before each block.
  */
 #if defined(__clang__) && defined(__ELF__)
 #if !__has_feature(address_sanitizer)
@@ -176,7 +183,10 @@ inline uint32_t __ballot_sync(uint32_t mask, int predicate) {
 inline int __any_sync(uint32_t mask, int predicate) { return __ballot_sync(mask, predicate) != 0; }
 inline int __all_sync(uint32_t mask, int predicate) { return __ballot_sync(mask, predicate) == mask; }
 
-/* Blocks run one after another and threads change only where they wait: plain reads and writes are atomic. */
+/*
+ * Blocks run one after another, and threads change only where they wait. So plain reads and writes are
+ * atomic.
+ */
 template <class T> T atomicAdd(T *address, T value) {
     T old = *address;
     *address = T(old + value);

@@ -4,11 +4,11 @@ import Foundation
 import Glibc
 import Tensors
 
-/// The GPU that is not there (Tests/SimulatedGPU): libcuda, NVRTC and cuBLASLt that run the project's own
-/// kernels on the processor. Each value is a copy of the library with links of its three names, so that what
-/// a test sets is its own.
+/// A simulated GPU (Tests/SimulatedGPU): libcuda, NVRTC and cuBLASLt that run the project's own kernels on
+/// the processor. Each value is a copy of the library with links of its three names, so that a test changes
+/// only its own.
 package final class SimulatedGPU {
-  /// The library, built beside the tests; nil where the package does not build it.
+  /// The library, built beside the tests; nil if the package does not build it.
   package static var library: String? {
     var path = [CChar](repeating: 0, count: 4096)
     let count = readlink("/proc/self/exe", &path, path.count - 1)
@@ -18,12 +18,12 @@ package final class SimulatedGPU {
     return FileManager.default.fileExists(atPath: file) ? file : nil
   }
 
-  /// Holds libcuda.so.1, libnvrtc.so.13 and libcublasLt.so.13.
+  /// The folder with libcuda.so.1, libnvrtc.so.13 and libcublasLt.so.13.
   package let folder: String
   private let handle: UnsafeMutableRawPointer
 
   /// A copy of the library with its three names.
-  /// - Throws: `Fault` .missing where it is not built.
+  /// - Throws: `Fault` .missing if the library is not built.
   package init() throws {
     guard let library = Self.library else { throw Fault(.missing, "libSimulatedGPU.so is not built") }
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("gemmatune-\(UUID())").path
@@ -44,19 +44,19 @@ package final class SimulatedGPU {
   /// The libraries of the folder, opened.
   package var libraries: CUDALibraries { CUDALibraries(places: LibraryPlaces(folder: folder)) }
 
-  /// The next call of an exported function gives `result`.
+  /// Makes the next call of an exported function return `result`.
   package func failNext(_ function: String, _ result: Int32) {
     typealias Fail = @convention(c) (UnsafePointer<CChar>, Int32) -> Void
     unsafeBitCast(symbol("simulated_fail_next"), to: Fail.self)(function, result)
   }
 
-  /// Every call that needs the device gives `result` from now on.
+  /// Makes every call that needs the device return `result` from now on.
   package func lose(_ result: Int32) {
     typealias Lose = @convention(c) (Int32) -> Void
     unsafeBitCast(symbol("simulated_lose_device"), to: Lose.self)(result)
   }
 
-  /// Device memory in bytes.
+  /// Sets the size of device memory, in bytes.
   package func setMemory(_ byteCount: UInt64) {
     typealias Set = @convention(c) (UInt64) -> Void
     unsafeBitCast(symbol("simulated_set_memory"), to: Set.self)(byteCount)

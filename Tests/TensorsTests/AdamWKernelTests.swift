@@ -3,7 +3,7 @@ import Foundation
 import Tensors
 import Testing
 
-/// Reference values of the optimizer; `scripts/make_reference.py` made them.
+/// Reference values of the optimizer, made by `scripts/make_reference.py`.
 let adamWFixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .appendingPathComponent("Fixtures/optimizer").path
 
@@ -36,7 +36,7 @@ private struct Case: CustomTestStringConvertible, Sendable {
   }
 }
 
-/// Moments of both kinds for `count` elements, zero.
+/// Moments of both kinds for `count` elements, all zero.
 private struct States {
   let codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor, moment1: Tensor, moment2: Tensor
 
@@ -62,7 +62,7 @@ private func sameBytes(_ a: Tensor, _ b: Tensor) -> Bool {
   a.dtype == b.dtype && a.shape == b.shape && memcmp(a.bytes, b.bytes, a.byteCount) == 0
 }
 
-/// A stretch of numbers around zero over several decades, the same at each call.
+/// Numbers around zero over several decades. Each call gives the same ones.
 private func spread(_ count: Int, seed: UInt64, decades: Float) -> [Float] {
   let key = RandomKey(seed: seed, stream: 0)
   return (0..<count).map { index in
@@ -120,8 +120,8 @@ private func bfloat16(_ values: [Float]) -> Tensor {
       if x > value { return x > (high + value) * 0.5 ? upper : pivot }
       return x < (low + value) * 0.5 ? lower : pivot
     }
-    // From zero moments without bias at beta = 0: m = g and v = g², so that the codes are those of g and g² over the
-    // block's maxima, 1 (the first element of each block). Middles of codes and their neighbours are among them.
+    // At beta = 0, m = g and v = g²: the codes are those of g and g² over their blocks' maxima, which are 1
+    // (each block's first element). Middles of codes and their neighbours are among the values.
     var values: [Float] = []
     for (low, high) in zip(CodeMaps.signed, CodeMaps.signed.dropFirst()) {
       let middle = (low + high) * 0.5
@@ -233,7 +233,7 @@ private func bfloat16(_ values: [Float]) -> Tensor {
   }
 
   @Test func decayComesBeforeOrAfterTheStep() {
-    // The first step of a constant gradient is the learning rate, 0.5; the decay is a factor of 0.95.
+    // The first step of a constant gradient is the learning rate, 0.5. The decay is a factor of 0.95.
     for (order, expected) in [(DecayOrder.beforeStep, Float(0.45)), (.afterStep, 0.475)] {
       for bits in [8, 32] {
         let update = AdamWUpdate(
@@ -242,7 +242,7 @@ private func bfloat16(_ values: [Float]) -> Tensor {
             step: 1, learningRate: 0.5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1,
             gradientScale: 1, decayOrder: order))
         _ = States(count: 1).stepped(update, bits: bits)
-        // Rounding of the bias corrections: 1 - 0.999 has an error of 3e-5 in float32.
+        // The bias corrections are rounded: 1 - 0.999 has an error of 3e-5 in float32.
         #expect(abs(update.parameter.floats[0] - expected) < 1e-4)
       }
     }
@@ -253,7 +253,7 @@ private func bfloat16(_ values: [Float]) -> Tensor {
       let values = spread(count, seed: 5, decades: 6)
       let sum = values.reduce(0.0) { $0 + Double($1) * Double($1) }
       let one = CPUKernels(threads: 1).sumOfSquares(Tensor(values, [count]))
-      // 40,000 positive terms in another order: at most that many units of 2^-53.
+      // 40,000 positive terms in another order: an error of at most 40,000 units of 2^-53.
       #expect(abs(one - sum) <= 40_000 * 0x1p-53 * sum)
       #expect(one == CPUKernels(threads: 3).sumOfSquares(Tensor(values, [count])))
     }

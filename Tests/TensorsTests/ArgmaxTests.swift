@@ -4,7 +4,7 @@ import Testing
 struct ArgmaxTests {
   @Test(arguments: [1, 3, 17, 300])
   func argmaxTakesTheLowestOfEqualLogits(rows: Int) {
-    // Columns 5, 4,100 and 8,200 (three tiles) hold the same largest row.
+    // Rows 5, 4,100 and 8,200 of the table (three tiles) are equal, and the largest.
     let table = randomTensor([9001, 3], .bfloat16, seed: 1)
     for column in [5, 4100, 8200] { for k in 0..<3 { table.bfloat16[column * 3 + k] = 0x4000 } }
     let hidden = Tensor([Float](repeating: 1, count: rows * 3), [rows, 3])
@@ -28,20 +28,19 @@ struct ArgmaxTests {
     }
   }
 
-  /// Tables of 1 MiB and more are coded; widths that are no whole units, and rows that are no whole panels.
+  /// Tables of 1 MiB and more are coded. Some widths are not whole units, and some rows are not whole panels.
   @Test(arguments: [1, 2, 7, 40, 300], [([4099, 128] as Shape), [2617, 201]])
   func codesChangeNoId(rows: Int, shape: Shape) {
     let hidden = randomTensor([rows, shape[1]], .bfloat16, seed: 3)
-    // A few large elements spread the scale of a vector's codes, as in the residual stream of a trained
-    // model.
+    // A few large elements widen the scale of a vector's codes, as in the residual stream of a trained model.
     for row in 0..<rows { hidden.bfloat16[row * shape[1] + 5] = roundedToBFloat16(row % 2 == 0 ? 12 : -12) }
     expectSameIds(hidden, randomTensor(shape, .bfloat16, seed: 4))
   }
 
   @Test func codesChangeNoIdAmongRowsThatRoundToTheSame() {
     // Every sixteenth row differs from the others of its kind by a few units in the last place of one
-    // element: less than half a code, so that bounds cannot tell them apart. The rows between are half as
-    // large.
+    // element. That is less than half a code, so bounds cannot tell these rows apart. The rows between are
+    // half as large.
     let (count, width) = (4500, 128)
     let table = Tensor(uninitialized: [count, width], .bfloat16)
     for row in 0..<count {
@@ -56,8 +55,8 @@ struct ArgmaxTests {
     expectSameIds(hidden, table)
   }
 
-  /// Row 4,000 has the largest inner product, 49.5, through elements too small for the codes, which say zero;
-  /// row 7 has 20.
+  /// Row 4,000 has the largest inner product, 49.5, from elements that are too small for the codes, which are
+  /// zero. Row 7 has 20.
   @Test(arguments: [true, false])
   func whatCodesLeaveOutCounts(ofTheTable: Bool) {
     let (count, width) = (4200, 128)
@@ -99,7 +98,7 @@ struct ArgmaxTests {
   }
 
   @Test func rowsWhoseSquaresAreLostAreNotCoded() {
-    // All elements are some 2⁻¹⁰⁰: of their squares, which are zero in float32, no bound can be made.
+    // All elements are about 2⁻¹⁰⁰. Their squares are zero in float32, so no bound can be made of them.
     let table = Tensor(uninitialized: [4100, 128], .bfloat16)
     for i in 0..<table.count { table.bfloat16[i] = (27 + UInt16(i % 3)) << 7 }
     #expect(!isCoded(table))
@@ -117,11 +116,10 @@ struct ArgmaxTests {
     #expect(!isCoded(randomTensor([4100, 128], seed: 10)))
   }
 
-  /// Rows of hidden that hold a number as `element`, and a table that holds one: what becomes of the row's
-  /// id.
+  /// The last row of hidden holds `element`: it has no id, and the other rows keep theirs.
   @Test(arguments: [1, 3, 300], [DType.float32, .bfloat16])
   func aLogitThatIsNotFiniteLeavesNoId(rows: Int, dtype: DType) {
-    // Tables of 1 MiB are coded where the processor can.
+    // Tables of 1 MiB are coded if the processor can compare codes.
     let (count, width) = (dtype == .bfloat16 ? 4100 : 2000, 128)
     for kernels in [CPUKernels(threads: 2), CPUKernels(threads: 2, products: .openBLAS)] {
       for element in [Float.nan, .infinity, -.infinity] {
@@ -141,7 +139,7 @@ struct ArgmaxTests {
     let hidden = randomTensor([2, 64], dtype, seed: 3)
     let table = randomTensor([9001, 64], dtype, seed: 4)
     for row in 0..<2 { for k in 0..<64 { hidden.set(row * 64 + k, 4) } }
-    // One row in the last of several tiles; 64 · 4 · 3e38 is more than a float32 holds.
+    // One row in the last of several tiles. 64 · 4 · 3e38 is more than a float32 can hold.
     for k in 0..<64 { table.set(9000 * 64 + k, -element) }
     for kernels in [CPUKernels(threads: 2), CPUKernels(threads: 2, products: .openBLAS)] {
       #expect(kernels.vocabularySearch(table, searches: 99).argmax(hidden).ints == [-1, -1])
@@ -164,7 +162,7 @@ extension Tensor {
   }
 }
 
-/// Whether codes are compared here: where the processor has both the instruction for it and own products.
+/// Whether codes are compared here: the processor needs both the instruction for them and own products.
 private let hasCodes = CPUKernels.canScreen && CPUKernels(threads: 1).hasPairProducts
 
 /// Whether a search of many calls uses codes of the table.
@@ -172,7 +170,7 @@ private func isCoded(_ table: Tensor, _ kernels: CPUKernels = CPUKernels(threads
   CPUVocabularySearch(table, kernels, searches: 16).isCoded
 }
 
-/// The ids with codes, on one thread and on two, are those without.
+/// Expects that the ids with codes, on one thread and on two, equal those without codes.
 private func expectSameIds(_ hidden: Tensor, _ table: Tensor) {
   let plain = CPUKernels(threads: 2).vocabularySearch(table, searches: 1).argmax(hidden).ints
   for threads in 1...2 {

@@ -2,7 +2,8 @@ import Foundation
 import Tensors
 import Testing
 
-/// An output in float64, and of each element the sum of the absolute values of the products with a rounded factor.
+/// An output in float64, and for each element the sum of the absolute values of the products with a rounded
+/// factor.
 private struct RoundedSums {
   var values: [Double], magnitudes: [Double]
 
@@ -16,8 +17,9 @@ private struct RoundedSums {
     magnitudes[at] += abs(product)
   }
 
-  /// The largest error of the elements, each in units of what is allowed: a rounded factor is off by 2^-8 of itself at
-  /// most, and so is the rounded result; float32's own errors are within 1e-5 of the largest element.
+  /// The largest error of the elements, each in units of the allowed error. A rounded factor is off by at
+  /// most 2^-8 of itself, and so is the rounded result. Float32's own errors are within 1e-5 of the largest
+  /// element.
   func largestShare(_ actual: Tensor) -> Double {
     let most = values.reduce(0) { max($0, abs($1)) }
     let shares = actual.floats.enumerated().map { i, value in
@@ -29,8 +31,8 @@ private struct RoundedSums {
   }
 }
 
-/// Attention in float64 of the bfloat16 inputs q, k, v, dO, and its gradients, when probabilities and the gradients of
-/// scores are rounded to bfloat16 before they enter a product.
+/// Attention in float64 of the bfloat16 inputs q, k, v, dO, and its gradients. Probabilities and the
+/// gradients of scores are rounded to bfloat16 before they enter a product.
 private struct PairsReference {
   var o: RoundedSums, dQ: RoundedSums, dK: RoundedSums, dV: RoundedSums
 
@@ -87,7 +89,7 @@ private func layout(
   for segment in segments {
     runs.append(
       .init(queryStart: query, queryCount: segment.queries, keyStart: key, keyCount: segment.keys))
-    // Rows of keys between the runs that nobody reads.
+    // Rows of keys between the runs, which nobody reads.
     (query, key) = (query + segment.queries, key + segment.keys + (segment.keys > segment.queries ? 3 : 0))
   }
   return AttentionCase(
@@ -105,9 +107,10 @@ private func inputs(_ layout: AttentionCase) -> [Tensor] {
   }
 }
 
-/// Heads of whole panels of 32 elements, which processors with AVX512_BF16 attend to by products of pairs.
+/// Heads of whole panels of 32 elements. Processors with AVX512_BF16 compute their attention by products of
+/// pairs.
 struct AttentionPairsTests {
-  /// Groups of 1, 3, 4 and 8 heads; tiles and panels that are full, that leave a rest, and that leave an odd row.
+  /// Groups of 1, 3, 4 and 8 heads. Tiles and panels are full, leave a rest, or leave an odd row.
   @Test(arguments: [
     layout([(1, 1), (2, 2), (3, 3)], heads: 1, keyValueHeads: 1, headDim: 32),
     layout([(67, 67), (1, 1), (31, 31)], heads: 4, keyValueHeads: 1, headDim: 64),
@@ -133,7 +136,7 @@ struct AttentionPairsTests {
     #expect(isEqualOnAnyThreads(Array(x[0..<3]), dY: x[3]) { $0.attention($1[0], $1[1], $1[2], layout) })
   }
 
-  /// Log-sum-exp has no rounded factor in it.
+  /// Log-sum-exp has no rounded factor.
   @Test func logSumExpOfPairsIsThatOfFloat32() {
     let layout = layout(
       [(77, 90), (30, 30)], heads: 4, keyValueHeads: 2, headDim: 64, window: 50, softCap: 5)
@@ -160,7 +163,7 @@ struct AttentionPairsTests {
     }
   }
 
-  /// A product's wrong corner may hide within a tolerance, but not where all other values are zero.
+  /// A wrong corner of a product may hide within a tolerance, but not where all other values are zero.
   @Test func theWindowInPairsHoldsWKeysIncludingSelf() {
     let layout = layout([(64, 64)], heads: 1, keyValueHeads: 1, headDim: 64, window: 35)
     let zeros = bfloat16(Tensor(zeros: [64, 64], .float32))

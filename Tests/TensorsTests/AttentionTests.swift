@@ -53,7 +53,7 @@ private struct AttentionReference {
   }
 }
 
-/// Sequences of some lengths end to end, each with its own keys and no cache.
+/// Sequences of some lengths end to end. Each has its own keys and no cache.
 private func packed(
   _ lengths: [Int], heads: Int, keyValueHeads: Int, headDim: Int, window: Int? = nil, softCap: Float? = nil
 ) -> AttentionCase {
@@ -118,12 +118,12 @@ struct AttentionTests {
   }
 
   @Test func bfloat16AttentionRoundsOnce() {
-    // Heads that fill no panels: larger ones round probabilities too (AttentionPairsTests).
+    // Heads that fill no panels. Larger heads round probabilities too (AttentionPairsTests).
     let layout = packed([131, 67, 1], heads: 4, keyValueHeads: 2, headDim: 24, window: 100, softCap: 3)
     for error in errors(layout, .bfloat16) { #expect(error < bfloat16Tolerance) }
   }
 
-  /// Queries at the end of longer runs of keys, with rows of the cache between the runs that nobody reads.
+  /// Queries at the end of longer runs of keys. Between the runs are rows of the cache that nobody reads.
   @Test(arguments: [DType.float32, .bfloat16])
   func queriesOverACacheStandAtTheLastKey(dtype: DType) {
     var layout = packed([], heads: 6, keyValueHeads: 2, headDim: 24, window: 37, softCap: 4)
@@ -136,7 +136,7 @@ struct AttentionTests {
     for error in errors(layout, dtype, keyRows: 170) { #expect(error < tolerance) }
   }
 
-  /// Decoding one query at a time reads the cache by other loops than whole sequences do.
+  /// Decoding one query at a time reads the cache by other loops than whole sequences.
   @Test func oneQueryOverACacheEqualsTheLastRowOfTheWhole() {
     let whole = packed([50], heads: 4, keyValueHeads: 2, headDim: 16, window: 20, softCap: 2)
     let x = inputs(whole)
@@ -149,7 +149,8 @@ struct AttentionTests {
     #expect(largestError(one.logSumExp, all.logSumExp.rows(49..<50)) < float32Tolerance)
   }
 
-  /// Decoding takes heads, keys and elements in blocks: groups, lengths and widths that leave each kind of rest.
+  /// Decoding takes heads, keys and elements in blocks. These groups, lengths and widths leave each kind of
+  /// rest.
   @Test(arguments: [(1, 80), (2, 64), (3, 18), (5, 256), (8, 34)], [DType.float32, .bfloat16])
   func oneQueryOverACacheEqualsNaiveSums(size: (group: Int, headDim: Int), dtype: DType) {
     for keys in [1, 3, 4, 9, 50] {
@@ -162,7 +163,7 @@ struct AttentionTests {
     }
   }
 
-  /// With values that are one-hot by key, the output shows which keys had weight.
+  /// The values are one-hot by key, so the output shows which keys had weight.
   @Test func theWindowHoldsWKeysIncludingSelf() {
     let layout = packed([8], heads: 1, keyValueHeads: 1, headDim: 8, window: 3)
     let zeros = Tensor(zeros: [8, 8], .float32)

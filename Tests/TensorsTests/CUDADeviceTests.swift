@@ -37,8 +37,8 @@ import Testing
     #expect(stub.get("cuMemHostAlloc") == 0)
   }
 
-  /// 100 times 100,000 bytes go through a ring of 1 MiB: five to a half, twenty changes of half, of which the
-  /// first meets a half that was never written.
+  /// 100 times 100,000 bytes go through a ring of 1 MiB. Five fit in a half, so the half changes twenty
+  /// times. The first change meets a half that was never written.
   @Test func ringWaitsForTheDeviceBeforeItIsWrittenAgain() throws {
     let block = try memory.allocate(100_000)
     for number in 0..<100 {
@@ -180,7 +180,7 @@ import Testing
       let block = memory.block(512)
       inside.append(block.address)
       memory.takeBack(block)
-      // Within the capture a block is lent again.
+      // The capture uses the block again.
       let again = memory.block(512)
       inside.append(again.address)
       memory.takeBack(again)

@@ -4,7 +4,7 @@ import Foundation
 import Tensors
 import Testing
 
-/// What is found on a machine, and what is said of what it lacks.
+/// The libraries found on a machine, and the messages about missing ones.
 @Suite struct CUDALibrariesTests {
   // MARK: - Places
 
@@ -95,7 +95,7 @@ import Testing
   @Test func bareNameThatIsNowhereIsAbsent() {
     let libraries = CUDALibraries(places: LibraryPlaces(toolkit: [.loader]))
     #expect(libraries.sightings.allSatisfy { $0.place == .loader })
-    // A machine with CUDA has them; one without must not call them unusable.
+    // A machine with CUDA has them. A machine without CUDA must not call them unusable.
     for sighting in libraries.sightings {
       if case .unusable(let why) = sighting.outcome { Issue.record("\(why)") }
     }

@@ -2,7 +2,7 @@ import CUDARuntime
 import Tensors
 import Testing
 
-/// What cuBLASLt is asked for; the numbers themselves are tested where something computes.
+/// The calls of cuBLASLt. The numbers themselves are tested on something that computes.
 @Suite struct CUDAMatrixProductTests {
   private let stub: CUDAStub
   private let device: CUDADevice
@@ -30,7 +30,7 @@ import Testing
     let product = try product()
     #expect(multiply(product, addend: 1))
     try device.synchronize()
-    // type, rows, columns, leading dimension: the second factor first, every matrix transposed.
+    // type, rows, columns, leading dimension: the second factor comes first, and every matrix is transposed.
     #expect(stub.get("A") == 14_04_03_04 && stub.get("B") == 14_04_02_04 && stub.get("C") == 03_02_03)
     #expect(stub.get("transpose A") == 1 && stub.get("transpose B") == 0)
     #expect(stub.get("A data") == 2064 && stub.get("B data") == 1024)
@@ -49,7 +49,7 @@ import Testing
     }
     #expect(multiply(strideA: 9, strideC: 5))
     #expect(stub.get("A") == 14_03_04_03 && stub.get("B") == 14_04_02_09 && stub.get("C") == 03_02_05)
-    // A plan holds for its steps only.
+    // A plan holds only for matrices with its strides.
     #expect(multiply(strideA: 4, strideC: 5))
     #expect(stub.get("B") == 14_04_02_04 && stub.get("cublasLtMatmulAlgoGetHeuristic") == 2)
   }

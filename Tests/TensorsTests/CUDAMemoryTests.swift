@@ -2,9 +2,9 @@ import CUDARuntime
 import Tensors
 import Testing
 
-/// The allocator, over a device that is a counter.
+/// The allocator, over a device that only counts.
 @Suite struct CUDAMemoryTests {
-  /// A device of so many bytes: segments lie one behind the other and are never lent twice.
+  /// A device of this many bytes. Its segments lie one behind the other and are never lent twice.
   private final class Device {
     var free: Int
     let total: Int
@@ -148,7 +148,7 @@ import Testing
     #expect(device.segments.isEmpty && device.free == device.total)
   }
 
-  /// Blocks in use never overlap, and bytes in use are counted right, through many random requests.
+  /// Through many random requests, blocks in use never overlap, and bytes in use are counted correctly.
   @Test func randomRequestsKeepBlocksApart() throws {
     let device = Device(2000 * mebibyte)
     let memory = CUDAMemory(device.source)
@@ -168,7 +168,7 @@ import Testing
         live.append(block)
       }
       let rounded = live.map { (max($0.byteCount, 1) + 511) / 512 * 512 }.reduce(0, +)
-      // A large block may keep up to 1 MiB more than was asked for.
+      // A large block may hold up to 1 MiB more than was requested.
       #expect(memory.inUse >= rounded && memory.inUse <= rounded + live.count * mebibyte)
     }
     live.forEach(memory.takeBack)

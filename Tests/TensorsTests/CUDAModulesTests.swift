@@ -4,7 +4,7 @@ import Foundation
 import Tensors
 import Testing
 
-/// Compiling, keeping, loading and launching kernels, over a compiler whose code is its options and the text.
+/// Compiling, caching, loading and launching kernels. The stub's compiled code is the options and the text.
 @Suite struct CUDAModulesTests {
   private let stub: CUDAStub
   private let device: CUDADevice
@@ -158,7 +158,7 @@ import Testing
     let headers = KernelFile.embeddedHeaders
     let files = KernelFile.embedded
     #expect(headers.first?.name == "gpu.cuh" && files.map(\.name).contains("elementwise.cu"))
-    // The first header includes the emulator too, where it is not compiled for a GPU.
+    // The first header also includes the emulator, if it is not compiled for a GPU.
     for file in files + headers.dropFirst() {
       for line in file.text.split(separator: "\n") where line.hasPrefix("#include") {
         #expect(headers.contains { line == "#include \"\($0.name)\"" }, "\(file.name): \(line)")

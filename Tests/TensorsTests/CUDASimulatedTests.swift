@@ -4,7 +4,7 @@ import SimulatedGPUTesting
 import Tensors
 import Testing
 
-/// The low level over a simulated GPU that computes: kernels, products and graphs give the right numbers.
+/// The CUDA runtime over a simulated GPU that computes: kernels, products and graphs give the right numbers.
 @Suite(.enabled(if: SimulatedGPU.library != nil, "libSimulatedGPU.so is not built"))
 struct CUDASimulatedTests {
   private let gpu: SimulatedGPU
@@ -47,7 +47,7 @@ struct CUDASimulatedTests {
       add(a, a, into: twice, 300)
       add(twice, y, into: y, 300)
     }
-    // Memory that others take meanwhile is not the graph's.
+    // Memory that others allocate meanwhile is not the graph's.
     let others = (0..<50).map { _ in uploaded([Float](repeating: 7, count: 300)) }
     for _ in 0..<3 { graph.launch() }
     #expect(try device.download(y.block.address, count: 300) == [Float](repeating: 6, count: 300))
@@ -63,7 +63,7 @@ struct CUDASimulatedTests {
     (.float32, .float32), (.bfloat16, .bfloat16), (.bfloat16, .float32),
   ]
 
-  /// Small integers: every product and sum of them is exact in bfloat16 too.
+  /// Small integers: all their products and sums are exact in bfloat16 too.
   private func element(_ row: Int, _ column: Int) -> Float { Float((row * 7 + column * 3) % 5 - 2) }
 
   private func stored(
@@ -109,7 +109,7 @@ struct CUDASimulatedTests {
     }
   }
 
-  /// Every second row of a, into every second row of c; what lies between stays.
+  /// Every second row of a, written to every second row of c. The rows between stay as they are.
   @Test(arguments: [MatrixProductChoice.heuristic, .timed], [false, true])
   func rowsOfProductsMayLieApart(choice: MatrixProductChoice, isTransposed: Bool) throws {
     let product = try #require(try CUDAMatrixProduct(device, memory, choice: choice))

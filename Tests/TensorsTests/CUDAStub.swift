@@ -5,9 +5,9 @@ import Glibc
 import Tensors
 
 /// A driver, a compiler and cuBLASLt that compute nothing (Tests/Fixtures/CUDAStub), in a folder of their
-/// own: copies of one library, so that tests that run side by side do not steer each other's.
+/// own. They are copies of one library, so that tests that run side by side do not affect each other.
 final class CUDAStub {
-  /// Holds libcuda.so.1, libnvrtc.so.13 and libcublasLt.so.13.
+  /// The folder with libcuda.so.1, libnvrtc.so.13 and libcublasLt.so.13.
   let folder: String
   private let library: UnsafeMutableRawPointer
 
@@ -28,7 +28,7 @@ final class CUDAStub {
 
   deinit { try? FileManager.default.removeItem(atPath: folder) }
 
-  /// Looks in the folder and nowhere else.
+  /// Places that name this folder and no other.
   var places: LibraryPlaces { LibraryPlaces(folder: folder) }
   /// The stub's libraries, opened.
   var libraries: CUDALibraries { CUDALibraries(places: places) }
@@ -39,13 +39,13 @@ final class CUDAStub {
     unsafeBitCast(symbol("stub_set"), to: Set.self)(name, value)
   }
 
-  /// One of the numbers that stub.c writes: the calls of a function, under its exported name, and others.
+  /// One of the numbers that stub.c writes, such as the calls of a function under its exported name.
   func get(_ name: String) -> Int {
     typealias Get = @convention(c) (UnsafePointer<CChar>) -> Int
     return unsafeBitCast(symbol("stub_get"), to: Get.self)(name)
   }
 
-  /// The next call of the function gives `code`.
+  /// Makes the next call of the function return `code`.
   func failNext(_ name: String, _ code: Int32) {
     typealias Fail = @convention(c) (UnsafePointer<CChar>, Int32) -> Void
     unsafeBitCast(symbol("stub_fail_next"), to: Fail.self)(name, code)
@@ -56,7 +56,7 @@ final class CUDAStub {
     return symbol
   }
 
-  /// The library, built once, by the toolchain's clang.
+  /// The library, which the toolchain's clang builds once.
   private static let built = Result<String, any Error> {
     let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .deletingLastPathComponent().path

@@ -4,14 +4,14 @@ import Testing
 struct CheckpointTests {
   private let kernels = CPUKernels(threads: 2)
 
-  /// Norm, dropout and GeGLU with one weight, around which the same weight is used again.
+  /// Norm, dropout and GeGLU with one weight. The test uses that weight again around this block.
   private func block(_ operations: Operations, _ x: Tensor, _ weight: Tensor) -> Tensor {
     let normed = operations.rmsNorm(x, weight, epsilon: 1e-6)
     let dropped = operations.dropout(normed, probability: 0.3, key: RandomKey(seed: 4, stream: 2))
     return operations.geglu(dropped, x)
   }
 
-  /// Bits of the output, of x's gradient and of the weight's, over two passes.
+  /// Bits of the output, of x's gradient and of the weight's, over two micro-batches.
   private func run(_ dtype: DType, watchesX: Bool = true, _ body: (Operations, Tensor, Tensor) -> Tensor)
     -> [[UInt8]]
   {

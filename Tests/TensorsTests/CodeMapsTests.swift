@@ -3,7 +3,7 @@ import Tensors
 import Testing
 
 @Suite struct CodeMapsTests {
-  // The script that made the fixture checks its maps by SHA-256 against bitsandbytes'.
+  // The script that made the fixture checks its maps against those of bitsandbytes, by SHA-256.
   @Test func mapsEqualBitsandbytes() throws {
     let file = try SafetensorsFile(path: adamWFixtures + "/adamw8.safetensors")
     #expect(CodeMaps.signed.map(\.bitPattern) == (try file.tensor(named: "qmap1").floats.map(\.bitPattern)))

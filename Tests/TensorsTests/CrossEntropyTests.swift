@@ -3,7 +3,7 @@ import Tensors
 import Testing
 
 @Suite struct CrossEntropyTests {
-  /// Rows, vocabulary and width: one of each, primes, around a tile, several groups of tiles.
+  /// Rows, vocabulary and width: one of each, primes, sizes around a tile, several groups of tiles.
   static let sizes = [
     [1, 1, 1], [1, 257, 3], [5, 7, 2], [7, 63, 5], [17, 65, 16], [3, 2100, 12], [33, 1031, 20],
   ]
@@ -16,14 +16,14 @@ import Testing
     let options = CrossEntropyOptions(softCap: softCap, gradientScale: 0.3, dTable: dTable)
     let result = CPUKernels(threads: 2).linearCrossEntropy(
       problem.hidden, problem.table, targets: problem.targets, options)
-    // float32 logits of size up to 10 (2^-21), and sums of V exponentials.
+    // Float32 logits of size up to 10 (2^-21), and sums of V exponentials.
     #expect(largestDifference(result.losses, expected.losses) < 5e-6)
     #expect(largestDifference(result.dHidden, expected.dHidden) < 2e-6)
     #expect(largestDifference(dTable, expected.dTable) < 2e-6)
   }
 
-  /// Rows, vocabulary and width: one of each, whole and cut panels (14 and 32 lines), tiles of 64 to 448 columns, blocks of
-  /// 42 rows, and 16 groups of tiles.
+  /// Rows, vocabulary and width: one of each, whole and cut panels (14 and 32 lines), tiles of 64 to 448
+  /// columns, blocks of 42 rows, and 16 groups of tiles.
   static let pairSizes = [
     [1, 1, 1], [14, 32, 4], [15, 33, 3], [29, 223, 5], [43, 449, 32], [85, 7101, 33], [97, 9001, 40],
   ]
@@ -36,10 +36,10 @@ import Testing
     let options = CrossEntropyOptions(softCap: softCap, gradientScale: 0.3, dTable: dTable)
     let result = CPUKernels(threads: 2).linearCrossEntropy(
       problem.hidden, problem.table, targets: problem.targets, options)
-    // float32 logits of size up to 20 (2^-20), and sums of V exponentials: no bfloat16 enters the losses.
+    // Float32 logits of size up to 20 (2^-20), and sums of V exponentials. No bfloat16 enters the losses.
     #expect(largestDifference(result.losses, expected.losses) < 1e-5)
-    // Each gradient of a logit is rounded to bfloat16 twice, 2^-8 of it each; dHidden's sum once more. What float32 logits
-    // and sums add is less than a hundredth of that.
+    // Each gradient of a logit is rounded to bfloat16 twice, by 2^-8 of it each time, and the sum of dHidden
+    // once more. Errors of float32 logits and sums are less than a hundredth of that.
     let rounding = 0x1p-7 * 1.01
     let hiddenBounds = zip(expected.dHiddenSizes, expected.dHidden).map {
       $0 * rounding + abs($1) * 0x1p-8 * 1.01
@@ -64,7 +64,7 @@ import Testing
 
   @Test(arguments: [("plain", nil), ("cap", 3)] as [(String, Float?)])
   func lossAndGradientsMatchPyTorch(name: String, softCap: Float?) throws {
-    // Targets of -1 do not count: their rows are left out.
+    // Targets of -1 do not count: the test leaves out their rows.
     let fixture = try OperationFixture("cross_entropy")
     let targets = try fixture.tensor("targets").ints
     let rows = targets.indices.filter { targets[$0] >= 0 }
@@ -92,7 +92,7 @@ import Testing
         )
         .lossSum
       }
-      // The sum, about 20, is a float32: 2^-20 over a step of 0.02 and 1.5 for the four values is 7e-5.
+      // The sum, about 20, is a float32. 2^-20 over a step of 0.02, times 1.5 for the four values, is 7e-5.
       #expect(errors.allSatisfy { $0 < 4e-4 }, "\(errors)")
     }
   }
@@ -111,7 +111,8 @@ import Testing
   }
 
   @Test func severalChunksGiveWhatTheirPartsGive() {
-    // 2^25 / 1,009 is 33,255 rows a chunk at most: three chunks of at most 23,334, against four calls of one chunk each.
+    // 2^25 / 1,009 allows at most 33,255 rows in a chunk: three chunks of at most 23,334, against four calls
+    // of one chunk each.
     let problem = Problem([70_001, 1009, 2])
     let kernels = CPUKernels(threads: 2)
     let (dWhole, dParts) = (Tensor(zeros: [1009, 2], .float32), Tensor(zeros: [1009, 2], .float32))
@@ -127,12 +128,13 @@ import Testing
       #expect(largestDifference(part.losses, whole.losses.rows(rows).floats.map(Double.init)) < 5e-6)
       #expect(largestDifference(part.dHidden, whole.dHidden?.rows(rows).floats.map(Double.init) ?? []) < 1e-6)
     }
-    // Sums of 70,001 shares of size up to 1, in another order: 2^-24 · 70 · sqrt(70,001) at most.
+    // Sums of 70,001 shares of size up to 1, in another order: at most 2^-24 · 70 · sqrt(70,001).
     #expect(largestDifference(dWhole, dParts.floats.map(Double.init)) < 1e-3)
   }
 
   @Test func severalChunksOfBFloat16GiveWhatTheirPartsGive() throws {
-    // 5 · 2^25 / (2 · 100,032) is 838 rows, 59 panels of 14, a chunk at most: two chunks of 672 rows and 671.
+    // 5 · 2^25 / (2 · 100,032) allows at most 838 rows, or 59 panels of 14, in a chunk: two chunks, of 672
+    // rows and 671.
     let problem = Problem([1343, 100_003, 2], .bfloat16)
     let kernels = CPUKernels(threads: 2)
     let (dWhole, dParts) = (Tensor(zeros: [100_003, 2], .float32), Tensor(zeros: [100_003, 2], .float32))
@@ -144,19 +146,19 @@ import Testing
         problem.hidden.rows(rows), problem.table, targets: problem.targets.rows(rows),
         CrossEntropyOptions(gradientScale: 1, dTable: dParts))
       let (losses, dHidden) = (whole.losses.rows(rows), try #require(whole.dHidden).rows(rows))
-      // OpenBLAS's chunks begin elsewhere, so that tiles differ in height: float32 units of the losses, and one rounding
-      // of gradients of size up to 2 to bfloat16.
+      // The chunks of OpenBLAS begin elsewhere, so tiles differ in height: float32 units of the losses, and
+      // one rounding to bfloat16 of gradients of size up to 2.
       let isExact = kernels.hasPairProducts
       #expect(largestDifference(part.losses, losses.floats.map(Double.init)) <= (isExact ? 0 : 5e-6))
       #expect(largestDifference(part.dHidden, dHidden.floats.map(Double.init)) <= (isExact ? 0 : 0x1p-7))
     }
-    // Sums of 1,343 shares of size up to 1, in another order: 2^-24 · 1,343 at most.
+    // Sums of 1,343 shares of size up to 1, in another order: at most 2^-24 · 1,343.
     let largest = largestDifference(dWhole, dParts.floats.map(Double.init))
     #expect(largest <= (kernels.hasPairProducts ? 0 : 8e-5))
   }
 
   @Test func keptLogitsAreAtMost128MiBAndWeights160MiB() {
-    // 128 rows of 4 bytes; 308 rows, 22 panels of 14, of 2 bytes.
+    // 128 rows of 4 bytes, or 308 rows (22 panels of 14) of 2 bytes.
     let sizes: [(DType, rows: Int, bytes: Int)] = [
       (.float32, 100, 4 * 100 << 18), (.float32, 5000, 4 * 128 << 18), (.bfloat16, 100, 4 * 100 << 18),
       (.bfloat16, 300, 2 * 300 << 18), (.bfloat16, 5000, 2 * 308 << 18),
@@ -190,7 +192,7 @@ private func largestDifference(_ actual: Tensor?, _ expected: [Double]) -> Doubl
   return zip(actual.floats, expected).map { abs(Double($0) - $1) }.max { $1.isNaN || $0 < $1 } ?? 0
 }
 
-/// The largest difference in terms of its bound.
+/// The largest difference, as a share of its bound.
 private func largestShare(_ actual: Tensor?, _ expected: [Double], of bounds: [Double]) -> Double {
   guard let actual, actual.count == expected.count else { return .infinity }
   return zip(zip(actual.floats, expected), bounds).map { pair, bound in

@@ -15,7 +15,7 @@ struct DropoutTests {
     #expect(y.floats == (dtype == .float32 ? expected : expected.map { widened(roundedToBFloat16($0)) }))
   }
 
-  /// 60,000 draws: a standard deviation of the share is 0.0012.
+  /// 60,000 draws: one standard deviation of the share is 0.0012.
   @Test func theDroppedShareIsTheProbability() {
     let ones = Tensor(Array(repeating: 1, count: 60000), [60000])
     let y = Operations(CPUKernels(threads: 1)).dropout(ones, probability: 0.1, key: key).floats

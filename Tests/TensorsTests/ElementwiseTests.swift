@@ -3,7 +3,7 @@ import Tensors
 import Testing
 
 @Suite struct ElementwiseTests {
-  /// One, a prime, one around a vector, and more than one worker's share.
+  /// One, a prime, one around a vector, and more than the share of one worker.
   static let counts = [1, 15, 17, 1009, 200_003]
 
   @Test(arguments: counts, [DType.float32, .bfloat16])
@@ -56,7 +56,7 @@ import Testing
     let errors = gradientErrors(of: inputs) { operations, x in
       operations.add(operations.add(x[0], x[1]), operations.reshape(operations.reshape(x[0], [15]), [3, 5]))
     }
-    // Linear: only float32 rounding, 2^-24 times the projection's 15 terms over a step of 0.02.
+    // Linear: only float32 rounding, 2^-24 times the projection's 15 terms, over a step of 0.02.
     #expect(errors.allSatisfy { $0 < 1e-5 }, "\(errors)")
   }
 
@@ -71,12 +71,13 @@ import Testing
   }
 
   @Test func softCapMatchesTanh() {
-    // One logit each, so that logits(...) is the soft cap of the input; range of both branches of the polynomial.
+    // Each row has one logit, so logits(...) is the soft cap of the input. The range covers both branches of
+    // the polynomial.
     let x = (-4000...4000).map { Float($0) * 0.02 }
     let kernels = CPUKernels(threads: 2)
     let capped = kernels.logits(Tensor(x, [x.count, 1]), Tensor([1], [1, 1]), softCap: 10)
     for (input, output) in zip(x, capped.floats) {
-      // Two units of tanh, one of each multiplication and division.
+      // Two units of tanh, and one each of the multiplication and the division.
       #expect(abs(Double(output) - 10 * tanh(Double(input) / 10)) <= 4 * Double(output.ulp))
     }
   }

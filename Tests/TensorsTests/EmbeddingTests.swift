@@ -39,7 +39,8 @@ struct EmbeddingTests {
       })
   }
 
-  /// A parameter's gradient is float32 whatever the table is: small shares of many tokens are not lost.
+  /// A parameter's gradient is float32 whatever the table's dtype, so small shares of many tokens are not
+  /// lost.
   @Test func aParametersGradientIsSummedInFloat32() {
     let kernels = CPUKernels(threads: 1)
     let gradient = Tensor(zeros: [2, 67], .float32)

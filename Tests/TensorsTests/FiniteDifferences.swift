@@ -1,11 +1,11 @@
 import Tensors
 
-/// Largest error of a tape's gradients against central differences, for each input: max |tape - difference| over
-/// max |difference|.
+/// Largest error of a tape's gradients against central differences, for each input: max |tape - difference|
+/// over max |difference|.
 ///
-/// The scalar that is differentiated is a projection of `body`'s output on a random vector. Each element is moved by ±`step`
-/// and ±2 `step` (error of order step⁴). Inputs are watched once as values and once as parameters; the worse counts.
-/// A seed of ones is taken where the output has one element.
+/// The differentiated scalar is a projection of `body`'s output on a random vector; an output of one element
+/// takes a seed of ones. Each element is moved by ±`step` and ±2 `step` (error of order step⁴). Inputs are
+/// watched once as values and once as parameters, and the larger error counts.
 /// - inputs: float32.
 func gradientErrors(
   of inputs: [Tensor], step: Float = 0.02, seed: UInt64 = 1, _ kernels: any Kernels = CPUKernels(threads: 2),

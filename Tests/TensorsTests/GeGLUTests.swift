@@ -31,7 +31,7 @@ struct GeGLUTests {
     let up = randomTensor(shape, dtype, seed: 2)
     let dY = randomTensor(shape, dtype, seed: 3)
     let result = differentiated([gate, up], dY: dY) { $0.geglu($1[0], $1[1]) }
-    // In dGate a share near 1 is taken from 1: 6e-8, times up to ten for the polynomial before it.
+    // A share near 1 in dGate is subtracted from 1: 6e-8, times up to ten for the polynomial before it.
     let tolerance = dtype == .float32 ? 2 * float32Tolerance : bfloat16Tolerance
     for (tensor, values) in zip([result.output] + result.gradients, reference(gate, up, dY: dY)) {
       #expect(largestError(tensor, values) < tolerance)

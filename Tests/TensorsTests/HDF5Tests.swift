@@ -18,7 +18,7 @@ private func column(_ name: String, count: Int, dataset: String, path: String) -
   return values
 }
 
-// The library takes one caller at a time unless it was built to lock.
+// The library takes one caller at a time, unless it was built with locks.
 @Suite(.serialized) struct HDF5Tests {
   @Test func tableReadsBack() throws {
     try withTemporaryFolder { folder in

@@ -15,7 +15,7 @@ import Testing
     for (rows, inner, columns) in [(1, 1, 1), (5, 7, 3), (67, 4, 11)] {
       let inputs = [randomTensor([rows, inner], seed: 1), randomTensor([columns, inner], seed: 2)]
       let errors = gradientErrors(of: inputs) { $0.linear($1[0], $1[1]) }
-      // Linear in each: float32 rounding of at most 737 terms over a step of 0.02.
+      // Linear in each input: float32 rounding of at most 737 terms over a step of 0.02.
       #expect(errors.allSatisfy { $0 < 5e-5 }, "\(rows) \(inner) \(columns): \(errors)")
     }
   }
@@ -31,12 +31,13 @@ import Testing
           a: x[2], b: x[3], scale: 1.5, dropout: dropout, dropoutKey: RandomKey(seed: 3, stream: 1))
         return operations.linear(x[0], x[1], adapter: term)
       }
-      // Linear in each: as above.
+      // Linear in each input, with the bound of the map alone.
       #expect(errors.allSatisfy { $0 < 5e-5 }, "\(rows) \(inner) \(columns): \(errors)")
     }
   }
 
-  /// Forward the map, rounded, then the adapter's share; backward the adapter's share of dX, then the map's.
+  /// Forward: the map, rounded, then the adapter's share. Backward: the adapter's share of dX, then the
+  /// map's.
   @Test(arguments: [0, 0.4] as [Float], [DType.float32, .bfloat16])
   func adaptedMapHasTheBitsOfItsParts(dropout: Float, dtype: DType) {
     let kernels = CPUKernels(threads: 2)
@@ -77,7 +78,7 @@ import Testing
     }
     let once = Tensor(zeros: [3, 5], .float32)
     kernels.multiply(.transposed(seed), .stored(x), scale: 2, .replacing, once)
-    // One addition more than the product: an ulp of its size, about 10.
+    // One addition more than the product: one unit in the last place of its size, about 10.
     #expect(zip(gradient.floats, once.floats).allSatisfy { abs($0 - $1) < 1e-5 })
   }
 
@@ -140,7 +141,7 @@ import Testing
     let rounded = operations.linear(x, weight, adapter: term)
     #expect(rounded.dtype == .bfloat16)
     for (actual, (base, share)) in zip(rounded.floats, zip(base.floats, share.floats)) {
-      // Half a unit of bfloat16 is at most 2^-8 of the value; float32 sums in another order may tip a tie.
+      // Half a unit of bfloat16 is at most 2^-8 of the value. Float32 sums in another order may tip a tie.
       #expect(abs(actual - (base + share)) <= abs(base + share) * 0x1p-8 + 1e-5)
     }
   }

@@ -2,12 +2,13 @@ import Foundation
 import Tensors
 import Testing
 
-/// Both kinds of matrix product; where the processor lacks the instruction, both are OpenBLAS.
+/// Both kinds of matrix product. On a processor without the instruction, both are OpenBLAS.
 private let choices: [ProductChoice] = [.automatic, .openBLAS]
 
-/// Products of an adapter's sizes: a float32 factor of few lines beside a bfloat16 one, and two of a small inner size.
+/// Products of an adapter's sizes: a float32 factor of few lines beside a bfloat16 one, and two factors of a
+/// small inner size.
 @Suite struct LowRankProductTests {
-  /// Ranks around the sixteen split lines computed at a time, and past the largest rank computed so (64).
+  /// Ranks around the sixteen split lines that are computed at a time, and around the largest low rank (64).
   static let ranks = [1, 3, 16, 17, 64, 65]
   /// Tokens and width: odd ones, whole lines and tiles (8, 64), and a second block of the inner size (2048).
   static let sizes = [[66, 5], [81, 64], [129, 200], [71, 2051], [2100, 33]]
@@ -82,7 +83,7 @@ private struct AdapterProduct {
   let name: String, a: Operand, b: Operand
   let scale: Float = 0.75
 
-  /// Float32 factors range over 2^-40 to 2^40, one size for each inner index.
+  /// Float32 factors range over 2^-40 to 2^40. All elements of one inner index have one size.
   static func all(tokens: Int, width: Int, rank: Int) -> [AdapterProduct] {
     let x = randomTensor([tokens, width], .bfloat16, seed: 1)
     let (a, b) = (spread([rank, width], along: 1, seed: 2), spread([width, rank], along: 0, seed: 3))
@@ -117,17 +118,18 @@ private struct AdapterProduct {
     return c
   }
 
-  /// Largest error of an element, of what is allowed.
+  /// Largest error of an element, as a share of the allowed error.
   ///
-  /// Each of K float32 roundings is 2^-24 of a sum of at most Σ|a||b|, in no common direction: 8 sqrt(K) of them are far past
-  /// six standard deviations; the few roundings at the end are of c itself. bfloat16 adds half its unit.
+  /// Each of K float32 roundings is 2^-24 of a sum of at most Σ|a||b|, in no common direction: 8 sqrt(K) of
+  /// them are far beyond six standard deviations. The few roundings at the end are of c itself. bfloat16 adds
+  /// half its unit.
   func largestExcess(_ type: DType, _ store: Store, _ choice: ProductChoice) -> Double {
     let (rows, columns, inner) = (a.rowCount, b.columnCount, a.columnCount)
     let after = computed(type, store, choice, threads: 2).floats
     let before = randomTensor([rows, columns], type, seed: 9).floats
     let (left, right) = (a.lines(rows, inner), b.columns(inner, columns))
     var worst = 0.0
-    // Every element of few, a prime stride of many.
+    // Every element if there are few; otherwise those at a prime stride.
     for at in stride(from: 0, to: rows * columns, by: rows * columns > 4096 ? 61 : 1) {
       var (sum, size) = (0.0, 0.0)
       for k in 0..<inner {
@@ -149,14 +151,14 @@ private struct AdapterProduct {
 }
 
 extension Operand {
-  /// Rows along the inner index, as float64.
+  /// The factor's rows along the inner index, as float64.
   fileprivate func lines(_ rows: Int, _ inner: Int) -> [Double] {
     let values = tensor.floats.map(Double.init)
     guard case .transposed = self else { return values }
     return (0..<rows * inner).map { values[$0 % inner * rows + $0 / inner] }
   }
 
-  /// Columns along the inner index, as float64.
+  /// The factor's columns along the inner index, as float64.
   fileprivate func columns(_ inner: Int, _ columns: Int) -> [Double] {
     let values = tensor.floats.map(Double.init)
     guard case .stored = self else { return values }

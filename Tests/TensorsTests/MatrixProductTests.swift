@@ -3,7 +3,7 @@ import Tensors
 import Testing
 
 @Suite struct MatrixProductTests {
-  /// Rows, columns and inner size of a product: odd sizes, primes, one below and above tiles and vectors, thin ones.
+  /// Rows, columns and inner size: odd sizes, primes, one below and above tiles and vectors, thin products.
   static let sizes = [
     [1, 1, 1], [1, 7, 5], [3, 5, 17], [16, 33, 15], [17, 31, 16], [13, 67, 129], [65, 63, 33], [129, 65, 17],
     [70, 131, 31], [1, 130, 240], [15, 19, 67], [200, 16, 20], [40, 130, 16], [2, 1, 300], [64, 70, 33],
@@ -81,7 +81,7 @@ private struct Product {
   let scale: Float = 0.75
   let rows: Int, columns: Int, inner: Int
 
-  /// `transposes`: bit 0 that of a, bit 1 that of b.
+  /// - transposes: bit 0 is that of a, bit 1 that of b.
   init(_ size: [Int], _ aType: DType, _ bType: DType, _ transposes: Int) {
     (rows, columns, inner) = (size[0], size[1], size[2])
     a =
@@ -121,8 +121,9 @@ private struct Product {
     }
   }
 
-  /// K products of magnitude up to 1 in float32: 2^-24 each, with their sum's size sqrt(K); bfloat16 adds half a unit
-  /// (2^-8) of the largest element, which is under 1 + 2 sqrt(K) here: six of its standard deviations.
+  /// K products of magnitude up to 1 in float32: 2^-24 each, with their sum's size sqrt(K). bfloat16 adds
+  /// half a unit (2^-8) of the largest element. That element is below 1 + 2 sqrt(K) here, which is six of its
+  /// standard deviations.
   func tolerance(_ cType: DType) -> Double {
     let size = 1 + 2 * Double(inner).squareRoot()
     return size * Double(inner).squareRoot() * 0x1p-22 + (cType == .bfloat16 ? size * 0x1p-8 : 0)

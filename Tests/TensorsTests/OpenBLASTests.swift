@@ -4,7 +4,8 @@ import Glibc
 import Tensors
 import Testing
 
-/// Which kernels OpenBLAS is loaded with, by a library that computes nothing fast (Tests/Fixtures/OpenBLASStub).
+/// The choice of OpenBLAS's kernels, with a library that is not fast at anything
+/// (Tests/Fixtures/OpenBLASStub).
 @Suite struct OpenBLASTests {
   private let zen: ProcessorFeatures = [.avx, .avx2, .amd]
   private let server: ProcessorFeatures = [.avx, .avx2, .avx512, .avx512BF16]
@@ -125,7 +126,7 @@ import Testing
     #expect(try OpenBLAS.shared.get().multipliesRight())
   }
 
-  /// A stub of its own, since a library that is loaded already would not be loaded again.
+  /// A stub of its own for each test, since a library that is already loaded would not be loaded again.
   private func stub(known: String, wrong: String) throws -> String {
     let output = FileManager.default.temporaryDirectory.appendingPathComponent("gemmatune-blas-\(UUID()).so")
       .path

@@ -11,7 +11,7 @@ struct OperationFixture {
     file = try SafetensorsFile(path: folder.path + "/Fixtures/operations/\(name).safetensors")
   }
 
-  /// A tensor of the file; with `rowLength`, in rows of that many elements.
+  /// A tensor of the file. With `rowLength`, it is in rows of that many elements.
   func tensor(_ name: String, rowLength: Int? = nil) throws -> Tensor {
     let tensor = try file.tensor(named: name).copied()
     guard let rowLength else { return tensor }
@@ -32,17 +32,17 @@ func bfloat16(_ x: Tensor) -> Tensor {
   return rounded
 }
 
-/// max |actual - expected| over max |expected|; infinite for NaN, and where shapes differ.
+/// max |actual - expected| over max |expected|; infinite for NaN or different shapes.
 func largestError(_ actual: Tensor, _ expected: Tensor) -> Double {
   actual.shape == expected.shape ? largestError(actual, expected.floats.map(Double.init)) : .infinity
 }
 
-/// max |actual - expected| over max |expected|; infinite for NaN, and where counts differ.
+/// max |actual - expected| over max |expected|; infinite for NaN or different counts.
 func largestError(_ actual: Tensor, _ expected: [Double]) -> Double {
   actual.count == expected.count ? relativeError(actual.floats.map(Double.init), expected) : .infinity
 }
 
-/// Bytes of all elements, for comparisons that mean equal to the last bit.
+/// Bytes of all elements, for comparisons to the last bit.
 func bits(_ x: Tensor) -> [UInt8] { Array(UnsafeRawBufferPointer(start: x.bytes, count: x.byteCount)) }
 
 /// An operation's output, and the gradients of its inputs when the output's gradient is `dY`.
@@ -66,19 +66,20 @@ func isEqualOnAnyThreads(_ inputs: [Tensor], dY: Tensor, _ body: (Operations, [T
   return results[1] == results[0] && results[2] == results[0]
 }
 
-/// float32 sums of some ten products differ from float64 ones by a few units in the last place, 6e-8 each.
+/// Float32 sums of about ten products differ from float64 ones by a few units in the last place, 6e-8 each.
 let float32Tolerance = 1e-6
-/// bfloat16 results are rounded once, by at most 2^-8 of themselves; the rest leaves room for float32's own
+/// bfloat16 results are rounded once, by at most 2^-8 of themselves. The rest leaves room for float32's own
 /// error.
 let bfloat16Tolerance = 0x1p-8 * 1.01
-/// Fourth-order differences with a step of 0.02 of float32 results: some 1e-5 of rounding, 1e-6 of the order.
+/// Fourth-order differences of float32 results with a step of 0.02: about 1e-5 of rounding, 1e-6 of the
+/// order.
 let differencesTolerance = 2e-4
 
-/// Whether two large values are equal. A failed `#expect` of `==` itself would look for the shortest list of
-/// changes between two arrays, which for some 100,000 numbers takes hours.
+/// Whether two large values are equal. A failed `#expect` of `==` would search for the shortest list of
+/// changes between two arrays, which takes hours for about 100,000 numbers.
 func areEqual<Value: Equatable>(_ first: Value, _ second: Value) -> Bool { first == second }
 
-/// A shape of attention and the segments of one batch: what a test varies together.
+/// A shape of attention and the segments of one batch. A test varies them together.
 @dynamicMemberLookup struct AttentionCase: Sendable {
   var shape: AttentionShape
   var segments: [AttentionSegment]

@@ -2,12 +2,12 @@ import Foundation
 import Tensors
 import Testing
 
-/// Both kinds of matrix product; where the processor lacks the instruction, both are OpenBLAS.
+/// Both kinds of matrix product. On a processor without the instruction, both are OpenBLAS.
 private let choices: [ProductChoice] = [.automatic, .openBLAS]
 
 @Suite struct PairProductTests {
-  /// Rows, columns, inner: around the limits of dot products (6), lanes (16, 32, 48, 64), panels (14 and 32), and a
-  /// second block of the inner size (2048).
+  /// Rows, columns, inner size: around the limits of dot products (6), lanes (16, 32, 48, 64) and panels (14
+  /// and 32), and a second block of the inner size (2048).
   static let sizes = [
     [1, 37, 65], [5, 18, 33], [6, 50, 2049], [7, 16, 31], [16, 35, 1024], [17, 33, 2051], [33, 20, 63],
     [49, 17, 130], [64, 31, 4097], [65, 33, 2047], [70, 64, 4100], [85, 97, 640],
@@ -17,7 +17,7 @@ private let choices: [ProductChoice] = [.automatic, .openBLAS]
   func bothChoicesMatchFloat64(size: [Int], choice: ProductChoice) {
     let (rows, columns, inner) = (size[0], size[1], size[2])
     let x = randomTensor([rows, inner], .bfloat16, seed: 1)
-    // One element past the start, as in a mapped file: not even aligned to pairs.
+    // One element past the start, as in a mapped file: it is not even aligned to pairs.
     let storage = randomTensor([columns * inner + 1], .bfloat16, seed: 2).storage
     let weight = Tensor([columns, inner], .bfloat16, storage: storage, byteOffset: 2)
     let c = Tensor(uninitialized: [rows, columns], .float32)
@@ -31,7 +31,7 @@ private let choices: [ProductChoice] = [.automatic, .openBLAS]
       }
       worst = max(worst, abs(exact - Double(c.float32[at])))
     }
-    // K products of magnitude up to 1, 2^-24 each of a sum of size up to 2 sqrt(K): as MatrixProductTests.
+    // K products of magnitude up to 1, 2^-24 each of a sum of size up to 2 sqrt(K), as in MatrixProductTests.
     let root = Double(inner).squareRoot()
     #expect(worst <= (1 + 2 * root) * root * 0x1p-22)
   }
@@ -80,8 +80,9 @@ private let choices: [ProductChoice] = [.automatic, .openBLAS]
         hidden, table, targets: targets, options)
       return [result.losses, result.dHidden, options.dTable].map { $0?.floats ?? [] }
     }
-    // Logits of size 10 in float32; then the gradient of the logits is rounded to bfloat16 twice, 2^-8 of each of at most
-    // 0.3, in any direction, and dHidden to bfloat16 as well. (CrossEntropyTests has float64's results and full bounds.)
+    // Logits of size 10 in float32. The gradient of the logits is rounded to bfloat16 twice, 2^-8 of each of
+    // at most 0.3, in any direction; dHidden is rounded to bfloat16 too. (CrossEntropyTests has float64
+    // results and full bounds.)
     #expect(zip(results[0][0], results[1][0]).allSatisfy { abs($0 - $1) < 5e-6 })
     for part in 1...2 {
       let largest = results[0][part].reduce(0) { max($0, abs($1)) }

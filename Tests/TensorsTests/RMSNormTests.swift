@@ -39,7 +39,7 @@ struct RMSNormTests {
     let dY = randomTensor(shape, dtype, seed: 3)
     let result = differentiated([x, weight], dY: dY) { $0.rmsNorm($1[0], $1[1], epsilon: 1e-3) }
     let expected = reference(x, weight, dY: dY, epsilon: 1e-3)
-    // dX of a row of one element is the small difference of two equal terms but for epsilon.
+    // dX of a row of one element is the small difference of two terms, which are equal except for epsilon.
     let tolerance = dtype == .bfloat16 ? bfloat16Tolerance : shape == [1, 1] ? 1e-3 : 2 * float32Tolerance
     for (tensor, values) in zip([result.output] + result.gradients, expected) {
       #expect(largestError(tensor, values) < tolerance)
@@ -52,8 +52,8 @@ struct RMSNormTests {
     for error in errors { #expect(error < differencesTolerance) }
   }
 
-  /// 1 + 2^-10 is 1 in bfloat16. The row's root mean square is 0.99667, so that the normed 1 is 1.00334: below
-  /// 1 + 2^-8, from which on bfloat16 rounds up, and above it once it is multiplied by 1 + 2^-10.
+  /// 1 + 2^-10 is 1 in bfloat16. The row's root mean square is 0.99667, so the normed 1 is 1.00334. That is
+  /// below 1 + 2^-8, where bfloat16 begins to round up, and above it after the product with 1 + 2^-10.
   @Test func smallWeightsAreNotLost() {
     let x = bfloat16(Tensor(Array(repeating: 1, count: 15) + [0.9453125], [1, 16]))
     let weight = bfloat16(Tensor(Array(repeating: 0x1p-10, count: 16), [16]))
@@ -89,7 +89,7 @@ struct RMSNormTests {
     #expect(fused.gradients.map(bits) == separate.gradients.map(bits))
   }
 
-  /// Both outputs used, one of them only, and the sum used again behind the norm.
+  /// Both outputs used, only one of them used, and the sum used again after the norm.
   @Test func gradientsOfTheNormOfASumMatchFiniteDifferences() {
     typealias Outputs = (sum: Tensor, normed: Tensor)
     let uses: [(String, (Operations, Outputs) -> Tensor)] = [
@@ -100,7 +100,7 @@ struct RMSNormTests {
       let errors = gradientErrors(of: sumInputs([3, 7], .float32)) { operations, x in
         use(operations, operations.addRMSNorm(x[0], x[1], x[2], epsilon: 1e-2))
       }
-      // Of the sum alone the weight has no gradient, and the differences are exact zeros.
+      // The weight has no gradient when only the sum is used, and the differences are exact zeros.
       for error in errors { #expect(error < differencesTolerance, "\(name)") }
     }
   }
@@ -115,7 +115,7 @@ struct RMSNormTests {
     #expect(bits(together) == bits(kernels.add(dSum, alone)))
   }
 
-  /// Of a constant sum only the weight is differentiated.
+  /// With a constant sum, only the weight is differentiated.
   @Test func normOfAConstantSumStillGivesTheWeightsGradient() {
     let kernels = CPUKernels(threads: 1)
     let tape = Tape()

@@ -2,7 +2,7 @@ import Tensors
 import Testing
 
 struct RandomTests {
-  /// Values of an independent implementation over Python's integers.
+  /// Values of an independent implementation with Python's integers.
   @Test func bitsAreTheFinaliserOfTheWords() {
     let key = RandomKey(seed: 42, stream: 7)
     let expected: [UInt64] = [
@@ -17,7 +17,7 @@ struct RandomTests {
     #expect(Set(words).count == 1001)
   }
 
-  /// 60,000 draws in ten parts: a standard deviation of one part's count is 73.
+  /// 60,000 draws in ten parts: one standard deviation of a part's count is 73.
   @Test func uniformNumbersFillTheirRangeEvenly() {
     let key = RandomKey(seed: 5, stream: 1)
     var counts = Array(repeating: 0, count: 10)

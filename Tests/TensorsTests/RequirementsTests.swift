@@ -3,7 +3,7 @@ import SimulatedGPUTesting
 import Tensors
 import Testing
 
-/// What operations demand of their arguments, in both conformers. A wrong argument stops the program.
+/// The demands of operations on their arguments, in both conformers. A wrong argument stops the program.
 @Suite struct RequirementsTests {
   @Test func aNormsWeightOfAnotherTypeThanItsRowsIsRefused() async {
     await #expect(processExitsWith: trap) {
@@ -53,7 +53,7 @@ import Testing
   }
 }
 
-/// The signal of a failed precondition: another end, such as that of a thrown error, does not count.
+/// The signal of a failed precondition. Another end, such as that of a thrown error, does not count.
 private var trap: ExitTest.Condition {
   #if arch(arm64)
     .signal(SIGTRAP)

@@ -12,12 +12,12 @@ struct RotaryTests {
     let result = try differentiated([x], dY: fixture.tensor("dY", rowLength: 42)) {
       $0.rotary($1[0], positions: positions, table)
     }
-    // Position 1000: a frequency rounded to float32 moves the angle by up to 1000 · 2^-24 = 6e-5.
+    // At position 1000, a frequency rounded to float32 moves the angle by up to 1000 · 2^-24 = 6e-5.
     #expect(try largestError(result.output, fixture.tensor("\(name).y", rowLength: 42)) < 4e-5)
     #expect(try largestError(result.gradients[0], fixture.tensor("\(name).dX", rowLength: 42)) < 4e-5)
   }
 
-  /// Against cosines and sines in float64 of the float32 angle, over the positions of a long context.
+  /// Compared with cosines and sines in float64 of the float32 angle, over the positions of a long context.
   @Test(arguments: [0, 1, 7, 190, 8191, 131_071] as [Int32], [DType.float32, .bfloat16])
   func rotaryEqualsExactCosinesAndSines(position: Int32, dtype: DType) {
     let table = RotaryTable(headDim: 256, theta: 10000, linearScale: 1)

@@ -10,7 +10,7 @@ private func file(_ header: String, data: Int = 0, length: UInt64? = nil) -> [UI
   return prefix + text + (0..<data).map { UInt8(truncatingIfNeeded: $0) }
 }
 
-/// A file that must be refused, and what is said after its name.
+/// A file that must be refused, and the message after its name.
 private struct BadFile: CustomTestStringConvertible, Sendable {
   let name: String
   let bytes: [UInt8]
@@ -23,7 +23,7 @@ private struct BadFile: CustomTestStringConvertible, Sendable {
     self.message = message
   }
 
-  /// One float32 tensor `a` of two elements, but for `changes`.
+  /// A file with one tensor `a`: its entry in the header, and `data` bytes.
   init(_ name: String, entry: String, data: Int = 8, _ message: String) {
     self.init(name, file(#"{"a":"# + entry + "}", data: data), message)
   }
@@ -261,7 +261,7 @@ private let badFiles: [BadFile] = [
 
   @Test func failedWriteLeavesTheOldFile() throws {
     try withTemporaryFolder { folder in
-      // A folder of that name makes the rename fail after all bytes are written.
+      // A folder of that name makes the rename fail, after all bytes are written.
       let path = folder + "/a.safetensors"
       try makeDirectory(path)
       #expect(throws: Fault(.cannotWrite, path + ": cannot be written: Is a directory")) {

@@ -54,7 +54,7 @@ struct TapeTests {
     #expect(unused.node?.gradient == nil)
   }
 
-  /// Gradients of intermediate values, and what their closures kept, go as the tape runs.
+  /// Gradients of intermediate values, and what their closures kept, are released while the tape runs.
   @Test func gradientsOfIntermediateValuesAreLetGo() {
     let tape = Tape()
     let operations = Operations(kernels, tape: tape)
@@ -68,7 +68,8 @@ struct TapeTests {
     #expect(output.node?.gradient == nil)
   }
 
-  /// Of a sum, a rotation and picked rows backward needs no input: the tape does not keep them.
+  /// The backward pass of a sum, a rotation and picked rows needs no input, so the tape does not keep the
+  /// inputs.
   @Test func inputsThatBackwardDoesNotNeedAreLetGo() {
     let tape = Tape()
     let operations = Operations(kernels, tape: tape)

@@ -11,7 +11,7 @@
  */
 #include "CKernels.h"
 
-/* 1 when processor and system have AVX512_VNNI. Call nothing else here otherwise. */
+/* 1 when processor and system have AVX512_VNNI. Call the other functions only if it returns 1. */
 int ck_has_screening(void);
 
 /*

@@ -20,7 +20,7 @@ extension Operations {
     }
   }
 
-  /// The same elements in another shape; no copy.
+  /// x in another shape, without a copy.
   package func reshape(_ x: Tensor, _ shape: Shape) -> Tensor {
     recorded(x.reshaped(shape), from: [x]) { dY in x.node?.receive(dY.reshaped(x.shape), kernels) }
   }
