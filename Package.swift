@@ -14,7 +14,7 @@ let package = Package(
     // For the tests alone, which load it where others have libcuda.so.1.
     .library(name: "SimulatedGPU", type: .dynamic, targets: ["CSimulatedGPU"]),
   ],
-  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")],
+  dependencies: [.package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2")],
   targets: [
     .target(
       name: "COpenBLAS", cSettings: [.unsafeFlags(warnings)],

@@ -1,4 +1,3 @@
-
 /// Replacements for characters that mean something to YAML, by characters that mean nothing and that the text
 /// does not hold.
 struct StandIns {
