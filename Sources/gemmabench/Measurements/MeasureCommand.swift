@@ -2,6 +2,7 @@ import ArgumentParser
 import Files
 import GSM8K
 import Gemma
+import KernelCases
 import Tensors
 
 /// `gemmabench measure`: one measurement in a process of its own; prints JSON objects, one a line.
@@ -41,7 +42,8 @@ struct MeasureCommand: ParsableCommand {
     case .ceilings: return ceilings(kernels, threads: threads, timing)
     case .operations:
       let sizes = try ModelConfiguration(contentsOf: "\(model)/config.json")
-      return OperationShapes(sizes, RandomPool(kernels)).results(kernels, timing)
+      let pool = RandomPool(kernels)
+      return KernelCases(CaseSizes(sizes)).timed.compactMap { $0.rate(kernels, pool, timing) }
     }
   }
 

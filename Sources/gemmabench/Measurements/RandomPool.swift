@@ -3,7 +3,7 @@ import Tensors
 /// Random tensors of any size where the kernels compute, cut from one pool: to draw the billions of numbers of a model one
 /// by one would take minutes. Never zeros: processors are faster on them than on what they will meet.
 final class RandomPool {
-  private let kernels: any Kernels
+  let kernels: any Kernels
   /// Uniform numbers, bfloat16.
   private let pool: Tensor
   /// Where the next tensor begins in the pool.
