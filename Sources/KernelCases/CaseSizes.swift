@@ -14,6 +14,8 @@ package struct CaseSizes: Sendable {
   package var decodingKeys: [Int]
   /// Weights that a decoding step meets, one a layer.
   package var layers = 2
+  /// Largest query and key: larger ones make a sharper soft-max.
+  package var attentionAmplitude: Float = 2
   /// Factor of the scores; nil is 1 / √H.
   package var attentionScale: Float?
   /// Soft caps of scores and of logits; nil is none.
@@ -34,9 +36,13 @@ package struct CaseSizes: Sendable {
   }
 
   /// Gemma 2B's widths except for F and V, and sequences of GSM8K's lengths.
-  package static let usual = CaseSizes(
-    lengths: [190, 1, 67, 301], hidden: 2048, inner: 4096, heads: (8, 1, 256), vocabulary: 5003, rank: 16,
-    decodingKeys: [190, 1, 67, 301])
+  package static var usual: CaseSizes {
+    var sizes = CaseSizes(
+      lengths: [190, 1, 67, 301], hidden: 2048, inner: 4096, heads: (8, 1, 256), vocabulary: 5003, rank: 16,
+      decodingKeys: [190, 1, 67, 301])
+    sizes.attentionAmplitude = 1
+    return sizes
+  }
 
   /// Small and odd: a single token, primes, sizes with tensor cores and without, and rows of many blocks.
   package static let small = [

@@ -118,16 +118,17 @@ extension KernelCase {
     }.max() ?? 0
   }
 
-  /// Errors from the truth over what is allowed, of each result whose truth is known: at most 1 is correct.
+  /// Each result's error from the truth over what is allowed: at most 1 is correct, nil where the truth is not
+  /// known.
   /// - Throws: `Fault` where `kernels` failed.
-  package func errorsFromTruth(_ kernels: any Kernels) throws -> [Double] {
+  package func errorsFromTruth(_ kernels: any Kernels) throws -> [Double?] {
     guard let truth else { return [] }
     let inputs = drawnInputs()
     let results = try self.results(kernels, inputs)
     let expected = truth(inputs.map(Numbers.init))
     precondition(
       results.count == expected.count, "\(name): \(results.count) results, \(expected.count) truths")
-    return zip(results, expected).enumerated().compactMap { index, pair in
+    return zip(results, expected).enumerated().map { index, pair in
       guard let expected = pair.1 else { return nil }
       let error = largestError(of: pair.0.floats, from: expected)
       let allowed = tolerance(index, pair.0.dtype).truth

@@ -27,6 +27,29 @@ private struct AdamWForm {
   }
 }
 
+/// A tensor between two steps.
+private struct AdamWState {
+  let form: AdamWForm
+  let weights: Tensor, parameter: Tensor, moments: AdamWMoments
+
+  /// Before the first step.
+  init(_ form: AdamWForm, weights: Tensor, _ kernels: any Kernels) {
+    self.form = form
+    self.weights = weights
+    parameter = form.rounding == nil ? kernels.converted(weights, to: .float32, scale: 1) : weights
+    moments = form.moments(kernels)
+  }
+
+  func update(_ gradient: Tensor, _ step: AdamWStep) -> AdamWUpdate {
+    AdamWUpdate(
+      parameter: parameter, gradient: gradient, weights: form.rounding == nil ? weights : nil,
+      rounding: form.rounding ?? .nearest, step: step)
+  }
+
+  /// Parameter, weights and moments.
+  var results: [Tensor] { [parameter, weights] + moments.tensors.map(\.tensor) }
+}
+
 extension KernelCases {
   /// The optimizer: three steps of AdamW in every form, and the norms that clip.
   var optimizer: [KernelCase] {
@@ -108,56 +131,44 @@ extension KernelCases {
   private func adamW(_ name: String, _ dtype: DType, _ forms: [AdamWForm], isClipped: Bool = true)
     -> KernelCase
   {
-    let clip = CaseInput.floats([0.5])
     let decay: Float = isClipped ? 0.01 : 0
-    return KernelCase(
-      name, dtype, forms.flatMap(\.inputs) + [clip],
+    let example = KernelCase(
+      name, dtype, forms.flatMap(\.inputs) + [.floats([0.5])],
       prepare: { kernels, x in
-        let states = forms.enumerated().map { index, form in
-          let weights = x[4 * index]
-          let master = form.rounding == nil ? kernels.converted(weights, to: .float32, scale: 1) : weights
-          return (form, weights, master, form.moments(kernels))
-        }
+        let states = forms.enumerated().map { AdamWState($1, weights: x[4 * $0], kernels) }
         func taken(_ step: Int) -> Tensor {
-          kernels.adamW(
-            states.enumerated().map { index, state in
-              let (form, weights, master, moments) = state
-              let update = AdamWUpdate(
-                parameter: master, gradient: x[4 * index + step],
-                weights: form.rounding == nil ? weights : nil,
-                rounding: form.rounding ?? .nearest, step: AdamWTruth.step(step, weightDecay: decay))
-              return (update, moments)
-            }, clip: isClipped ? x[x.count - 1] : nil)
+          let numbers = AdamWTruth.step(step, weightDecay: decay)
+          let updates = states.enumerated().map { ($1.update(x[4 * $0 + step], numbers), $1.moments) }
+          return kernels.adamW(updates, clip: isClipped ? x[x.count - 1] : nil)
         }
         let before = [1, 2].map(taken)
         return {
           let changed = before + [taken(3)]
-          return states.flatMap { [$0.2, $0.1] + $0.3.tensors.map(\.tensor) } + changed
+          return states.flatMap(\.results) + changed
         }
       }
-    )
-    .checked { x in
+    ).tolerating(forms.flatMap(tolerances) + [CaseTolerance](repeating: .rounded, count: 3))
+    guard forms.contains(where: { !$0.eightBit }) else { return example }
+    return example.checked { x in
       forms.enumerated().flatMap { index, form -> [[Double]?] in
         // What 8-bit codes hold, and what is drawn by lot, is compared between conformers.
         guard !form.eightBit else { return [[Double]?](repeating: nil, count: 6) }
-        let truth = AdamWTruth(
-          x[4 * index], Array(x[4 * index + 1...4 * index + 3]), clip: isClipped ? 0.5 : 1, weightDecay: decay
-        )
+        let gradients = Array(x[4 * index + 1...4 * index + 3])
+        let clip = isClipped ? 0.5 : 1
+        let truth = AdamWTruth(x[4 * index], gradients, clip: clip, weightDecay: decay)
         return [truth.parameter, truth.parameter, truth.moment1, truth.moment2]
       } + [nil, nil, nil]
     }
-    .tolerating(forms.flatMap(tolerances) + [CaseTolerance](repeating: .rounded, count: 3))
   }
 
-  /// Of parameter, weights and moments. Every conformer computes the same bits, except that reciprocals and
-  /// roots are approximate on a GPU; the simulated one has the CPU's. A moment's float32 sum of three terms,
-  /// and a step of some ten roundings that is a thousandth of the weight.
+  /// Of parameter, weights and moments. Every conformer computes with the same roundings, except that
+  /// reciprocals and roots are approximate on a GPU; the simulated one has the CPU's. From the truth: a moment
+  /// is a float32 sum of three terms, and a step of some ten roundings is a hundredth of the weight.
   private func tolerances(_ form: AdamWForm) -> [CaseTolerance] {
     let float32 = CaseTolerance(gpu: .float32, simulated: 0, truth: 0x1p-22)
-    let weights =
-      form.weights == .float32
-      ? float32 : .init(gpu: .bfloat16, simulated: 0, truth: 0x1p-8 * 1.01)
+    let bfloat16 = CaseTolerance(gpu: .bfloat16, simulated: 0, truth: 0x1p-8 * 1.01)
     let codes = CaseTolerance(gpu: .codes, simulated: 0, truth: 0)
+    let weights = form.weights == .float32 ? float32 : bfloat16
     return [form.rounding == nil ? float32 : weights, weights]
       + (form.eightBit ? [codes, codes] : []) + [float32, float32]
   }

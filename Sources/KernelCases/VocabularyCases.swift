@@ -34,8 +34,8 @@ extension KernelCases {
   }
 
   private func crossEntropy(_ name: String, _ dtype: DType, _ cap: Float?, hasDTable: Bool) -> KernelCase {
-    let scale = 1 / Float(sizes.targets)
-    let table = CaseInput.random([sizes.vocabulary, sizes.hidden], .float32, amplitude: scale)
+    let scale: Float = 2
+    let table = CaseInput.random([sizes.vocabulary, sizes.hidden], .float32, amplitude: 0.1)
     return KernelCase(name, dtype, inputs(dtype) + (hasDTable ? [table] : [])) { kernels, x in
       let options = CrossEntropyOptions(
         softCap: cap, gradientScale: scale, dTable: hasDTable ? x[3] : nil)

@@ -44,7 +44,7 @@ import Testing
   @Test(arguments: sizes) func everyCaseGivesTheTruth(size: Int) throws {
     for example in KernelCases(CaseSizes.small[size]).all {
       for (index, error) in try example.errorsFromTruth(simulated.kernels).enumerated() {
-        #expect(error <= 1, "result \(index): \(error), \(example.title), size \(size)")
+        #expect(error ?? 0 <= 1, "result \(index): \(error ?? 0), \(example.title), size \(size)")
       }
     }
   }

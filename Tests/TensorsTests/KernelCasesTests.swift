@@ -12,35 +12,46 @@ struct KernelCasesTests {
     let kernels = CPUKernels(threads: threads)
     for example in cases(size) {
       for (index, error) in try example.errorsFromTruth(kernels).enumerated() {
-        #expect(error <= 1, "result \(index): \(error), \(example.title), size \(size)")
+        #expect(error ?? 0 <= 1, "result \(index): \(error ?? 0), \(example.title), size \(size)")
       }
     }
   }
 
-  /// Every result of floats is made one percent too large; codes and whole numbers stay.
-  @Test(arguments: sizes) func aResultThatIsOnePercentOffIsNoticed(size: Int) throws {
-    func isFloat(_ tensor: Tensor) -> Bool { tensor.dtype == .float32 || tensor.dtype == .bfloat16 }
+  /// Every float32 result is made one percent too large, every bfloat16 one two, of which rounding may take a
+  /// part: each whose truth is known must be wrong.
+  @Test(arguments: sizes) func aResultThatIsAPercentOffIsNoticed(size: Int) throws {
     var seen = 0
-    for var example in cases(size) where example.hasTruth {
-      let inputs = example.drawnInputs()
-      let results = try example.results(CPUKernels(threads: 1), inputs)
-      // Zeros and whole numbers have no percent.
-      guard results.contains(where: { isFloat($0) && $0.floats.contains { $0 != 0 } }) else { continue }
-      let prepare = example.prepare
-      example.prepare = { kernels, inputs in
-        let run = prepare(kernels, inputs)
-        return { run().map { isFloat($0) ? kernels.converted($0, to: $0.dtype, scale: 1.01) : $0 } }
+    for example in cases(size) where example.hasTruth {
+      var wrong = example
+      wrong.prepare = { kernels, inputs in
+        let run = example.prepare(kernels, inputs)
+        return {
+          run().map {
+            isFloat($0) ? kernels.converted($0, to: $0.dtype, scale: $0.dtype == .float32 ? 1.01 : 1.02) : $0
+          }
+        }
       }
-      let errors = try example.errorsFromTruth(CPUKernels(threads: 1))
-      #expect(errors.contains { $0 > 1 }, "\(example.title), size \(size)")
-      seen += 1
+      let kernels = CPUKernels(threads: 1)
+      let right = try example.results(kernels, example.drawnInputs())
+      for (index, (right, error)) in zip(right, try wrong.errorsFromTruth(kernels)).enumerated() {
+        // A percent of zero is zero.
+        guard let error, isFloat(right), right.floats.contains(where: { $0 != 0 }) else { continue }
+        #expect(error > 1, "result \(index): \(example.title), size \(size)")
+        seen += 1
+      }
     }
-    #expect(seen > 80)
+    #expect(seen > 150)
   }
 
+  private func isFloat(_ tensor: Tensor) -> Bool { tensor.dtype == .float32 || tensor.dtype == .bfloat16 }
+
+  /// A case that is lost must not go unseen. Those without a truth have 8-bit moments: their codes are
+  /// compared between conformers, and with fixtures in AdamWKernelTests.
   @Test func theListHasAllCases() {
-    #expect(cases(0).count == 101)
-    #expect(KernelCases(CaseSizes.small[0]).timed.count == 41)
+    let list = cases(0)
+    #expect(list.count == 130)
+    #expect(KernelCases(CaseSizes.small[0]).timed.count == 44)
+    #expect(list.filter { !$0.hasTruth }.allSatisfy { $0.name.hasPrefix("AdamW, 8-bit moments") })
   }
 
   @Test func inputsAreEqualAtEachDraw() {
