@@ -4,8 +4,6 @@ import Tensors
 package enum CaseInput: Sendable {
   /// Uniform numbers in ±amplitude.
   case random(Shape, DType, amplitude: Float)
-  /// Zeros, to be added to.
-  case zeros(Shape, DType)
   /// int32 [count].
   case ints([Int])
   /// float32 [count].
@@ -35,7 +33,6 @@ package enum CaseInput: Sendable {
         }
       }
       return tensor
-    case .zeros(let shape, let dtype): return Tensor(zeros: shape, dtype)
     case .ints(let numbers): return Tensor(numbers.map { Int32($0) })
     case .floats(let numbers): return Tensor(numbers, [numbers.count])
     }

@@ -68,7 +68,8 @@ package struct CaseSizes: Sendable {
   package var tokens: Int { lengths.reduce(0, +) }
   /// M: half of the tokens.
   package var targets: Int { (tokens + 1) / 2 }
-  /// N·H and K·H.
+  /// N·H.
   package var queryWidth: Int { heads * headDim }
+  /// K·H.
   package var keyWidth: Int { keyValueHeads * headDim }
 }

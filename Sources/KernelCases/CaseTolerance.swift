@@ -29,10 +29,8 @@ package struct CaseTolerance: Sendable {
     }
   }
 
-  /// No element differs: what only moves elements, or rounds one sum or product of two numbers.
+  /// No element differs: what only moves, widens or doubles elements.
   package static let exact = CaseTolerance(gpu: .exact, simulated: 0, truth: 0)
-  /// Equal on the simulated GPU; a real one may differ in a last digit. The truth is one rounding away.
-  package static let rounded = CaseTolerance(gpu: .float32, simulated: 0, truth: 0x1p-24 * 1.01)
 }
 
 /// The largest difference between a result and the truth over the truth's largest value.

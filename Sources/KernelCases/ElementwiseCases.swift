@@ -30,6 +30,7 @@ extension KernelCases {
     let shape = [sizes.tokens, sizes.hidden]
     let (narrow, bytes) = ("\(shape[0]) x \(shape[1])", Double(shape[0] * shape[1] * dtype.byteCount))
     let x = CaseInput.random(shape, dtype, amplitude: 3)
+    // A sum of two numbers is exact until it is rounded: by half a unit of the last of 8 or 24 bits.
     let oneRounding = CaseTolerance(
       gpu: .exact, simulated: 0, truth: dtype == .bfloat16 ? 0x1p-8 : 0x1p-24)
     let key = RandomKey(seed: 3, stream: 4)
@@ -79,7 +80,7 @@ extension KernelCases {
         kernels.clear(x[0])
         return [x[0]]
       }.checked { [$0[0].values.map { _ in 0 }] }.tolerating([.exact]).timed(wide, .bytes, bytes),
-      // Summed in float64 and rounded once; terms of both signs leave less than the largest partial sum.
+      // Summed in float64 and rounded once.
       KernelCase("sum", dtype, [.random(narrow, .float32)]) { [$0.sum($1[0])] }
         .checked { [[$0[0].values.reduce(0, +)]] }
         .timed("\(narrow[0]) x \(narrow[1]) float32", .bytes, 4 * Double(narrow[0] * narrow[1])),

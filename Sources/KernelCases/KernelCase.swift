@@ -81,6 +81,8 @@ package struct KernelCase {
 extension KernelCase {
   /// Name and dtype, for messages.
   package var title: String { "\(name), \(dtype)" }
+  /// Name and sizes, by which tables know a rate; nil for a case that is not timed.
+  package var timedName: String? { work.map { "\(name), \($0.sizes)" } }
   /// Whether the truth of results is known.
   package var hasTruth: Bool { truth != nil }
 
@@ -118,8 +120,9 @@ extension KernelCase {
     }.max() ?? 0
   }
 
-  /// Each result's error from the truth over what is allowed: at most 1 is correct, nil where the truth is not
-  /// known.
+  /// Each result's error from the truth over what is allowed: at most 1 is correct.
+  ///
+  /// - Returns: nil for a result whose truth is not known.
   /// - Throws: `Fault` where `kernels` failed.
   package func errorsFromTruth(_ kernels: any Kernels) throws -> [Double?] {
     guard let truth else { return [] }

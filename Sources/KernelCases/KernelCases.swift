@@ -1,6 +1,9 @@
 import Tensors
 
 /// The list of all cases at given sizes: a new operation is tested and timed everywhere by its entry here.
+///
+/// A case is made in the file of its kind: what goes in, what is computed, and then what it is `checked` by,
+/// the tolerances that differ from those of the results' dtypes, and the work that it is `timed` by.
 package struct KernelCases: Sendable {
   /// Where they are made.
   package let sizes: CaseSizes

@@ -16,8 +16,6 @@ import Testing
 
   init() throws { simulated = try Self.shared.get().onThisThread() }
 
-  private func tolerance(_ dtype: DType) -> Double { dtype == .bfloat16 ? 1.0 / 128 : 1e-5 }
-
   /// Runs `body` on both, on inputs in the place of each, and compares all results.
   private func expectAgreement(
     _ inputs: [Tensor], tolerance: Double? = nil, _ note: String = "",
@@ -27,11 +25,17 @@ import Testing
     let gpu = simulated.kernels
     let actual = body(gpu, inputs.map(gpu.placed)).map(gpu.onHost)
     try gpu.check()
-    #expect(actual.count == expected.count)
+    expectClose(actual, expected, note) { tolerance ?? CaseTolerance($1).simulated }
+  }
+
+  private func expectClose(
+    _ actual: [Tensor], _ expected: [Tensor], _ note: String, allowed: (Int, DType) -> Double
+  ) {
+    #expect(actual.count == expected.count, "\(note)")
     for (index, (actual, expected)) in zip(actual, expected).enumerated() {
       #expect(actual.dtype == expected.dtype && actual.shape == expected.shape, "result \(index) \(note)")
       let error = largestError(actual, expected)
-      #expect(error <= tolerance ?? self.tolerance(expected.dtype), "result \(index): \(error) \(note)")
+      #expect(error <= allowed(index, expected.dtype), "result \(index): \(error) \(note)")
     }
   }
 
@@ -53,16 +57,11 @@ import Testing
   /// other way: one of 256 steps of the largest value.
   @Test(arguments: sizes) func everyCaseAgreesWithTheCPU(size: Int) throws {
     for example in KernelCases(CaseSizes.small[size]).all {
-      let note: Comment = "\(example.title), size \(size)"
       let inputs = example.drawnInputs()
       let expected = try example.results(cpu, inputs)
       let actual = try example.results(simulated.kernels, inputs)
-      #expect(actual.count == expected.count, note)
-      for (index, (actual, expected)) in zip(actual, expected).enumerated() {
-        #expect(actual.dtype == expected.dtype && actual.shape == expected.shape, "result \(index): \(note)")
-        let error = largestError(actual, expected)
-        let allowed = example.tolerance(index, expected.dtype).simulated
-        #expect(error <= allowed, "result \(index): \(error), \(note)")
+      expectClose(actual, expected, "\(example.title), size \(size)") {
+        example.tolerance($0, $1).simulated
       }
     }
   }

@@ -7,7 +7,9 @@ extension CaseSizes {
   /// The sizes of one training pass of a model, and of its decoding steps.
   /// - sequences, length: by default 8 sequences of about the mean length of GSM8K's examples.
   /// - decodingRows: one prompt alone, and several side by side.
-  init(_ model: ModelConfiguration, sequences: Int = 8, length: Int = 188, decodingRows: [Int] = [1, 16]) {
+  package init(
+    _ model: ModelConfiguration, sequences: Int = 8, length: Int = 188, decodingRows: [Int] = [1, 16]
+  ) {
     self.init(
       lengths: [Int](repeating: length, count: sequences), hidden: model.hiddenSize,
       inner: model.intermediateSize,
@@ -24,9 +26,9 @@ extension CaseSizes {
 extension KernelCase {
   /// A line of the case's rate, on random tensors from `pool`; nil for a case that is not timed.
   func rate(_ kernels: any Kernels, _ pool: RandomPool, _ timing: Timing) -> JSONObject? {
-    guard let work else { return nil }
+    guard let work, let timedName else { return nil }
     let run = prepare(kernels, inputs.map(pool.tensor))
-    return timing.rate("\(name), \(work.sizes)", MeasuredUnit(work.unit), amount: work.amount) { _ = run() }
+    return timing.rate(timedName, MeasuredUnit(work.unit), amount: work.amount) { _ = run() }
   }
 }
 
@@ -35,7 +37,7 @@ extension RandomPool {
   func tensor(_ input: CaseInput) -> Tensor {
     switch input {
     case .random(let shape, let dtype, _): tensor(shape, dtype)
-    case .zeros, .ints, .floats: kernels.placed(input.tensor(stream: 0))
+    case .ints, .floats: kernels.placed(input.tensor(stream: 0))
     }
   }
 }
