@@ -35,13 +35,14 @@ bench-peer: build  ## the same beside transformers + PEFT, in turn; PYTHON=inter
 bundle: setup  ## a folder and .tar.gz that run on a machine without Swift: bundle/
 	scripts/make_bundle.sh
 
-lint:  ## check the form of Swift, shell and Python sources; changes nothing
+lint:  ## check the form of all sources; changes nothing
 	swift format lint --strict --recursive Sources Tests Package.swift
 	for script in scripts/*.sh .ci/run; do bash -n "$$script" || exit 1; done
 	if command -v python3 >/dev/null; then \
 	  for script in scripts/*.py scripts/reference/*.py; do \
 	    python3 -c 'import ast, sys; ast.parse(open(sys.argv[1]).read(), sys.argv[1])' "$$script" || exit 1; \
 	  done; \
+	  python3 scripts/lint_form.py Sources Tests; \
 	fi
 
 setup:

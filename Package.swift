@@ -4,6 +4,9 @@ import PackageDescription
 /// What every C and C++ source is compiled with.
 let warnings = ["-Wall", "-Wextra"]
 
+/// For modules in which no pointer belongs: each use of one is a warning.
+let noPointers: [SwiftSetting] = [.strictMemorySafety()]
+
 let package = Package(
   name: "gemmatune",
   products: [
@@ -31,9 +34,10 @@ let package = Package(
     // The list of what every conformer of Kernels is tested and timed with.
     .target(name: "KernelCases", dependencies: ["Files", "Tensors"]),
     .target(name: "Gemma", dependencies: ["Files", "Tensors"]),
-    .target(name: "GSM8K", dependencies: ["Files"]),
+    .target(name: "GSM8K", dependencies: ["Files"], swiftSettings: noPointers),
+    .target(name: "YAML", dependencies: ["Files", "CYAML"]),
     .target(
-      name: "FineTuning", dependencies: ["Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "CYAML"]),
+      name: "FineTuning", dependencies: ["Files", "YAML", "CUDARuntime", "Tensors", "Gemma", "GSM8K"]),
     .executableTarget(
       name: "gemmatune",
       dependencies: [
@@ -50,7 +54,7 @@ let package = Package(
       name: "CSimulatedGPU", path: "Tests/SimulatedGPU",
       cxxSettings: [
         .headerSearchPath("."), .headerSearchPath("../../Sources/CCUDA/kernels"),
-        .unsafeFlags(["-O2", "-ffp-contract=off"] + warnings),
+        .unsafeFlags(["-O2", "-ffp-contract=off"] + warnings + ["-Wno-unused-parameter"]),
       ]),
     .target(
       name: "SimulatedGPUTesting", dependencies: ["Files", "CUDARuntime", "Tensors"],
@@ -64,7 +68,8 @@ let package = Package(
     .testTarget(
       name: "FineTuningTests",
       dependencies: [
-        "gemmatune", "FineTuning", "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "SimulatedGPUTesting",
+        "gemmatune", "FineTuning", "Files", "YAML", "CUDARuntime", "Tensors", "Gemma", "GSM8K",
+        "SimulatedGPUTesting",
       ]),
     .testTarget(
       name: "gemmabenchTests",

@@ -137,7 +137,7 @@ class Training:
         torch.nn.utils.clip_grad_norm_(self.parameters, 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
-        # Waits for a device, too.
+        # This waits for a device, too.
         loss_sum = sum(loss.item() for loss in losses)
         return loss_sum, sum(len(prompt + answer) for prompt, answer in pairs), time.perf_counter() - start
 
@@ -153,7 +153,7 @@ def train(configuration, arguments):
         first_step_at = first_step_at or time.time()
         rates.append(tokens / seconds)
         emit(step=step + 1, loss=loss, tokens=tokens, seconds=seconds)
-    # The first step still fetches pages and compiles; gemmatune's is left out too.
+    # The first step still fetches pages and compiles. gemmatune's first step is left out too.
     steady = sorted(rates[1:] or rates)
     middle = len(steady) // 2
     median = steady[middle] if len(steady) % 2 else (steady[middle - 1] + steady[middle]) / 2

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Download a Gemma model from the Hugging Face hub; checks size and SHA-256 of every file where the hub tells them.
+# Download a Gemma model from the Hugging Face hub, and check the size and SHA-256 that it gives.
 #
 #   HF_TOKEN=... scripts/fetch_gemma.sh MODEL [FOLDER]
 #
 # MODEL is a name such as google/gemma-2b-it; the default FOLDER is models/ and the name's last part.
 #
 # Gemma is gated: accept its licence on the model's page first, then make a token with read access at
-# huggingface.co/settings/tokens. The token is read from HF_TOKEN and never printed or put on a command line.
-# A download that was cut off is continued. GEMMATUNE_HUB_URL names another hub (a mirror).
+# huggingface.co/settings/tokens. The token is read from HF_TOKEN. It is never printed or put on a command
+# line. An interrupted download is continued. GEMMATUNE_HUB_URL names another hub (a mirror).
 set -euo pipefail
 
 hub=${GEMMATUNE_HUB_URL:-https://huggingface.co}
@@ -30,19 +30,19 @@ done
 [[ ${HF_TOKEN:-} =~ ^[A-Za-z0-9_-]*$ ]] ||
   fail 64 "HF_TOKEN: holds characters that no token has; expected letters, digits, '_' and '-'"
 
-# curl with the token, which it reads from a pipe so that no list of processes shows it.
+# curl with the token. It reads the token from a pipe, so that no list of processes shows it.
 ask() {
   local header=""
   [[ -z ${HF_TOKEN:-} ]] || header="header = \"Authorization: Bearer $HF_TOKEN\""
   curl --silent --show-error --retry 3 --config <(printf '%s\n' "$header") "$@"
 }
 
-# Reads what the hub says of a file into `status`, `size` and `checksum`; the last two may stay empty.
+# Reads the hub's facts on a file into `status`, `size` and `checksum`. The last two may stay empty.
 describe() { # FILE
   local headers url=$hub/$model/resolve/main/$1
   headers=$(head_of "$url")
   status=$(header status)
-  # Large files are redirected to a storage that need not answer HEAD; the redirection has size and checksum.
+  # Large files are redirected to a storage that need not answer HEAD. The redirection has size and checksum.
   size=$(header x-linked-size)
   checksum=$(header x-linked-etag | tr -d '"')
   if [[ $status == 3* && -n $size ]]; then
@@ -77,7 +77,7 @@ refuse_status() { # FILE
 
 bytes_of() { if [[ -f $1 ]]; then stat -c %s "$1"; else echo 0; fi; }
 
-# Downloads one file; `optional` ones may be absent from the hub.
+# Downloads one file. An `optional` file may be absent from the hub.
 fetch() { # FILE required|optional
   local path=$folder/$1 part=$folder/$1.part
   describe "$1"

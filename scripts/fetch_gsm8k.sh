@@ -3,8 +3,8 @@
 #
 #   scripts/fetch_gsm8k.sh [FOLDER]        default: data/gsm8k
 #
-# Files that are there and right are left alone.
-# GEMMATUNE_GSM8K_URL names another place that holds the four files.
+# Files that exist and are right are left alone.
+# GEMMATUNE_GSM8K_URL names another place with the four files.
 set -euo pipefail
 
 folder=${1:-data/gsm8k}
@@ -16,7 +16,7 @@ fail() {
   exit "$1"
 }
 
-# file, rows, SHA-256; no checksum of train_socratic.jsonl is known to us, so only its rows are counted.
+# file, rows, SHA-256. No checksum of train_socratic.jsonl is known, so only its rows are counted.
 files() {
   cat <<'TABLE'
 train.jsonl 7473 17f347dc51477c50d4efb83959dbb7c56297aba886e5544ee2aaed3024813465
@@ -26,7 +26,7 @@ train_socratic.jsonl 7473 -
 TABLE
 }
 
-# What is wrong with a file, or nothing.
+# Prints what is wrong with a file, or nothing.
 fault() { # PATH ROWS SHA256
   local got
   got=$(wc -l <"$1")

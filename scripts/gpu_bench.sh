@@ -49,7 +49,7 @@ else
   printf '%s: not found; the peer is not measured\n' "$python" >&2
 fi
 
-# Its parts have limits of their own, and 560 seconds together: this is for what they do not reach.
+# The parts have time limits of their own, 560 seconds together. This one is for what these do not cover.
 status=0
 timeout --kill-after=5 590 "$gemmabench" gpu --output "$output" ${arguments[@]+"${arguments[@]}"} || status=$?
 if ((status == 124 || status == 137)); then

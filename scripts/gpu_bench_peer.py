@@ -92,7 +92,7 @@ class Training(bench_peer.Training):
             self.remark = "AdamW of PyTorch, fused, moments of the weights' type: bitsandbytes is not usable"
             return torch.optim.AdamW(self.parameters, lr=rate, weight_decay=0.0, fused=True)
         self.remark = f"AdamW8bit of bitsandbytes {bitsandbytes.__version__}"
-        # As the Trainer: embeddings keep moments of 32 bits.
+        # The Trainer does this too: embeddings keep 32-bit moments.
         manager = bitsandbytes.optim.GlobalOptimManager.get_instance()
         for module in self.model.modules():
             if isinstance(module, torch.nn.Embedding):
@@ -116,7 +116,7 @@ def usable_bitsandbytes(device):
 
         if device == "cpu":
             return None
-        # A step of its kernels: without a library for this CUDA it fails here and not in the middle.
+        # Runs a step of its kernels: without a library for this CUDA it fails here and not in the middle.
         parameter = torch.nn.Parameter(torch.zeros(8192, device=device))
         parameter.grad = torch.ones_like(parameter)
         bitsandbytes.optim.AdamW8bit([parameter]).step()
@@ -172,7 +172,7 @@ def measured_training(workload, method, device, checkpointing):
 
 
 def train(workload, arguments):
-    # Each alone in memory: the result of the first is kept even when the second has none.
+    # Each is alone in memory. The result of the first is kept even if the second has none.
     plain, remark = measured_training(workload, arguments.method, arguments.device, checkpointing=False)
     checkpointed, _ = measured_training(workload, arguments.method, arguments.device, checkpointing=True)
     bench_peer.emit(remark=remark, **plain, **{f"checkpointed_{key}": value for key, value in checkpointed.items()})
@@ -211,7 +211,8 @@ def main():
     parser.add_argument("--workload", type=pathlib.Path)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     arguments = parser.parse_args()
-    # Everything is made here; and the allocator need not keep pieces of sizes that do not come again.
+    # Everything is made here, nothing is downloaded. The allocator need not keep pieces of sizes that do not
+    # recur.
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ.setdefault("PYTORCH_CUDA_ALLOC_CONF", "expandable_segments:True")
     found = versions()

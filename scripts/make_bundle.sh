@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Make a bundle that runs on a machine without Swift: a folder, and the same as a .tar.gz, under bundle/.
+# Make a bundle that runs on a machine without Swift, as a folder and as a .tar.gz, under bundle/.
 #
 #   scripts/make_bundle.sh
 #
 #   bin/       gemmatune and gemmabench, with the Swift runtime inside
-#   lib/       the shared libraries they need but for glibc's, where the programs look first; licences/ has their terms
+#   lib/       the shared libraries that they need, except for glibc's; they look there first
+#   licences/  the terms of these libraries
 #   configs/   every configuration, with the tiny model
-#   scripts/   the GPU benchmark, the sweep of a study, and what fetches models and data
+#   scripts/   the GPU benchmark, the sweep of a study, and the downloads of models and data
 #
-# Prints the shared libraries of each program. Ends with an error where one of them is CUDA's, which is looked for only at
-# run time, where one is missing, or where the archive has 60 MB or more.
+# Prints the shared libraries of each program. Ends with an error if one of them is CUDA's, which is only
+# looked for at run time, if one is missing, or if the archive has 60 MB or more.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,7 +26,7 @@ fail() {
   exit 1
 }
 
-# An RPATH and not a RUNPATH: the libraries in lib/ are to find each other there too.
+# An RPATH and not a RUNPATH, so that the libraries in lib/ find each other there too.
 build_programs() {
   local program
   for program in "${programs[@]}"; do
@@ -35,7 +36,7 @@ build_programs() {
   done
 }
 
-# Name and file of each shared library that a program loads. What the machine itself must have is left out: glibc.
+# Name and file of each shared library that a program loads, except for glibc, which the machine must have.
 libraries() {
   ldd "$1" | awk '$2 == "=>" { print $1, $3 }' |
     grep -vE '^(libc|libm|libdl|libpthread|librt|libresolv|libutil|libanl|libnsl|libmvec)\.so'
@@ -44,13 +45,13 @@ libraries() {
 copy_libraries() {
   local program
   mkdir -p "$folder/lib" "$folder/licences"
-  # The programs load it while they run: no header names it.
+  # The programs load it while they run, so no header names it.
   copy_library libopenblas.so.0 "$(openblas)"
   copy_needed "$folder/lib/libopenblas.so.0"
   for program in "${programs[@]}"; do copy_needed "$folder/bin/$program"; done
 }
 
-# The file that a program which loads OpenBLAS gets.
+# The file of OpenBLAS that a program loads on this machine.
 openblas() {
   local folders
   folders=$(pkg-config --variable=libdir openblas) && [[ -e $folders/libopenblas.so.0 ]] ||
@@ -75,7 +76,7 @@ copy_licence() {
   local file package
   command -v dpkg >/dev/null || return 0
   file=$(readlink -f "$1")
-  # Packages may list files in /lib that lie in /usr/lib.
+  # A package may list a file in /lib that lies in /usr/lib.
   package=$({ dpkg -S "$file" || dpkg -S "${file#/usr}"; } 2>/dev/null | head -n 1 | cut -d : -f 1) || return 0
   if [[ -r /usr/share/doc/$package/copyright ]]; then
     install -m 644 "/usr/share/doc/$package/copyright" "$folder/licences/$package"
@@ -100,7 +101,7 @@ check_libraries() {
   printf 'and of the machine: glibc %s or later\n' "$(newest_glibc)"
 }
 
-# The newest version of glibc's symbols that anything in the bundle asks for.
+# The newest version of glibc's symbols that a file of the bundle needs.
 newest_glibc() {
   readelf -V -W "$folder"/bin/* "$folder"/lib/* 2>/dev/null | grep -oE 'GLIBC_[0-9.]+' | cut -d _ -f 2 | sort -uV |
     tail -n 1
@@ -112,9 +113,9 @@ rm -rf "$folder" "$folder.tar.gz"
 build_programs
 copy_libraries
 check_libraries
-cp -r configs README.md "$folder/"
+cp -r configs docs README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md CITATION.cff LICENSE "$folder/"
 for script in "${scripts[@]}"; do install -D -m 755 "scripts/$script" "$folder/scripts/$script"; done
-# From an empty environment, as on a machine that has nothing else.
+# Runs in an empty environment, which is that of a machine without anything else.
 env -i "$PWD/$folder/bin/gemmatune" --help >/dev/null || fail "the bundle's gemmatune does not run"
 loaded=$(env -i LD_DEBUG=files "$PWD/$folder/bin/gemmatune" train configs/tiny/lora-main.yaml --dry-run device=cpu 2>&1 |
   sed -n 's/.*calling init: \(.*libopenblas.*\)/\1/p')

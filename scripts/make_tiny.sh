@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Make configs/tiny again from nothing: the problems, the tokenizer and the pre-trained base model.
+# Make configs/tiny from nothing: the problems, the tokenizer and the pre-trained base model.
 #
 #   scripts/make_tiny.sh [--data-only]      --data-only stops before the base model is trained (minutes)
 #
-# Needs python3, Debian's package sentencepiece (another version writes other bytes into tokenizer.model) and a
-# built gemmatune. Problems and tokenizer come out bit for bit the same everywhere, the base model on the same kind
-# of processor: the committed one was made on a processor with AVX512_BF16 and AVX512_VNNI. No test and no part of the
-# demo depends on its bits. Ends by saying what differs from the committed files.
+# Needs python3, Debian's package sentencepiece (another version writes other bytes into tokenizer.model) and
+# a built gemmatune. Problems and tokenizer are the same everywhere, bit for bit. The base model is the same
+# on the same kind of processor: the committed one was made on a processor with AVX512_BF16 and AVX512_VNNI.
+# No test and no part of the demo depends on its bits. At the end the script prints what differs from the
+# committed files.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -38,7 +39,7 @@ example=$(sed -n 's/^    question: "\(.*\)"$/\1/p' configs/tiny/base.yaml)
   fail 65 "configs/tiny/base.yaml: the worked example '$example' is one of the problems"
 
 echo "== tokenizer"
-# spm_train writes the names of its files into the model, so it runs in a folder of its own with fixed names.
+# spm_train writes its file names into the model, so it runs in a folder of its own with fixed names.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 python3 - configs/tiny/data/train.jsonl configs/tiny/data/train_socratic.jsonl "$corpus/train.jsonl" \
@@ -64,7 +65,7 @@ cp "$work/tokenizer.model" "$model/tokenizer.model"
 
 if ! $data_only; then
   echo "== base model"
-  # Another choice of OpenBLAS's kernels than the processor's own would give other bits.
+  # OpenBLAS's kernels for another processor than this one would give other bits.
   unset OPENBLAS_CORETYPE
   rm -rf "$run"
   "$gemmatune" train configs/tiny/pretrain.yaml

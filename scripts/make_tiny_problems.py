@@ -30,8 +30,9 @@ NAMES = ["Abo", "Bela", "Cato", "Dunja", "Edda", "Fritjof", "Golo", "Hedda",
 ITEMS = ["acorns", "buttons", "corks", "figs", "kites", "marbles", "pebbles", "plums", "ribbons", "shells"]
 BOXES = ["bags", "baskets", "jars", "trays"]
 
-# Story; what is asked; the numbers' first and last value; the steps of the solution, each with the sub-question
-# of the socratic files; questions answered by copying a number, with its name. `[a + b = d]` is a calculation.
+# Each entry: the story; the question; the first and last value of the numbers; the steps of the solution,
+# each with the sub-question of the socratic files; questions answered by copying a number, with its name. `[a
+# + b = d]` is a calculation.
 TEMPLATES = [
     ("{A} has {a} {items} and finds {b} more.", "How many {items} does {A} have now?",
      {"a": (2, 28), "b": (2, 20)},

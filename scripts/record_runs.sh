@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Record what the tiny study computes, to the bit, or compare two such records: the proof that a change of the code's form
-# changes no number.
+# Record what the tiny study computes, to the bit, or compare two such records. Equal records prove that a
+# change of the code's form changes no number.
 #
-#   scripts/record_runs.sh FOLDER                record the built program's five runs, on the CPU and on the simulated GPU
-#   scripts/record_runs.sh --compare OLD NEW     say what differs; status 1 when anything does
+#   scripts/record_runs.sh FOLDER                record five runs on the CPU and on the simulated GPU
+#   scripts/record_runs.sh --compare OLD NEW     print what differs; status 1 when anything does
 #
-# A record holds, for each run, every step's metrics without times and memory, the hash of each file of weights, and the
-# answers. Both records must come from the same kind of processor. STEPS (default 60; 4 on the simulated GPU) and
-# QUESTIONS (default 40; 4) say how much is run. The program is .build/release/gemmatune, the simulated GPU lies beside it
-# after `make test`.
+# For each run a record holds every step's metrics without times and memory, the hash of each file of weights,
+# and the answers. Both records must come from the same kind of processor. STEPS (default 60; 4 on the
+# simulated GPU) and QUESTIONS (default 40; 4) are the numbers of steps and questions. The program is
+# .build/release/gemmatune. The simulated GPU lies beside it after `make test`.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/.." && pwd)
 
@@ -39,7 +39,7 @@ cd "$root"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# What is left of a run: numbers that do not depend on the clock.
+# Keeps the numbers of a run that do not depend on the clock.
 keep() { # RUN TARGET
   mkdir -p "$2"
   if [[ -e $1/metrics.jsonl ]]; then

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Install the Debian packages that gemmatune is built with, where they are missing, and check the Swift toolchain.
+# Install the missing Debian packages that gemmatune is built with, and check the Swift toolchain.
 #
 #   scripts/setup.sh
 #
-# Says nothing when everything is there. What it runs is printed. Without root and without sudo it names the command
-# to run and ends with status 69.
+# Prints nothing when nothing is missing, otherwise the commands that it runs. Without root and without sudo
+# it names the command to run and ends with status 69.
 set -euo pipefail
 
 fail() {
@@ -23,7 +23,7 @@ check_swift() {
   fi
 }
 
-# Each package and what shows that it is there, also on a system that got it in another way.
+# Each package, and the sign that it is installed, also on a system that got it in another way.
 missing_packages() {
   command -v pkg-config >/dev/null || echo pkg-config
   pkg-config --exists openblas 2>/dev/null || echo libopenblas-dev
@@ -45,7 +45,7 @@ install_packages() {
 
   local as_root=()
   if [[ $(id -u) -ne 0 ]]; then
-    # sudo may ask for a password only where someone can type it.
+    # sudo may ask for a password only if someone can type it.
     if command -v sudo >/dev/null && { [[ -t 0 ]] || sudo -n true 2>/dev/null; }; then
       as_root=(sudo)
     else
@@ -55,7 +55,7 @@ install_packages() {
   local apt_get=(${as_root[@]+"${as_root[@]}"} env DEBIAN_FRONTEND=noninteractive apt-get)
   local install=("${apt_get[@]}" install -y --no-install-recommends "${packages[@]}")
 
-  # A fresh machine has no package lists; an old one has lists that name files which are gone.
+  # A fresh machine has no package lists. An old one has lists that name files which no longer exist.
   if ! apt-cache show "${packages[@]}" >/dev/null 2>&1; then
     run "${apt_get[@]}" update
     run "${install[@]}"

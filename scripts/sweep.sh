@@ -46,14 +46,20 @@ name=$(basename "$(cd "$folder" && pwd)")
 runs=${runs:-runs/$name}
 output=${output:-report/$name}
 
-gemmatune=$(cd "$(dirname "$0")/.." && pwd)/.build/release/gemmatune
-if [[ ! -x $gemmatune ]]; then
-  gemmatune=$(command -v gemmatune) || fail 69 "gemmatune is not built; run 'make' first"
-fi
+# Built here, in a bundle beside this script, or installed.
+home=$(cd "$(dirname "$0")/.." && pwd)
+gemmatune=""
+for place in "$home/.build/release/gemmatune" "$home/bin/gemmatune" "$(command -v gemmatune || true)"; do
+  if [[ -n $place && -x $place ]]; then
+    gemmatune=$place
+    break
+  fi
+done
+[[ -n $gemmatune ]] || fail 69 "gemmatune is not built; run 'make' first"
 
 say() { printf '== %s\n' "$*"; }
 
-# The overrides that change something in a run; gemmatune refuses the others. Into `chosen`.
+# The overrides that have an effect on a run, into `chosen`. gemmatune refuses the others.
 choose_overrides() { # VARIANT
   local override
   chosen=()

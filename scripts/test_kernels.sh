@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Build the CUDA kernels as host C++ over the emulator of Tests/SimulatedGPU, with sanitizers, and run their tests.
+# Build the CUDA kernels as host C++ on the emulator of Tests/SimulatedGPU, with sanitizers, and test them.
 #
 #   scripts/test_kernels.sh [NAME ...]      all tests, or those whose name contains one of the words
 #
-# CXX picks the compiler (default: clang++, else g++), BUILD the folder for objects (default: .build/kernels), JOBS how
-# many compilers run at once. The last line says how many tests passed; any failure gives a status other than 0.
+# CXX is the compiler (default: clang++, otherwise g++), BUILD the folder for objects (default:
+# .build/kernels), JOBS the number of compilers that run at once. The last line says how many tests passed.
+# Any failure gives a status other than 0.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,12 +22,12 @@ build=${BUILD:-.build/kernels}
 jobs=${JOBS:-$(nproc 2>/dev/null || echo 2)}
 mkdir -p "$build"
 
-# Contraction would make products and sums other than those the CPU's loops compute.
+# Contraction would give other products and sums than the CPU's loops.
 flags=(-std=c++20 -O1 -g -Wall -Wextra -Wno-unknown-pragmas -Wno-unused-parameter -ffp-contract=off -fno-omit-frame-pointer
   -fsanitize=address,undefined -fno-sanitize-recover=undefined -ISources/CCUDA/kernels -ISources/CKernels/include
   -ITests/SimulatedGPU -ITests/SimulatedGPU/include -ITests/Kernels)
 
-# A source is compiled again when it, a header or a kernel is newer than its object, or the command is another one.
+# A source is compiled again when it, a header or a kernel is newer than its object, or the command changes.
 command_file=$build/command
 printf '%s\n' "$compiler ${flags[*]}" >"$command_file.new"
 cmp -s "$command_file.new" "$command_file" || rm -f "$build"/*.o
@@ -50,8 +51,8 @@ if ((${#outdated[@]})); then
     '"${@:1:$#-2}" -c "${@: -2:1}" -o "${@: -1}"' compile "$compiler" "${flags[@]}"
 fi
 
-# The CPU's optimizer, which the kernels' must equal byte by byte. Without __linux__ it is one plain version: clones for
-# several processors are picked before the sanitizer has started.
+# The CPU's optimizer, which the kernels' optimizer must equal byte by byte. Without __linux__ it has only one
+# plain version: clones for several processors are picked before the sanitizer has started.
 definition=Sources/CKernels/portable/adamw.c
 if [[ ! $build/definition.o -nt $definition ]]; then
   "$compiler" -x c -std=c11 -O1 -ffp-contract=off -U__linux__ -ISources/CKernels -ISources/CKernels/include -c "$definition" \
@@ -60,12 +61,12 @@ fi
 
 objects=("$build/definition.o")
 for source in "${sources[@]}"; do objects+=("$(object_of "$source")"); done
-# The toolchain's usual linker warns of every symbol of the sanitizer that it cannot export; binutils' own does not.
+# The toolchain's linker warns about every sanitizer symbol that it cannot export; that of binutils does not.
 linker=()
 if "$compiler" -fuse-ld=bfd -Wl,--version >/dev/null 2>&1; then linker=(-fuse-ld=bfd); fi
 "$compiler" "${linker[@]}" -fsanitize=address,undefined "${objects[@]}" -o "$build/kernel-tests"
 
-# Every kernel is known to the simulated driver: its name, as the GPU's compiler would see it, stands in the module.
+# Every kernel is known to the simulated driver: its name, as the GPU's compiler forms it, is in the module.
 device_names() {
   "$compiler" -E -P -x c++ -std=c++17 -D__CUDACC__ -nostdinc -ISources/CCUDA/kernels "$1" | tr '\n' ' ' |
     grep -o '__global__[^;{]*{' | sed -E 's/__launch_bounds__\([^)]*\)//g; s/^__global__ *void *(\w+).*/\1/'

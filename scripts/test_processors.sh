@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
-# Run the numeric tests as other processors would compute them: with OpenBLAS's kernels for each, and with the own
-# bfloat16 kernels off. What this processor cannot run is said and left out.
+# Run the numeric tests with the arithmetic of other processors: with OpenBLAS's kernels for each, and without
+# this project's own bfloat16 kernels. Processors whose kernels cannot run on this one are named and left out.
 #
-#   scripts/test_processors.sh [CORE ...]     OpenBLAS's names; default: Prescott Haswell SkylakeX, and own kernels off
+#   scripts/test_processors.sh [CORE ...]     OpenBLAS's names of the processors
 #
-# TESTS is the filter of tests (default: the numeric ones; "." is all). They must have been built: swift build -c release
-# --build-tests, which `make test` does.
+# The default is Prescott, Haswell and SkylakeX, and then own kernels off.
+#
+# TESTS is the filter of tests (default: the numeric ones; "." is all). The tests must have been built by
+# `swift build -c release --build-tests`, which `make test` does.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +16,7 @@ flags=" $(sed -n 's/^flags[[:space:]]*: //p' /proc/cpuinfo | head -n 1) "
 
 has() { [[ $flags == *" $1 "* ]]; }
 
-# What a core's kernels need and this processor lacks.
+# Prints what a core's kernels need and this processor lacks.
 missing() {
   case $1 in
     Haswell | Zen) has avx2 && has fma || echo AVX2 ;;
@@ -28,7 +30,7 @@ failed=()
 run() { # NAME VARIABLE=VALUE
   local line
   printf '== %s\n' "$1"
-  if line=$(env "$2" swift test -c release --skip-build --filter "$tests" 2>&1); then
+  if line=$(env "$2" swift test -c release --disable-testable-imports --skip-build --filter "$tests" 2>&1); then
     printf '%s\n' "${line##*$'\n'}"
   else
     printf '%s\n' "$line" | grep -E '✘|error:|Test run' | tail -n 30

@@ -1,8 +1,8 @@
 #include "CCUDA.h"
 
 /*
- * The one list of kernel files. A new file of kernels/ gets an entry here; the compiler's dependency file names what
- * #embed reads, so that a changed kernel is built in.
+ * The one list of kernel files. A new file of kernels/ gets an entry here. The compiler's dependency file
+ * names the files that #embed reads, so that a changed kernel is built in.
  */
 #pragma clang diagnostic ignored "-Wc23-extensions"
 #define TEXT (const char *)(const unsigned char[])

@@ -7,18 +7,18 @@
 
 #include "CCUDA.h"
 
-/* Where a function's pointer goes in its structure, and what it is called in the library. */
+/* Where a function's pointer is stored in its structure, and the function's name in the library. */
 struct slot {
   size_t offset;
   const char *symbol;
   int isOptional;
 };
 
-/* Fills `functions`, a structure of `bytes` bytes that is then kept for good, or frees it. */
+/* Fills `functions`, a structure of `bytes` bytes. It is kept for good, or freed after a failure. */
 static const void *opened(
     const char *path, const struct slot *slots, size_t count, size_t bytes, cc_opening *opening) {
   memset(opening, 0, sizeof *opening);
-  /* RTLD_LOCAL: two versions of one library may be looked at in one process. */
+  /* RTLD_LOCAL: one process may open two versions of one library. */
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library) {
     const char *words = dlerror();

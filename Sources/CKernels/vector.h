@@ -1,14 +1,14 @@
 #pragma once
 /*
- * What the vector loops of this folder share: dispatch, bfloat16, and functions written so that loops over them
- * vectorise. Sums written with `#pragma clang fp reassociate(on)` depend on the vector length, hence on the processor,
- * but never on the thread or the number of threads.
+ * Parts that the vector loops of this folder share: dispatch, bfloat16, and functions written so that loops
+ * over them vectorise. Sums with `#pragma clang fp reassociate(on)` depend on the vector length, hence on the
+ * processor, but never on the thread or the number of threads.
  */
 #include "CKernels.h"
 
 /*
- * Before a function: compiled once for each kind of x86 processor, chosen when the program is loaded. Elsewhere one
- * version is enough (every 64-bit ARM has the same vectors).
+ * Before a function: it is compiled once for each kind of x86 processor, and one version is chosen when the
+ * program is loaded. On other processors one version is enough (every 64-bit ARM has the same vectors).
  */
 #if defined(__x86_64__) && defined(__linux__)
 #define CK_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
@@ -16,7 +16,7 @@
 #define CK_CLONES
 #endif
 
-/* Before a function that is a template: called with constants, which make a loop of its own for each. */
+/* Before a function that is a template: calls with constants make a loop of its own for each. */
 #define CK_TEMPLATE static inline __attribute__((always_inline))
 /* Before a loop over a constant number of steps. */
 #define CK_UNROLLED _Pragma("clang loop unroll(full)")
@@ -33,7 +33,7 @@ static inline float ck_float(uint32_t bits) {
   return value;
 }
 
-/* The value of bfloat16 bits. */
+/* The value of the bits of a bfloat16. */
 static inline float ck_from_bf16(uint16_t bits) { return ck_float((uint32_t)bits << 16); }
 
 /* Bits of the nearest bfloat16, ties to even; NaN stays NaN. */
@@ -84,7 +84,10 @@ static inline float ck_tanh(float x) {
   return a < 0.625f ? near : far;
 }
 
-/* 64 random bits: SplitMix64's finaliser at word + index · golden ratio, as RandomKey.bits(at:) in Random.swift. */
+/*
+ * 64 random bits: SplitMix64's finaliser at word + index · golden ratio, like RandomKey.bits(at:) in
+ * Random.swift.
+ */
 static inline uint64_t ck_random(uint64_t word, uint64_t index) {
   uint64_t z = word + (index + 1) * 0x9E3779B97F4A7C15u;
   z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;

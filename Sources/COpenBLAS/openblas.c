@@ -11,7 +11,7 @@ typedef __typeof__(&cblas_sgemm) sgemm_function;
 typedef __typeof__(&openblas_set_num_threads) set_threads_function;
 typedef const char *(*text_function)(void);
 
-/* A variable of the environment, to be put back. */
+/* A variable of the environment, to be restored. */
 typedef struct {
   const char *name;
   char *value;
@@ -32,14 +32,17 @@ static void put_back(saved_variable variable) {
   free(variable.value);
 }
 
-/* Held while the environment says what one load wants, so that no other load gets it. */
+/* Held while the environment is set for one load, so that no other load sees it. */
 static pthread_mutex_t loading = PTHREAD_MUTEX_INITIALIZER;
 
 static void *load(const char *name, const char *core) {
   pthread_mutex_lock(&loading);
   saved_variable coretype = saved("OPENBLAS_CORETYPE"), threads = saved("OPENBLAS_NUM_THREADS");
   set(coretype.name, core);
-  /* Its own threads are never used, and where memory is bounded they do not start: the process then hangs at its end. */
+  /*
+   * Its own threads are never used. Where memory is limited they fail to start, and the process hangs at its
+   * end.
+   */
   set(threads.name, "1");
   void *library = dlopen(name, RTLD_NOW | RTLD_LOCAL);
   put_back(threads);

@@ -9,7 +9,8 @@
 bool csha256_has_instructions(void) {
   unsigned a, b, c, d;
   if (!__get_cpuid(1, &a, &b, &c, &d)) return false;
-  // SSSE3 is bit 9, SSE4.1 bit 19. No system must agree: they keep to registers that every system saves.
+  // SSSE3 is bit 9, SSE4.1 bit 19. The system need not support them: they use registers that every system
+  // saves.
   if (!(c >> 9 & 1) || !(c >> 19 & 1)) return false;
   return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
 }
@@ -31,9 +32,9 @@ TARGET static inline __m128i next_words(__m128i w0, __m128i w1, __m128i w2, __m1
   return _mm_sha256msg2_epu32(sum, w3);
 }
 
-// SHA256RNDS2 does two rounds. It takes the state as two registers, a b e f and c d g h from the highest lane
-// down. It gives a b e f after these rounds; what a b e f was before is c d g h then. So the registers change
-// their parts with each call.
+// SHA256RNDS2 does two rounds. It takes the state as two registers, with a b e f and c d g h from the highest
+// lane down. It returns a b e f after these rounds. The old a b e f are then c d g h. So the registers change
+// roles with each call.
 // Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, SHA256RNDS2, SHA256MSG1,
 // SHA256MSG2.
 TARGET void csha256_update_instructions(uint32_t state[8], const void *blocks, size_t count) {

@@ -1,20 +1,20 @@
-/// The arguments of a launch, in memory that the caller keeps: pointers to them, then their values.
+/// The arguments of a launch in memory that the caller owns: pointers to them, then their values.
 ///
-/// It is inlined where a kernel is launched, in another module: there the arguments' types are known.
+/// It is inlined into the launches of other modules, because the types of the arguments are known there.
 @usableFromInline
 package struct ArgumentArea {
-  /// Arguments at most, of 8 bytes each.
+  /// The most arguments; each takes up to 8 bytes.
   @usableFromInline static let capacity = 64
-  /// Bytes of the memory that `init` wants.
+  /// Bytes of memory that `init` needs.
   @usableFromInline package static let byteCount = 2 * 8 * capacity
 
-  /// What the driver is given: where each argument's value is.
+  /// The array that the driver gets: a pointer to the value of each argument.
   @usableFromInline let pointers: UnsafeMutablePointer<UnsafeMutableRawPointer?>
-  /// Where the values are, 8 bytes each.
+  /// The values, in places of 8 bytes each.
   @usableFromInline let values: UnsafeMutableRawPointer
   /// Arguments so far.
   @usableFromInline var count = 0
-  /// Bit i is set where argument i has 8 bytes and not 4.
+  /// Bit i is set when argument i has 8 bytes, and not 4.
   @usableFromInline var longArguments: UInt64 = 0
 
   /// No arguments yet, in memory of `byteCount` bytes.
@@ -25,7 +25,7 @@ package struct ArgumentArea {
     values = start + 8 * Self.capacity
   }
 
-  /// Writes down the next argument.
+  /// Writes the next argument.
   @inlinable
   package mutating func append<Argument: KernelArgument>(_ argument: Argument) {
     precondition(count < Self.capacity && MemoryLayout<Argument>.size <= 8, "launch: too many arguments")

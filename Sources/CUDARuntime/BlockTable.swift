@@ -1,26 +1,26 @@
-/// Blocks of device memory, in use and free: each is a part of a segment that was allocated from the device
+/// Blocks of device memory, in use and free. Each is a part of a segment, which was allocated from the device
 /// in one piece. Neighbours know each other, so that free ones are joined again.
 ///
-/// A pool is a set of segments that lend blocks to one user only: pool 0 to everyone, others to one captured
-/// graph each.
+/// A pool is a set of segments whose blocks go to one user only. Pool 0 is for everyone, and each other pool
+/// is for one captured graph.
 struct BlockTable {
   /// A part of a segment.
   struct Block {
     var address: UInt64
     var byteCount: Int
     var pool: Int
-    /// Small blocks lie in segments of their own, so that they do not cut up the large ones.
+    /// Small blocks have segments of their own, so that they do not cut up the large ones.
     var isSmall: Bool
     var isFree: Bool
     /// Neighbours in the segment, as indices.
     var previous: Int?, next: Int?
 
-    /// A free block that is a whole segment can go back to the device.
+    /// Whether the block is a whole segment, which can go back to the device when it is free.
     var isWholeSegment: Bool { previous == nil && next == nil }
   }
 
   private(set) var blocks: [Block] = []
-  /// Indices of entries that are no blocks any more.
+  /// Indices of entries that are no longer blocks.
   private var unused: [Int] = []
   private var freeLists: [ListKey: FreeList] = [:]
 
@@ -35,9 +35,9 @@ struct BlockTable {
       add(Block(address: address, byteCount: byteCount, pool: pool, isSmall: isSmall, isFree: false)))
   }
 
-  /// The smallest free block that holds `byteCount`, cut to size when the rest is at least `smallestRest`
-  /// bytes.
-  /// - Returns: its index; it is in use from now on.
+  /// Takes the smallest free block that holds `byteCount` bytes. It is cut if at least `smallestRest` bytes
+  /// are left.
+  /// - Returns: the block's index. The block is in use from now on.
   mutating func take(_ byteCount: Int, pool: Int, isSmall: Bool, smallestRest: Int) -> Int? {
     let key = ListKey(pool: pool, isSmall: isSmall)
     guard let index = freeLists[key]?.removeBest(byteCount) else { return nil }
@@ -47,7 +47,7 @@ struct BlockTable {
     return index
   }
 
-  /// Frees a block, joined with free neighbours.
+  /// Frees a block and joins it with free neighbours.
   mutating func free(_ index: Int) {
     precondition(!blocks[index].isFree, "CUDAMemory.takeBack: a block that is not in use")
     var index = index
@@ -104,7 +104,7 @@ struct BlockTable {
     return index
   }
 
-  /// Marks an entry as no block: neither free nor of any pool.
+  /// Marks an entry as unused: it is neither free nor in a pool.
   private mutating func remove(_ index: Int) {
     blocks[index].isFree = false
     blocks[index].pool = -1

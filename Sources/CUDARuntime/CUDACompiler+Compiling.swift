@@ -2,11 +2,11 @@ import CCUDA
 import Files
 
 extension CUDACompiler {
-  /// Options of every compilation, besides the target.
+  /// Options of every compilation, in addition to the target.
   static let options = ["--std=c++17", "-default-device"]
 
   /// The best target for a device.
-  /// - Throws: `Fault` .unavailable where the compiler has none.
+  /// - Throws: `Fault` .unavailable when the compiler has none.
   func target(for device: CUDADeviceProperties) throws -> KernelTarget {
     let supported = architectures
     if let target = KernelTarget.best(for: device.architecture, supported: supported) { return target }
@@ -18,7 +18,7 @@ extension CUDACompiler {
       hint: "install another NVRTC and name its folder in \(LibraryPlaces.key), or set device: cpu")
   }
 
-  /// What the compiler can compile for.
+  /// The architectures that the compiler can compile for.
   private var architectures: [Int] {
     var count: Int32 = 0
     guard call.pointee.nvrtcGetNumSupportedArchs(&count) == 0, count > 0 else { return [] }
@@ -26,7 +26,7 @@ extension CUDACompiler {
     return call.pointee.nvrtcGetSupportedArchs(&list) == 0 ? list.map(Int.init) : []
   }
 
-  /// The module of a file: device code, or text that ends with a 0 for a portable target.
+  /// The module of a file: device code, or zero-terminated text for a portable target.
   /// - Throws: `Fault` .failure with the file's name and the compiler's first errors.
   func compiled(_ kernels: KernelFile, headers: [KernelFile], target: KernelTarget) throws -> [UInt8] {
     var program: UnsafeMutableRawPointer?
@@ -53,7 +53,8 @@ extension CUDACompiler {
     }
   }
 
-  /// What one of the compiler's pairs of functions, for size and content, gives; nil for nothing.
+  /// The output of a pair of compiler functions, one for the size and one for the content; nil when it is
+  /// empty.
   private func output(
     _ program: UnsafeMutableRawPointer, _ size: (UnsafeMutableRawPointer, UnsafeMutablePointer<Int>) -> Int32,
     _ content: (UnsafeMutableRawPointer, UnsafeMutablePointer<CChar>) -> Int32
@@ -65,7 +66,7 @@ extension CUDACompiler {
     return bytes.map { UInt8(bitPattern: $0) }
   }
 
-  /// The log's first three lines that tell of an error, else its first three.
+  /// The log's first three lines that report an error, or its first three lines if none does.
   private func firstErrors(_ program: UnsafeMutableRawPointer) -> String {
     let log = output(program, call.pointee.nvrtcGetProgramLogSize, call.pointee.nvrtcGetProgramLog) ?? []
     let lines = String(decoding: log.prefix { $0 != 0 }, as: UTF8.self).split(separator: "\n")
@@ -78,7 +79,7 @@ extension CUDACompiler {
   }
 }
 
-/// Calls `body` with C strings that live as long as the call.
+/// Calls `body` with C strings, which are valid only within the call.
 private func withCStrings<Result>(
   _ strings: [String], _ body: ([UnsafePointer<CChar>?]) -> Result
 ) -> Result {

@@ -1,12 +1,13 @@
 import CCUDA
 
-/// The functions of NVRTC, a table that is filled once and then only read. They may be called from several
-/// threads, each with a program of its own (docs.nvidia.com/cuda/nvrtc, "Thread Safety"), as the kernels'
-/// files are compiled: hence `@unchecked Sendable` over a C pointer.
+/// The functions of NVRTC, in a table that is filled once and then only read.
+///
+/// Several threads may call them, each with a program of its own (docs.nvidia.com/cuda/nvrtc, "Thread
+/// Safety"). The kernels' files are compiled that way: hence `@unchecked Sendable` over a C pointer.
 struct CUDACompiler: @unchecked Sendable {
-  /// Functions under the names of NVIDIA's headers.
+  /// Functions with the names of NVIDIA's headers.
   let call: UnsafePointer<cc_compiler>
-  /// The compiler's.
+  /// Version of the compiler.
   let version: CUDAVersion
   /// The file that was loaded.
   let file: String
@@ -22,7 +23,7 @@ struct CUDACompiler: @unchecked Sendable {
     }
   }
 
-  /// The library's words for a result.
+  /// The library's text for a result.
   func text(_ code: Int32) -> String {
     call.pointee.nvrtcGetErrorString(code).map { String(cString: $0) } ?? "nvrtcResult \(code)"
   }

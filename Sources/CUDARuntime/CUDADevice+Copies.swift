@@ -1,9 +1,8 @@
 import CCUDA
 
 extension CUDADevice {
-  /// Queues a copy from host memory, which may change when this returns. Up to 128 KiB go through pinned
-  /// memory, and the program does not wait; more than that is copied as the driver does it for memory that is
-  /// not page-locked.
+  /// Queues a copy from host memory, which may change after this returns. Up to 128 KiB go through pinned
+  /// memory, without waiting. The driver copies more than that in its way for memory that is not page-locked.
   package func upload(_ bytes: UnsafeRawBufferPointer, to address: UInt64) {
     precondition(!isCapturing, "CUDADevice.upload: within the capture of a graph")
     guard failure == nil, let source = bytes.baseAddress, !bytes.isEmpty else { return }
@@ -25,8 +24,8 @@ extension CUDADevice {
     elements.withUnsafeBytes { upload($0, to: address) }
   }
 
-  /// Copies to host memory; waits for all work queued before.
-  /// - Throws: the first failure of anything queued.
+  /// Copies to host memory. Waits for all work queued before.
+  /// - Throws: the first failure of queued work.
   package func download(
     _ address: UInt64, into bytes: UnsafeMutableRawBufferPointer
   ) throws(CUDAError) {
@@ -39,8 +38,8 @@ extension CUDADevice {
     try synchronize()
   }
 
-  /// Copies `count` elements to the host; waits for all work queued before.
-  /// - Throws: the first failure of anything queued.
+  /// Copies `count` elements to the host. Waits for all work queued before.
+  /// - Throws: the first failure of queued work.
   package func download<Element: BitwiseCopyable>(
     _ address: UInt64, count: Int, as _: Element.Type = Element.self
   ) throws(CUDAError) -> [Element] {
@@ -57,7 +56,7 @@ extension CUDADevice {
     return elements
   }
 
-  /// Queues a copy to pinned host memory, to be read later without stopping the stream.
+  /// Queues a copy to pinned host memory. Reading it later does not stop the stream.
   package func beginDownload(_ address: UInt64, byteCount: Int) -> PendingDownload {
     precondition(!isCapturing, "CUDADevice.beginDownload: within the capture of a graph")
     do throws(CUDAError) {
@@ -75,7 +74,7 @@ extension CUDADevice {
     }
   }
 
-  /// Queues a copy within device memory; the ranges must not overlap.
+  /// Queues a copy within device memory. The ranges must not overlap.
   package func copy(from source: UInt64, to target: UInt64, byteCount: Int) {
     guard byteCount > 0 else { return }
     attempt("cuMemcpyDtoDAsync") {
@@ -83,7 +82,7 @@ extension CUDADevice {
     }
   }
 
-  /// Queues the filling of `byteCount` bytes with one value.
+  /// Fills `byteCount` bytes with one value, queued.
   package func fill(_ address: UInt64, byteCount: Int, with value: UInt8 = 0) {
     guard byteCount > 0 else { return }
     attempt("cuMemsetD8Async") {
@@ -91,7 +90,7 @@ extension CUDADevice {
     }
   }
 
-  /// Queues the filling of `count` words of 32 bits, at a multiple of 4 bytes, with one value.
+  /// Fills `count` words of 32 bits with one value, queued. The address must be a multiple of 4.
   package func fill(_ address: UInt64, words count: Int, with value: UInt32) {
     guard count > 0 else { return }
     attempt("cuMemsetD32Async") {

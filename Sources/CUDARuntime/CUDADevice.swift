@@ -1,37 +1,38 @@
 import CCUDA
 import Files
 
-/// A GPU: its context, and the one stream that everything runs on, in the order of the calls.
+/// A GPU: its context, and the one stream in which everything runs, in the order of the calls.
 ///
-/// The operations on tensors do not throw, and the GPU reports faults late. So calls that only queue work
-/// (`launch`, `upload`, `copy`, `fill`, ...) do not throw either: the first one that fails leaves its error
-/// in `failure`, and from then on nothing more is queued. Calls that wait (`synchronize`, `download`, ...)
-/// throw that error; so no result computed after a failure is ever read.
+/// Operations on tensors do not throw, and the GPU reports faults late. So calls that only queue work
+/// (`launch`, `upload`, `copy`, `fill`, ...) do not throw either. The first one that fails leaves its error
+/// in `failure`, and nothing more is queued after it. Calls that wait (`synchronize`, `download`, ...) throw
+/// that error. So no result computed after a failure is ever read.
 ///
-/// To be used by one thread at a time; another thread than the one that made it calls `bindThread` first.
+/// One thread at a time may use it. A thread other than the one that made it calls `bindThread` first.
 package final class CUDADevice {
-  /// What it is.
+  /// Name, capability and sizes of the device.
   package let properties: CUDADeviceProperties
-  /// The newest CUDA that the driver runs.
+  /// The newest CUDA version that the driver runs.
   package let driverVersion: CUDAVersion
   /// The first error of a call that could not throw it.
   package private(set) var failure: CUDAError?
 
   let driver: CUDADriver
-  /// The kernels' compiler.
+  /// The compiler of the kernels.
   let compiler: CUDACompiler
-  /// cuBLASLt, where there is one.
+  /// cuBLASLt; nil if the machine has none.
   let matmul: CUDAMatmul?
   /// The device's primary context, and a stream in it.
   private let context: UnsafeMutableRawPointer
   let stream: UnsafeMutableRawPointer
-  /// Pinned host memory, and the part of it that small uploads go through, once there was one.
+  /// Pinned host memory, and the part of it for small uploads, which the first such upload makes.
   let pinned: PinnedMemory
   private var staging: StagingRing?
-  /// True between the begin and the end of a graph's capture.
+  /// True between begin and end of the capture of a graph.
   var isCapturing = false
 
-  /// The first device that will do, with a context and a stream, current on the calling thread.
+  /// The first suitable device. Its context and stream are made, and the context is current on the calling
+  /// thread.
   /// - Throws: `Fault` .unavailable that names what was found and what is missing.
   package init(_ libraries: CUDALibraries) throws {
     do {
@@ -61,18 +62,18 @@ package final class CUDADevice {
     _ = driver.call.pointee.cuDevicePrimaryCtxRelease(Int32(properties.ordinal))
   }
 
-  /// For the log: such as "NVIDIA H200 (sm_90, 132 multiprocessors, 150.75 GB), driver of CUDA 13.0".
+  /// Such as "NVIDIA H200 (sm_90, 132 multiprocessors, 150.75 GB), driver of CUDA 13.0", for the log.
   package var summary: String {
     "\(properties.name) (sm_\(properties.architecture), \(properties.multiprocessorCount) multiprocessors, "
       + "\(byteText(properties.totalMemory))), driver of CUDA \(driverVersion)"
   }
 
-  /// Makes the device's context the calling thread's.
+  /// Makes the device's context current on the calling thread.
   package func bindThread() throws(CUDAError) {
     try driver.check(driver.call.pointee.cuCtxSetCurrent(context), "cuCtxSetCurrent")
   }
 
-  /// Bytes of device memory that are free, and that there are.
+  /// Bytes of device memory: free, and in total.
   package func memoryInfo() throws(CUDAError) -> (free: Int, total: Int) {
     var free = 0
     var total = 0
@@ -81,14 +82,14 @@ package final class CUDADevice {
   }
 
   /// Waits until all queued work is done.
-  /// - Throws: the first failure of anything queued.
+  /// - Throws: the first failure of queued work.
   package func synchronize() throws(CUDAError) {
     precondition(!isCapturing, "CUDADevice.synchronize: within the capture of a graph")
     attempt("cuStreamSynchronize") { driver.call.pointee.cuStreamSynchronize(stream) }
     try throwFailure()
   }
 
-  /// Pinned memory for a small upload that is queued next.
+  /// Pinned memory for a small upload, which must be queued next.
   func stagingRoom(_ byteCount: Int) throws(CUDAError) -> UnsafeMutableRawPointer {
     if staging == nil { staging = try StagingRing(driver, stream, pinned) }
     guard let room = try staging?.room(byteCount) else { throw driver.error(1, "cuMemHostAlloc") }
@@ -99,23 +100,23 @@ package final class CUDADevice {
 // MARK: - Failures
 
 extension CUDADevice {
-  /// Throws the failure of an earlier call, if there was one.
+  /// Throws the failure of an earlier call, if any.
   package func throwFailure() throws(CUDAError) {
     if let failure { throw failure }
   }
 
-  /// Remembers an error that cannot be thrown, unless there is one already.
+  /// Records an error that cannot be thrown, unless there is one already.
   package func record(_ error: CUDAError) {
     if failure == nil { failure = error }
   }
 
-  /// Forgets a failure from which the caller has recovered (memory that was given back, say), so that work is
+  /// Forgets a failure from which the caller has recovered, by giving memory back for instance. Work is
   /// queued again. A lost device stays lost.
   package func forgetFailure() {
     if failure?.kind != .deviceLost { failure = nil }
   }
 
-  /// Makes a driver's call, unless one failed before, and remembers its error.
+  /// Calls the driver, unless a call has failed before, and records its error.
   @inline(__always)
   func attempt(_ name: @autoclosure () -> String, _ body: () -> Int32) {
     guard failure == nil else { return }

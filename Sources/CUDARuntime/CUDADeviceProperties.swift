@@ -1,8 +1,8 @@
 import CCUDA
 
-/// What the chosen device is.
+/// Properties of the chosen device.
 package struct CUDADeviceProperties: Equatable, Sendable {
-  /// Its number among those that the driver shows.
+  /// Number of the device among those that the driver shows.
   package var ordinal: Int
   /// Such as "NVIDIA H200".
   package var name: String
@@ -12,15 +12,15 @@ package struct CUDADeviceProperties: Equatable, Sendable {
   package var multiprocessorCount: Int
   /// The most shared memory of one block, in bytes.
   package var sharedMemoryPerBlock: Int
-  /// Of the device, in bytes.
+  /// Memory of the device, in bytes.
   package var totalMemory: Int
 
-  /// Capability as architectures are named: 90 for 9.0.
+  /// Capability in the form of an architecture: 90 for 9.0.
   package var architecture: Int { capability.major * 10 + capability.minor }
 }
 
 extension CUDADeviceProperties {
-  /// What the driver says of device `ordinal`.
+  /// The properties of device `ordinal`, which the driver reports.
   init(_ driver: CUDADriver, ordinal: Int32) throws(CUDAError) {
     let call = driver.call.pointee
     var device: Int32 = 0

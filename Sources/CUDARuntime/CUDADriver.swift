@@ -2,9 +2,9 @@ import CCUDA
 
 /// The driver's functions, and errors from its results.
 struct CUDADriver {
-  /// `call.pointee.cuInit(0)`: functions under the names of NVIDIA's headers.
+  /// Functions with the names of NVIDIA's headers: `call.pointee.cuInit(0)`.
   let call: UnsafePointer<cc_driver>
-  /// The newest CUDA that the driver runs.
+  /// The newest CUDA version that the driver runs.
   let version: CUDAVersion
   /// The file that was loaded.
   let file: String
@@ -19,12 +19,12 @@ struct CUDADriver {
     }
   }
 
-  /// Nothing where `code` is success.
+  /// Throws unless `code` is success.
   func check(_ code: Int32, _ name: @autoclosure () -> String) throws(CUDAError) {
     if code != 0 { throw error(code, name()) }
   }
 
-  /// The error of a result that is not success.
+  /// The error for a result that is not success.
   func error(_ code: Int32, _ function: String) -> CUDAError {
     var name: UnsafePointer<CChar>?
     var text: UnsafePointer<CChar>?

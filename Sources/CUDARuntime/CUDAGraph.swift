@@ -1,18 +1,19 @@
 import CCUDA
 
-/// Work that was queued once and runs again with one call: the same kernels, with the same arguments, on the
-/// same memory.
+/// A CUDA graph: work that was captured once and is replayed with one call. The kernels, their arguments and
+/// their memory do not change.
 ///
-/// Memory that was taken while it was captured belongs to it until it ends: blocks that are given back
-/// meanwhile are lent within the capture, and to nobody else afterwards.
+/// Memory that is allocated during the capture belongs to the graph until it ends. Blocks that are given back
+/// meanwhile are used again within the capture, and by nobody else afterwards.
 package final class CUDAGraph {
   private let device: CUDADevice
   private let memory: CUDAMemory
   private let instance: UnsafeMutableRawPointer
   private let pool: Int
 
-  /// Captures what `body` queues, without running it. `body` must not wait, nor copy from or to the host.
-  /// - Throws: the first failure of anything queued, here or before; nothing is left of the capture then.
+  /// Captures the work that `body` queues, without running it. `body` must not wait, nor copy from or to the
+  /// host.
+  /// - Throws: the first failure of queued work, here or before. Nothing of the capture is left then.
   package init(_ device: CUDADevice, _ memory: CUDAMemory, capturing body: () -> Void) throws(CUDAError) {
     precondition(!device.isCapturing, "CUDAGraph: within the capture of another")
     try device.throwFailure()
@@ -37,22 +38,22 @@ package final class CUDAGraph {
   }
 
   deinit {
-    // The driver lets a run that is under way end first; the pool's memory is used again behind it.
+    // The driver lets a run in progress end first. Later uses of the pool's memory are queued after that run.
     _ = device.driver.call.pointee.cuGraphExecDestroy(instance)
     memory.dissolve(pool: pool)
   }
 
-  /// Queues all of it. A failure is left with the device.
+  /// Queues a replay of the whole graph. The device keeps a failure.
   package func launch() {
     device.attempt("cuGraphLaunch") { device.driver.call.pointee.cuGraphLaunch(instance, device.stream) }
   }
 }
 
-/// Ends the capture, and makes a graph that can run of it.
+/// Ends the capture, and makes an executable graph from it.
 private func capturedInstance(_ device: CUDADevice) throws(CUDAError) -> UnsafeMutableRawPointer {
   let driver = device.driver
   var graph: UnsafeMutableRawPointer?
-  // The capture is ended also after a failure: else the stream could not be used any more.
+  // The capture is ended also after a failure. Otherwise the stream could not be used any more.
   let ended = driver.call.pointee.cuStreamEndCapture(device.stream, &graph)
   defer { if let graph { _ = driver.call.pointee.cuGraphDestroy(graph) } }
   try device.throwFailure()

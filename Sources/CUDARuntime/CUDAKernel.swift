@@ -3,11 +3,11 @@ import CCUDA
 /// A kernel on the device.
 @usableFromInline
 package final class CUDAKernel {
-  /// As in its file.
+  /// The name in the kernel's file.
   package let name: String
   private let function: UnsafeMutableRawPointer
   private let device: CUDADevice
-  /// Dynamic shared memory that launches may have; more must be asked for.
+  /// Dynamic shared memory that a launch may use, in bytes. More must be requested.
   private var sharedLimit = 48 << 10
   /// False before the first launch.
   private var isPrepared = false
@@ -18,9 +18,9 @@ package final class CUDAKernel {
     self.device = device
   }
 
-  /// Queues the kernel; an extent with a 0 queues nothing. A failure is left with the device.
-  /// - shared: dynamic shared memory in bytes.  - arguments: in the kernel's order, each of its parameter's
-  ///   size.
+  /// Queues the kernel. An extent with a 0 queues nothing, and the device keeps a failure.
+  /// - shared: dynamic shared memory in bytes.  - arguments: in the kernel's order, each of the size of its
+  ///   parameter.
   @inlinable
   package func launch<each Argument: KernelArgument>(
     grid: LaunchExtent, block: LaunchExtent, shared: Int = 0, _ arguments: repeat each Argument
@@ -33,7 +33,7 @@ package final class CUDAKernel {
     }
   }
 
-  /// Queues the kernel with the arguments that `launch` has written down.
+  /// Queues the kernel with the arguments that `launch` has written.
   @usableFromInline
   package func queue(_ grid: LaunchExtent, _ block: LaunchExtent, _ shared: Int, _ arguments: ArgumentArea) {
     guard device.failure == nil, grid.x > 0, grid.y > 0, grid.z > 0 else { return }
@@ -54,10 +54,10 @@ package final class CUDAKernel {
     sharedLimit = byteCount
   }
 
-  /// Before the first launch: loads the code, and checks the arguments.
+  /// Loads the code and checks the arguments, before the first launch.
   private func prepare(_ arguments: ArgumentArea) {
     isPrepared = true
-    // The driver loads a function's code when it is first asked about it.
+    // The driver loads a function's code when it is first asked about the function.
     device.attempt("cuFuncGetAttribute(\(name))") {
       var registers: Int32 = 0
       return device.driver.call.pointee.cuFuncGetAttribute(
@@ -66,7 +66,7 @@ package final class CUDAKernel {
     check(arguments)
   }
 
-  /// Compares the arguments' number and sizes with the kernel's, where the driver tells them.
+  /// Compares number and sizes of the arguments with the kernel's parameters, if the driver reports those.
   private func check(_ area: ArgumentArea) {
     guard let information = device.driver.call.pointee.cuFuncGetParamInfo else { return }
     for index in 0...area.count {

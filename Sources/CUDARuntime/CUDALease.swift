@@ -1,10 +1,10 @@
-/// A block that goes back when this object ends: the owner of a tensor's storage on the device.
+/// A block of device memory that is given back when this object ends. It owns the storage of a device tensor.
 package final class CUDALease {
-  /// What is lent.
+  /// The block.
   package let block: CUDABlock
   private let memory: CUDAMemory
 
-  /// A block of `byteCount` bytes, as `CUDAMemory.block` gives it.
+  /// A block of `byteCount` bytes, allocated by `CUDAMemory.block`.
   package init(_ memory: CUDAMemory, _ byteCount: Int) {
     self.memory = memory
     block = memory.block(byteCount)

@@ -1,12 +1,13 @@
 import CCUDA
 import Files
 
-/// What a machine must have, and the words for what it lacks. All of them are `Fault` .unavailable.
+/// Requirements on a machine, and the messages when it does not meet them. All of these are `Fault`
+/// .unavailable.
 extension CUDALibraries {
-  /// The oldest device that will do: Ampere, the first with bfloat16.
+  /// The oldest capability that is supported: Ampere, the first with bfloat16.
   static let oldestCapability = CUDAVersion(8, 0)
 
-  /// A driver that is there, new enough, and starts.
+  /// A driver that exists, is new enough, and starts.
   func startedDriver() throws -> CUDADriver {
     guard let driver else {
       throw Fault(
@@ -65,7 +66,7 @@ extension CUDALibraries {
       hint: "pip install \(package), or name the folder that holds it in \(LibraryPlaces.key)")
   }
 
-  /// What is said where cuBLASLt is missing and own kernels compute the matrix products; else nil.
+  /// The message that own kernels compute the matrix products because cuBLASLt is missing; nil if it is not.
   package var matmulNote: String? {
     guard matmul == nil else { return nil }
     return "cuda: cuBLASLt not found\(looked(for: "libcublasLt")); "

@@ -1,24 +1,25 @@
-/// The libraries of CUDA as this machine has them, opened, and everything that was looked at to find them.
+/// The libraries of CUDA on this machine, opened, and a record of every place that was searched for them.
 package struct CUDALibraries {
-  /// The oldest driver that will do.
+  /// The oldest driver that is supported.
   package static let oldestDriver = CUDAVersion(12, 0)
-  /// Majors of NVRTC and cuBLASLt that are known, newest first.
+  /// Major versions of NVRTC and cuBLASLt that are known, newest first.
   static let majors = [13, 12]
 
-  /// The driver; nil where there is none.
+  /// The driver; nil without one.
   let driver: CUDADriver?
-  /// The newest CUDA that the driver runs.
+  /// The newest CUDA version that the driver runs.
   package let driverVersion: CUDAVersion?
-  /// The kernels' compiler; nil where there is none that the driver can run the output of.
+  /// The compiler of the kernels; nil without one whose output the driver can run.
   let compiler: CUDACompiler?
-  /// cuBLASLt; nil where there is none.
+  /// cuBLASLt; nil without it.
   let matmul: CUDAMatmul?
   /// Every look, in the order of the search.
   package let sightings: [LibrarySighting]
-  /// Where the search went.
+  /// The places that were searched.
   package let places: LibraryPlaces
 
-  /// Looks for all three, the newest first whose major is not above the driver's. What is missing stays nil.
+  /// Searches for all three libraries, each the newest first whose major is not above the driver's. A missing
+  /// one is nil.
   package init(places: LibraryPlaces) {
     var sightings: [LibrarySighting] = []
     driver = opened(places.looks(for: ["libcuda.so.1"], in: places.driver), CUDADriver.opened, &sightings)
@@ -33,15 +34,15 @@ package struct CUDALibraries {
     self.places = places
   }
 
-  /// What was found, a line each, and what was not: for `--dry-run` and `report`-like output.
+  /// One line for each library, found or not: for `--dry-run` and `report`-like output.
   package var lines: [String] {
     let found = sightings.filter { $0.outcome != .absent }.map(\.description)
     let names = ["libcuda.so.1": driver == nil, "libnvrtc": compiler == nil, "libcublasLt": matmul == nil]
     return found + names.filter(\.value).keys.sorted().map { "\($0): not found\(looked(for: $0))" }
   }
 
-  /// " in the system's loader paths, /usr/local/cuda/lib64; unusable: …" of the libraries whose name begins
-  /// so.
+  /// Places and faults of the libraries whose name begins with `name`, such as " in the system's loader
+  /// paths, /usr/local/cuda/lib64; unusable: …".
   func looked(for name: String) -> String {
     let looks = sightings.filter { $0.library.hasPrefix(name) }
     var places: [String] = []
@@ -53,7 +54,7 @@ package struct CUDALibraries {
   }
 }
 
-/// The first library that opens; every look is added to `sightings`.
+/// The first library that opens. Every attempt is added to `sightings`.
 private func opened<Library>(
   _ looks: [(name: String, place: LibraryPlace)], _ open: (String) -> LibraryOpening<Library>,
   _ sightings: inout [LibrarySighting]
@@ -67,7 +68,7 @@ private func opened<Library>(
       sighting.outcome = .found(version: version, file: file)
       return library
     case .refused(let why):
-      // The loader's words for a bare name that is nowhere.
+      // The loader's text for a bare name that it finds nowhere.
       let absence = "\(name): cannot open shared object file: No such file"
       if place != .loader || !why.hasPrefix(absence) { sighting.outcome = .unusable(why) }
     }

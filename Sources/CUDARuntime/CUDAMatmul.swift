@@ -2,9 +2,9 @@ import CCUDA
 
 /// The functions of cuBLASLt, and errors from its results.
 struct CUDAMatmul {
-  /// Functions under the names of NVIDIA's headers.
+  /// Functions with the names of NVIDIA's headers.
   let call: UnsafePointer<cc_matmul>
-  /// Of the library, such as 13.2.
+  /// Version of the library, such as 13.2.
   let version: CUDAVersion
   /// The file that was loaded.
   let file: String
@@ -17,12 +17,12 @@ struct CUDAMatmul {
     }
   }
 
-  /// Nothing where `code` is success.
+  /// Throws unless `code` is success.
   func check(_ code: Int32, _ name: @autoclosure () -> String) throws(CUDAError) {
     if code != 0 { throw error(code, name()) }
   }
 
-  /// The error of a status that is not success.
+  /// The error for a status that is not success.
   func error(_ code: Int32, _ function: String) -> CUDAError {
     let name = call.pointee.cublasLtGetStatusString(code).map { String(cString: $0) } ?? "cublasStatus_t"
     let allocationFailed = 3

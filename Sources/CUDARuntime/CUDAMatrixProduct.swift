@@ -2,17 +2,17 @@ import CCUDA
 
 /// How an algorithm is chosen among those that cuBLASLt offers for a shape.
 package enum MatrixProductChoice: Sendable {
-  /// cuBLASLt's own first choice: the same in every run.
+  /// cuBLASLt's own first choice, which is the same in every run.
   case heuristic
-  /// The fastest of eight, measured once for each shape: runs may differ in the last bits.
+  /// The fastest of eight, measured once for each shape. Runs may differ in the last bits.
   case timed
 }
 
-/// Matrix products by cuBLASLt: float32 sums, without TF32; results are rounded once.
+/// Matrix products by cuBLASLt, with float32 sums and without TF32. Results are rounded once.
 ///
-/// What cuBLASLt offers for a shape is asked once. Splitting of the inner dimension adds partial sums in
-/// float32 and in a fixed order: the same product gives the same bits within a run, and with `.heuristic` in
-/// every run on the same device and library.
+/// cuBLASLt is asked once for the algorithms of a shape. When the inner dimension is split, partial sums are
+/// added in float32 and in a fixed order. So a product gives the same bits within a run. With `.heuristic`,
+/// it gives the same bits in every run on the same device and library.
 package final class CUDAMatrixProduct {
   /// Bytes of scratch memory that algorithms may use.
   package static let workspaceByteCount = 32 << 20
@@ -26,10 +26,10 @@ package final class CUDAMatrixProduct {
   private let handle: UnsafeMutableRawPointer
   private let workspace: CUDABlock
   private let choice: MatrixProductChoice
-  /// nil for products that the library does not offer.
+  /// nil for a product that the library does not offer.
   private var plans: [MatrixPlanKey: MatrixPlan?] = [:]
 
-  /// Products on `device`, with scratch memory from `memory`; nil where the machine has no cuBLASLt.
+  /// Products on `device`, with scratch memory from `memory`; nil if the machine has no cuBLASLt.
   package convenience init?(
     _ device: CUDADevice, _ memory: CUDAMemory, choice: MatrixProductChoice = .heuristic
   ) throws(CUDAError) {
@@ -61,9 +61,9 @@ package final class CUDAMatrixProduct {
     _ = library.call.pointee.cublasLtDestroy(handle)
   }
 
-  /// Queues c = scale · op(a) · op(b) + addend · c. A failure is left with the device.
-  /// - c: [rows of op(a), columns of op(b)], stored.  - addend: 0 (what c holds is not read) or 1, usually.
-  /// - Returns: false, and nothing is queued, where cuBLASLt has no such product: factors of two types, a
+  /// Queues c = scale · op(a) · op(b) + addend · c. The device keeps a failure.
+  /// - c: [rows of op(a), columns of op(b)], stored.  - addend: usually 0, for which c is not read, or 1.
+  /// - Returns: false, with nothing queued, when cuBLASLt has no such product: factors of two types, a
   ///   bfloat16 result of float32 factors, an odd shape or place.
   package func multiply(
     _ a: DeviceMatrix, _ b: DeviceMatrix, scale: Float, addend: Float, _ c: DeviceMatrix
@@ -92,19 +92,19 @@ package final class CUDAMatrixProduct {
       plan = try MatrixPlan(key, library, handle, count: choice == .timed ? 8 : 1)
       plans[key] = .some(plan)
     }
-    // Nothing can be measured while a graph is captured; the first choice will do until the shape comes
+    // Nothing can be measured during the capture of a graph. The first choice is used until the shape comes
     // again.
     if let plan, choice == .timed, !plan.isTimed, !device.isCapturing { try time(plan, a, b, c) }
     return plan
   }
 
-  /// Picks the fastest of a plan's algorithms. Products go to scratch memory: c may be added to later.
+  /// Picks the fastest of a plan's algorithms. Results go to scratch memory, because c may be added to later.
   private func time(
     _ plan: MatrixPlan, _ a: DeviceMatrix, _ b: DeviceMatrix, _ c: DeviceMatrix
   ) throws(CUDAError) {
     plan.isTimed = true
     let byteCount = c.rowCount * c.rowStride * (c.type == .float32 ? 4 : 2)
-    // Without room to measure in, the first choice stays.
+    // Without memory for the measurement, the first choice stays.
     guard plan.choices.count > 1, let scratch = try? memory.allocate(byteCount) else { return }
     defer { memory.takeBack(scratch) }
     var target = c
@@ -114,7 +114,7 @@ package final class CUDAMatrixProduct {
     let end = try CUDAEvent(device, isTimed: true)
     var fastest = Float.infinity
     for (index, algorithm) in plan.choices.enumerated() {
-      // The first run loads code; a choice that does not run is no choice.
+      // The first run loads code. An algorithm that does not run is skipped.
       guard run(plan, algorithm, a, b, 1, plan.adds ? 1 : 0, target) == 0 else { continue }
       start.record()
       for _ in 0..<3 { _ = run(plan, algorithm, a, b, 1, plan.adds ? 1 : 0, target) }
@@ -127,7 +127,7 @@ package final class CUDAMatrixProduct {
     }
   }
 
-  /// Row-major matrices are the transposed column-major ones of cuBLASLt: cᵀ = op(b)ᵀ · op(a)ᵀ.
+  /// A row-major matrix is the transpose of a column-major one, which cuBLASLt expects: cᵀ = op(b)ᵀ · op(a)ᵀ.
   private func run(
     _ plan: MatrixPlan, _ algorithm: cc_matmul_choice, _ a: DeviceMatrix, _ b: DeviceMatrix, _ scale: Float,
     _ addend: Float, _ c: DeviceMatrix

@@ -1,37 +1,39 @@
 import CCUDA
 
-/// A run of device memory that is in use; given back with `CUDAMemory.takeBack`.
+/// A run of device memory in use. `CUDAMemory.takeBack` gives it back.
 package struct CUDABlock: Equatable, Sendable {
-  /// Where it begins, at a multiple of 512 bytes; 0 when it could not be had (the device then has a failure).
+  /// Address of the first byte, a multiple of 512; 0 when there was no memory (the device then has a
+  /// failure).
   package let address: UInt64
-  /// What was asked for, in bytes.
+  /// Bytes that were requested.
   package let byteCount: Int
-  /// Its entry in the table; nil for one that could not be had.
+  /// Index of its entry in the table; nil when there was no memory.
   fileprivate let index: Int?
 }
 
 /// Device memory that is kept for reuse.
 ///
-/// Everything runs on one stream, in order; so a block that is given back can be lent again at once, also
-/// while queued work still uses it: what uses it next is queued behind. Segments of 2 MiB hold the blocks up
-/// to 1 MiB, segments of 20 MiB and more the larger ones; a free block is cut to size and joined again with
-/// its neighbours. Requests in the same order get the same places. To be used by one thread at a time. Source
-/// of the sizes: PyTorch, c10/cuda/CUDACachingAllocator.cpp.
+/// Everything runs in order on one stream. So a block that is given back can be lent again at once, even
+/// while queued work still uses it: its next use is queued after that work. Segments of 2 MiB hold the blocks
+/// up to 1 MiB, and segments of 20 MiB and more hold the larger ones. A free block is cut to size, and joined
+/// again with its neighbours. Requests in the same order get the same places. One thread at a time may use
+/// it.
+/// Source of the sizes: PyTorch, c10/cuda/CUDACachingAllocator.cpp.
 package final class CUDAMemory {
-  /// Where segments come from.
+  /// The device functions that segments come from.
   package struct Source {
-    /// A segment of so many bytes.
+    /// Allocates a segment of this many bytes.
     var allocate: (Int) throws(CUDAError) -> UInt64
     /// Gives a segment back.
     var free: (UInt64) -> Void
     /// Waits until no queued work uses any memory.
     var settle: () -> Void
-    /// Bytes that the device has free, and has in all.
+    /// Bytes of device memory: free, and in total.
     var available: () -> (free: Int, total: Int)
-    /// Is told of what `block` could not throw.
+    /// Receives the errors that `block` cannot throw.
     var record: (CUDAError) -> Void
 
-    /// All of it.
+    /// Functions that allocate and free segments, wait, report memory, and receive errors.
     package init(
       allocate: @escaping (Int) throws(CUDAError) -> UInt64, free: @escaping (UInt64) -> Void,
       settle: @escaping () -> Void, available: @escaping () -> (free: Int, total: Int),
@@ -45,27 +47,27 @@ package final class CUDAMemory {
     }
   }
 
-  /// Bytes in blocks that are in use, and the most of them since `resetPeak`.
+  /// Bytes in blocks that are in use, and their peak since `resetPeak`.
   package private(set) var inUse = 0, peakInUse = 0
-  /// Bytes taken from the device, and the most of them since `resetPeak`.
+  /// Bytes taken from the device, and their peak since `resetPeak`.
   package private(set) var reserved = 0, peakReserved = 0
-  /// The most that may be taken from the device, in bytes; nil for what it has.
+  /// The most bytes to take from the device; nil without a limit.
   package let limit: Int?
 
   private let source: Source
   private var table = BlockTable()
   private var poolCount = 0
-  /// The pool of the graph that is being captured, and blocks of others that are given back meanwhile, by
-  /// pool.
+  /// The pool of the graph that is being captured; and, by pool, the blocks of other pools that are given
+  /// back during the capture.
   private var capturePool: Int?
   private var held: [Int: [Int]] = [:]
 
-  /// Memory of `device`, `limit` bytes at most.
+  /// Memory of `device`, at most `limit` bytes.
   package convenience init(_ device: CUDADevice, limit: Int? = nil) {
     self.init(.device(device), limit: limit)
   }
 
-  /// Memory from `source`, `limit` bytes at most.
+  /// Memory from `source`, at most `limit` bytes.
   package init(_ source: Source, limit: Int? = nil) {
     self.source = source
     self.limit = limit
@@ -74,8 +76,8 @@ package final class CUDAMemory {
   deinit { table.segmentAddresses.forEach(source.free) }
 
   /// A block of `byteCount` bytes, not initialised.
-  /// - Throws: kind .outOfMemory, with the numbers, when there is none even after all unused segments went
-  ///   back.
+  /// - Throws: kind .outOfMemory, with the numbers, when there is no memory even after all unused segments
+  ///   were freed.
   package func allocate(_ byteCount: Int) throws(CUDAError) -> CUDABlock {
     precondition(byteCount >= 0, "CUDAMemory.allocate: \(byteCount) bytes")
     let rounded = max(1, byteCount).roundedUp(to: SegmentSizes.granularity)
@@ -85,8 +87,8 @@ package final class CUDAMemory {
     return CUDABlock(address: table.blocks[index].address, byteCount: byteCount, index: index)
   }
 
-  /// The same for callers that cannot throw: where there is no memory, the device gets the failure, nothing
-  /// more is queued, and the block has address 0.
+  /// A block like that of `allocate`, for callers that cannot throw. Without memory, the device gets the
+  /// failure, nothing more is queued, and the block has address 0.
   package func block(_ byteCount: Int) -> CUDABlock {
     do throws(CUDAError) {
       return try allocate(byteCount)
@@ -96,11 +98,11 @@ package final class CUDAMemory {
     }
   }
 
-  /// Takes back a block that no work will be queued for any more. What is queued already may still use it.
+  /// Takes back a block. No more work may be queued that uses it, but work queued before may still use it.
   package func takeBack(_ block: CUDABlock) {
     guard let index = block.index else { return }
     inUse -= table.blocks[index].byteCount
-    // The graph will write here whenever it runs, as long as it lives.
+    // The graph writes here whenever it runs, so the block waits until the graph ends.
     if let capturePool, table.blocks[index].pool != capturePool {
       held[capturePool, default: []].append(index)
     } else {
@@ -119,7 +121,7 @@ package final class CUDAMemory {
     }
   }
 
-  /// Counts peaks from here on.
+  /// Starts new peaks from the present values.
   package func resetPeak() {
     peakInUse = inUse
     peakReserved = reserved
@@ -127,7 +129,7 @@ package final class CUDAMemory {
 
   // MARK: - Pools of graphs
 
-  /// From here on blocks come from a pool of their own. - Returns: its number, for `dissolve`.
+  /// Starts a pool for the blocks that follow.  - Returns: its number, for `dissolve`.
   func beginPool() -> Int {
     precondition(capturePool == nil, "CUDAMemory.beginPool: within the capture of a graph")
     poolCount += 1
@@ -135,10 +137,10 @@ package final class CUDAMemory {
     return poolCount
   }
 
-  /// Blocks come from the common pool again; those of the graph stay apart until `dissolve`.
+  /// Takes blocks from the common pool again. Those of the graph stay apart until `dissolve`.
   func endPool() { capturePool = nil }
 
-  /// The graph of this pool is gone: its memory is everyone's.
+  /// Gives the memory of this pool to everyone, since its graph has ended.
   func dissolve(pool: Int) {
     table.dissolve(pool: pool)
     held.removeValue(forKey: pool)?.forEach { table.free($0) }
@@ -161,8 +163,8 @@ package final class CUDAMemory {
     return index
   }
 
-  /// A segment for a block: first of the usual size, then, with all unused segments given back, that or just
-  /// enough.
+  /// A segment for a block, of the usual size. If there is no memory, unused segments are freed (except
+  /// during a capture), and the usual size and then the bare size of the block are tried.
   private func newSegment(
     _ byteCount: Int, isSmall: Bool
   ) throws(CUDAError) -> (address: UInt64, byteCount: Int) {
@@ -181,7 +183,7 @@ package final class CUDAMemory {
         wanted: byteCount, inUse: inUse, limit: limit, free: available.free, total: available.total))
   }
 
-  /// Nil where the limit or the device has no room; other errors are thrown.
+  /// A new segment's address; nil when it exceeds the limit or the free memory. Other errors are thrown.
   private func fromDevice(_ byteCount: Int) throws(CUDAError) -> UInt64? {
     if let limit, reserved + byteCount > limit { return nil }
     do throws(CUDAError) {
@@ -196,7 +198,7 @@ package final class CUDAMemory {
   }
 }
 
-/// Sizes in bytes.
+/// Sizes in bytes of blocks and segments.
 private enum SegmentSizes {
   static let granularity = 512, largestSmallBlock = 1 << 20, smallSegment = 2 << 20
   static let largestMiddleBlock = 10 << 20, middleSegment = 20 << 20, largeGranularity = 2 << 20
@@ -208,12 +210,12 @@ private enum SegmentSizes {
 }
 
 extension CUDAMemory.Source {
-  /// Memory of a device.
+  /// Functions that take memory from `device`.
   static func device(_ device: CUDADevice) -> CUDAMemory.Source {
     let driver = device.driver
     return CUDAMemory.Source(
       allocate: { byteCount throws(CUDAError) in
-        // After a failure there is nothing to compute, and a lost device must not be asked again and again.
+        // After a failure nothing is computed, and a lost device must not be asked again and again.
         try device.throwFailure()
         var address: UInt64 = 0
         try driver.check(driver.call.pointee.cuMemAlloc(&address, byteCount), "cuMemAlloc")

@@ -1,9 +1,9 @@
 /// A version of CUDA or of one of its libraries.
 package struct CUDAVersion: Comparable, Sendable, CustomStringConvertible {
-  /// As in 13.2.
+  /// 13 and 2 in 13.2.
   package var major: Int, minor: Int
 
-  /// As in 13.2.
+  /// Version 13.2 from 13 and 2.
   package init(_ major: Int, _ minor: Int) {
     self.major = major
     self.minor = minor

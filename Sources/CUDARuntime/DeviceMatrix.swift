@@ -2,18 +2,18 @@ import CCUDA
 
 /// A matrix in device memory, row-major.
 package struct DeviceMatrix: Sendable {
-  /// First element.
+  /// Address of the first element.
   package var address: UInt64
-  /// As stored.
+  /// Sizes as stored.
   package var rowCount: Int, columnCount: Int
-  /// Elements from the first of one row to that of the next: `columnCount` where rows lie end to end.
+  /// Elements from the start of one row to the start of the next: `columnCount` when rows lie end to end.
   package var rowStride: Int
   /// float32 or bfloat16.
   package var type: DeviceNumber
-  /// Whether it enters the product transposed.
+  /// Whether the matrix enters the product transposed.
   package var isTransposed: Bool
 
-  /// All of it.
+  /// A matrix at `address`. By default its rows lie end to end, and it is not transposed.
   package init(
     _ address: UInt64, rows: Int, columns: Int, _ type: DeviceNumber, isTransposed: Bool = false,
     rowStride: Int? = nil
@@ -33,6 +33,6 @@ package struct DeviceMatrix: Sendable {
 package enum DeviceNumber: Sendable, Hashable {
   case float32, bfloat16
 
-  /// cudaDataType.
+  /// cuBLASLt's number for this type (cudaDataType).
   var code: Int32 { Int32(self == .float32 ? CC_TYPE_FLOAT32 : CC_TYPE_BFLOAT16) }
 }

@@ -1,4 +1,4 @@
-/// Free blocks in the order of their size, then address: the same requests find the same blocks.
+/// Free blocks, ordered by size and then by address, so that the same requests find the same blocks.
 struct FreeList {
   struct Entry {
     var byteCount: Int

@@ -1,5 +1,5 @@
-/// What a kernel may be given: scalars of the size that the kernel declares, and device addresses (or 0 for
-/// none) as `UInt64`. `Int` is none of them, so that a 32-bit parameter never gets 64 bits.
+/// A type that a kernel argument may have: scalars of the size that the kernel declares, and `UInt64` for
+/// device addresses (0 for none). `Int` is not one of them, so that a 32-bit parameter never gets 64 bits.
 @usableFromInline
 package protocol KernelArgument: BitwiseCopyable {}
 

@@ -1,10 +1,10 @@
 import CCUDA
 
-/// A kernel file: one module on the device.
+/// A kernel file, which becomes one module on the device.
 package struct KernelFile: Equatable, Sendable {
   /// Such as "norm.cu".
   package var name: String
-  /// Its text.
+  /// Text of the file.
   package var text: String
 
   /// A file that is not part of this program.
@@ -24,7 +24,7 @@ package struct KernelFile: Equatable, Sendable {
     return UnsafeBufferPointer(start: files, count: count).map(KernelFile.init)
   }
 
-  /// What the files of this program include.
+  /// The headers that the files of this program include.
   package static var embeddedHeaders: [KernelFile] {
     var count = 0
     let headers = cc_kernel_headers(&count)

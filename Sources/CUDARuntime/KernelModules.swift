@@ -6,30 +6,30 @@ import Synchronization
 
 /// The kernels, compiled for the device and loaded.
 package final class KernelModules {
-  /// How the modules came about.
+  /// How the modules were made.
   package struct Report: Equatable, Sendable {
-    /// What they are compiled for, such as "sm_90".
+    /// The target of the compilation, such as "sm_90".
     package var target: String
-    /// Modules that were compiled now, and that were on the disk.
+    /// Number of modules that were compiled now, and that were read from the cache.
     package var compiledCount: Int, cachedCount: Int
-    /// How long all of it took.
+    /// Seconds that compiling and loading took.
     package var seconds: Double
   }
 
-  /// How the modules came about, for the log.
+  /// How the modules were made, for the log.
   package let report: Report
   private let device: CUDADevice
   private var modules: [UnsafeMutableRawPointer] = []
   private var kernels: [String: CUDAKernel] = [:]
 
-  /// Folder of the compiled kernels where no other is set: in the user's cache; nil without a home.
+  /// Default folder of the compiled kernels, in the user's cache; nil without a home.
   package static var standardCacheFolder: String? {
     KernelCache.standardFolder(ProcessInfo.processInfo.environment)
   }
 
-  /// Compiles what `cacheFolder` does not hold, several files at once, and loads everything.
-  /// - Throws: `Fault` .failure with the file and the compiler's words where a file does not compile,
-  ///   .unavailable where the device does not load the code.
+  /// Compiles the kernels that `cacheFolder` does not hold, several files at once, and loads all of them.
+  /// - Throws: `Fault` .failure with the file and the compiler's text when a file does not compile,
+  ///   .unavailable when the device does not load the code.
   package init(
     _ device: CUDADevice, files: [KernelFile] = KernelFile.embedded,
     headers: [KernelFile] = KernelFile.embeddedHeaders,
@@ -57,8 +57,8 @@ package final class KernelModules {
     for module in modules { _ = device.driver.call.pointee.cuModuleUnload(module) }
   }
 
-  /// A kernel by its name; the same object every time. Its code is loaded at its first launch.
-  /// - Throws: kind .other where no module has it.
+  /// The kernel `name`, as one object for all calls. Its code is loaded at its first launch.
+  /// - Throws: kind .other when no module has it.
   package func kernel(_ name: String) throws(CUDAError) -> CUDAKernel {
     if let kernel = kernels[name] { return kernel }
     var function: UnsafeMutableRawPointer?
@@ -74,13 +74,13 @@ package final class KernelModules {
   }
 }
 
-/// A module's code, and whether it was on the disk.
+/// A module's code, and whether it came from the cache.
 private struct KernelImage: Sendable {
   var bytes: [UInt8]
   var isCached: Bool
 }
 
-/// The code of all files, in their order; those that are not cached are compiled side by side.
+/// The code of all files, in their order. Those that are not cached are compiled side by side.
 private func compiledImages(
   _ files: [KernelFile], headers: [KernelFile], _ target: KernelTarget, _ compiler: CUDACompiler,
   _ cache: KernelCache
@@ -104,7 +104,7 @@ private func compiledImages(
 
 extension CUDADevice {
   /// Loads a module's code.
-  /// - Throws: with the words of the driver's own compiler, when portable code does not pass it.
+  /// - Throws: with the text of the driver's own compiler, when that refuses portable code.
   fileprivate func loaded(_ image: [UInt8]) throws(CUDAError) -> UnsafeMutableRawPointer {
     var module: UnsafeMutableRawPointer?
     var log = [UInt8](repeating: 0, count: 1024)

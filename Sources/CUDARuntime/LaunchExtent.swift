@@ -1,7 +1,7 @@
 /// Numbers of blocks, or of threads, in up to three dimensions.
 @usableFromInline
 package struct LaunchExtent: Equatable, Sendable, ExpressibleByIntegerLiteral {
-  /// Along each dimension.
+  /// Number along each dimension.
   package var x: Int, y: Int, z: Int
 
   /// `x`, by `y`, by `z`.
@@ -14,8 +14,7 @@ package struct LaunchExtent: Equatable, Sendable, ExpressibleByIntegerLiteral {
   @usableFromInline
   package init(integerLiteral value: Int) { self.init(value) }
 
-  /// Enough blocks of `block` threads for `count` elements, at most `most`: for kernels that stride over the
-  /// rest.
+  /// Enough blocks of `block` threads for `count` elements, but at most `most`. Kernels stride over the rest.
   package static func covering(_ count: Int, block: Int, most: Int = 65_536) -> LaunchExtent {
     LaunchExtent(min(most, (count + block - 1) / block))
   }

@@ -1,12 +1,12 @@
 import CCUDA
 
-/// A library that opened, or why it did not.
+/// A library that was opened, or the reason why it was not.
 enum LibraryOpening<Library> {
   case opened(Library, CUDAVersion, file: String)
   case refused(String)
 }
 
-/// Opens a library with one of CCUDA's functions, and words what went wrong.
+/// Opens a library with one of CCUDA's functions, and describes a failure.
 func openedLibrary<Functions, Library>(
   _ path: String,
   _ opener: (UnsafePointer<CChar>, UnsafeMutablePointer<cc_opening>) -> UnsafePointer<Functions>?,
@@ -23,7 +23,7 @@ func openedLibrary<Functions, Library>(
   return make(functions, file.isEmpty ? path : file)
 }
 
-/// A C string in a fixed field.
+/// A C string in a field of fixed size.
 private func text<Field>(_ field: inout Field) -> String {
   withUnsafeBytes(of: &field) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
 }

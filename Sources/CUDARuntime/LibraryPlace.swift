@@ -1,13 +1,13 @@
 import FoundationEssentials
 
-/// A place to look for a library in.
+/// A place to search for a library.
 package enum LibraryPlace: Equatable, Sendable, CustomStringConvertible {
-  /// Wherever the system's loader looks for a bare name: ld.so.cache and the default folders.
+  /// Where the system's loader looks for a bare name: ld.so.cache and the default folders.
   case loader
   /// One folder.
   case folder(String)
 
-  /// For a list of places looked at.
+  /// The place, for a list of searched places.
   package var description: String {
     switch self {
     case .loader: "the system's loader paths"
@@ -15,7 +15,7 @@ package enum LibraryPlace: Equatable, Sendable, CustomStringConvertible {
     }
   }
 
-  /// What dlopen is given for `library` here; nil where the folder has no such file.
+  /// The path to give to dlopen for `library` here; nil when the folder has no such file.
   func path(of library: String) -> String? {
     switch self {
     case .loader: library

@@ -1,31 +1,31 @@
 import Files
 import FoundationEssentials
 
-/// The places where CUDA's libraries are looked for, in order. No program is run to find them.
+/// The places to search for CUDA's libraries, in order. The search runs no program.
 package struct LibraryPlaces: Equatable, Sendable {
-  /// Name of the configuration key that gives a folder to look in before all others.
+  /// Name of the configuration key for a folder to search before all others.
   package static let key = "cuda.libraries"
 
-  /// A folder chosen by hand: what it holds is taken before anything else, also where another is newer.
+  /// A folder chosen by hand. Its libraries are taken before all others, even before newer ones.
   package var folder: String?
-  /// For libcuda.so.1, which comes with the driver.
+  /// Places for libcuda.so.1, which comes with the driver.
   package var driver: [LibraryPlace]
-  /// For NVRTC and cuBLASLt, which come with the CUDA toolkit or as Python packages.
+  /// Places for NVRTC and cuBLASLt, which come with the CUDA toolkit or as Python packages.
   package var toolkit: [LibraryPlace]
 
-  /// Exactly these.
+  /// These places and no others.
   package init(folder: String? = nil, driver: [LibraryPlace] = [], toolkit: [LibraryPlace] = []) {
     self.folder = folder
     self.driver = driver
     self.toolkit = toolkit
   }
 
-  /// `folder` when given, then the loader's paths, the toolkit's folder, and Python environments.
-  /// - searchPath: the folders of PATH: a `python3` there marks an environment.  - home: the user's home
+  /// `folder` if given, then the loader's paths, the toolkit's folder, and Python environments.
+  /// - searchPath: the folders of PATH. A `python3` in one marks an environment.  - home: the user's home
   ///   folder.
-  /// - root: stands before every absolute path but `folder`, `searchPath` and `home`.
+  /// - root: prefix of every absolute path except for `folder`, `searchPath` and `home`.
   package init(folder: String?, searchPath: [String], home: String, root: String = "") {
-    // Containers get the driver mounted in the first, Windows' Linux in the second.
+    // Containers have the driver mounted in the first folder, and Linux on Windows has it in the second.
     let driverFolders = ["/usr/local/nvidia/lib64", "/usr/lib/wsl/lib"].map { LibraryPlace.folder(root + $0) }
     let packages = pythonFolders(searchPath: searchPath, home: home, root: root)
     self.init(
@@ -33,7 +33,8 @@ package struct LibraryPlaces: Equatable, Sendable {
       toolkit: [.loader, .folder(root + "/usr/local/cuda/lib64")] + packages.map { .folder($0) })
   }
 
-  /// Each of `names`, newest first, with each place to look in: the folder chosen by hand, then name by name.
+  /// Each of `names`, newest first, with each place to search: first the folder chosen by hand, then name by
+  /// name.
   func looks(for names: [String], in places: [LibraryPlace]) -> [(name: String, place: LibraryPlace)] {
     let chosen = names.flatMap { name in (folder.map { [(name, LibraryPlace.folder($0))] }) ?? [] }
     return chosen + names.flatMap { name in places.map { (name, $0) } }
@@ -47,7 +48,7 @@ package struct LibraryPlaces: Equatable, Sendable {
   }
 }
 
-/// Folders of NVIDIA's Python packages, and of conda's libraries, that exist, without repetition.
+/// Existing folders of NVIDIA's Python packages and of conda's libraries, each once.
 private func pythonFolders(searchPath: [String], home: String, root: String) -> [String] {
   let prefixes = searchPath.flatMap(pythonPrefixes)
   let libraries =
@@ -61,7 +62,8 @@ private func pythonFolders(searchPath: [String], home: String, root: String) -> 
   return (packages + conda).filter { isDirectory($0) && seen.insert(resolved($0)).inserted }
 }
 
-/// Environments whose `bin` is `folder`: the one it lies in, and the one a linked interpreter comes from.
+/// Environments whose `bin` is `folder`: the one that contains it, and the one that a linked interpreter
+/// comes from.
 private func pythonPrefixes(_ folder: String) -> [String] {
   let program = folder + "/python3"
   guard folder.hasPrefix("/"), FileManager.default.fileExists(atPath: program) else { return [] }
@@ -72,7 +74,7 @@ private func pythonPrefixes(_ folder: String) -> [String] {
   ]
 }
 
-/// `lib/python3*/site-packages` and `dist-packages`.
+/// The folders `lib/python3*/site-packages` and `dist-packages`.
 private func packageFolders(_ library: String) -> [String] {
   let names = (try? FileManager.default.contentsOfDirectory(atPath: library)) ?? []
   return names.filter { $0.hasPrefix("python3") }.sorted(by: >).flatMap {

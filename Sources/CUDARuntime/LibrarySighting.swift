@@ -1,30 +1,30 @@
-/// One look at one library in one place.
+/// One attempt to find one library in one place.
 package struct LibrarySighting: Equatable, Sendable, CustomStringConvertible {
-  /// What was seen.
+  /// The result of an attempt.
   package enum Outcome: Equatable, Sendable {
-    /// There is no such file.
+    /// No such file exists.
     case absent
-    /// It is there and does not load, or lacks a function: why.
+    /// The file exists, but does not load or lacks a function: the reason.
     case unusable(String)
-    /// It is used: its version, and the file that was loaded.
+    /// The library is used: its version, and the file that was loaded.
     case found(version: CUDAVersion, file: String)
   }
 
   /// File name, such as "libnvrtc.so.13".
   package var library: String
-  /// Where.
+  /// Where it was searched.
   package var place: LibraryPlace
-  /// What was seen.
+  /// The result.
   package var outcome: Outcome
 
-  /// All of it.
+  /// A library, a place, and the result.
   package init(library: String, place: LibraryPlace, outcome: Outcome) {
     self.library = library
     self.place = place
     self.outcome = outcome
   }
 
-  /// One line for a person.
+  /// The attempt in one line, for the user.
   package var description: String {
     switch outcome {
     case .absent: "\(library): not in \(place)"

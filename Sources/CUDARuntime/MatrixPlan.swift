@@ -1,18 +1,18 @@
 import CCUDA
 
-/// cuBLASLt's description of a product, and the algorithms that it offers for it, the best by its own
-/// estimate first.
+/// cuBLASLt's description of a product, and the algorithms that it offers. The best by its own estimate is
+/// first.
 final class MatrixPlan {
   let description: UnsafeMutableRawPointer
   let layoutA: UnsafeMutableRawPointer, layoutB: UnsafeMutableRawPointer, layoutC: UnsafeMutableRawPointer
   let adds: Bool
   let choices: [cc_matmul_choice]
-  /// Which one is used, and whether that was measured.
+  /// Index of the algorithm in use, and whether it was measured.
   var chosen = 0
   var isTimed = false
   private let parts: Parts
 
-  /// nil where the library offers nothing.
+  /// nil when the library offers no algorithm.
   init?(
     _ key: MatrixPlanKey, _ library: CUDAMatmul, _ handle: UnsafeMutableRawPointer, count: Int
   ) throws(CUDAError) {
@@ -35,7 +35,7 @@ final class MatrixPlan {
   }
 }
 
-/// The library's objects of one plan; they end with this.
+/// The library's objects of one plan, which end with this object.
 private final class Parts {
   private let library: CUDAMatmul
   private var descriptions: [UnsafeMutableRawPointer] = []
@@ -50,7 +50,8 @@ private final class Parts {
     for object in preferences { _ = library.call.pointee.cublasLtMatmulPreferenceDestroy(object) }
   }
 
-  /// A and B as cuBLASLt counts them: the second and the first factor of the row-major product.
+  /// Transpositions of A and B in cuBLASLt's order: A is the second factor of the row-major product, B the
+  /// first.
   func description(transposeA: Bool, transposeB: Bool) throws(CUDAError) -> UnsafeMutableRawPointer {
     let call = library.call.pointee
     let description = try made("cublasLtMatmulDescCreate") {
@@ -68,7 +69,7 @@ private final class Parts {
     return description
   }
 
-  /// A row-major matrix: column-major, its rows are columns.
+  /// The layout of a row-major matrix. In column-major terms its rows are columns.
   func layout(
     _ type: DeviceNumber, _ shape: (rows: Int, columns: Int), stride: Int
   ) throws(CUDAError) -> UnsafeMutableRawPointer {

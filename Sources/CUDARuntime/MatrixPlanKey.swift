@@ -1,11 +1,11 @@
-/// What cuBLASLt's choice of an algorithm depends on.
+/// Everything that cuBLASLt's choice of an algorithm depends on.
 struct MatrixPlanKey: Hashable {
   var rows: Int, columns: Int, inner: Int
   var strideA: Int, strideB: Int, strideC: Int
   var typeA: DeviceNumber, typeB: DeviceNumber, typeC: DeviceNumber
   var isTransposedA: Bool, isTransposedB: Bool
   var adds: Bool
-  /// Largest powers of two, up to 256, that the addresses are multiples of.
+  /// Largest powers of two, up to 256, that divide the addresses.
   var alignmentA: Int, alignmentB: Int, alignmentC: Int
 
   init(_ a: DeviceMatrix, _ b: DeviceMatrix, _ c: DeviceMatrix, adds: Bool) {
@@ -23,8 +23,8 @@ struct MatrixPlanKey: Hashable {
     (alignmentA, alignmentB, alignmentC) = (alignment(a), alignment(b), alignment(c))
   }
 
-  /// cuBLASLt has one type for both factors, and bfloat16 results of bfloat16 factors only. An empty inner
-  /// dimension is left to own kernels too.
+  /// Whether cuBLASLt may have this product: it wants one type for both factors, and has bfloat16 results of
+  /// bfloat16 factors only. Own kernels also take an empty inner dimension.
   var isSupported: Bool { typeA == typeB && (typeA == .bfloat16 || typeC == .float32) && inner > 0 }
 }
 

@@ -1,17 +1,17 @@
 import Files
 
-/// An allocation that could not be made; all in bytes.
+/// The numbers of a failed allocation, in bytes.
 package struct MemoryShortage: Equatable, Sendable, CustomStringConvertible {
-  /// What was asked for.
+  /// The request.
   package var wanted: Int
-  /// In blocks that are in use.
+  /// Blocks in use.
   package var inUse: Int
-  /// The most that may be taken from the device, when that is limited.
+  /// The most to take from the device, if that is limited.
   package var limit: Int?
-  /// What the device says is free, and has in all.
+  /// Memory of the device: free, and in total.
   package var free: Int, total: Int
 
-  /// All of it.
+  /// Request, memory in use, limit, and memory of the device.
   package init(wanted: Int, inUse: Int, limit: Int?, free: Int, total: Int) {
     self.wanted = wanted
     self.inUse = inUse

@@ -1,11 +1,11 @@
-/// A copy to the host that was queued, and that may be read when it is done.
+/// A queued copy to the host, which can be read when it is done.
 package final class PendingDownload {
   private let device: CUDADevice
   private let byteCount: Int
   private let buffer: UnsafeMutableRawPointer?
   private let done: StreamEvent?
 
-  /// Nothing to wait for where the copy could not be queued: the device then has a failure.
+  /// A copy that could not be queued leaves nothing to wait for, and the device has a failure.
   init(
     _ device: CUDADevice, _ byteCount: Int, _ buffer: UnsafeMutableRawPointer?, _ done: StreamEvent?
   ) {
@@ -17,13 +17,13 @@ package final class PendingDownload {
 
   deinit {
     guard let buffer else { return }
-    // The device may still be writing: a buffer that nobody waited for is free only after that.
+    // The device may still be writing. The buffer is free only after that, even if nobody has waited for it.
     _ = done?.wait()
     device.pinned.takeBack(buffer, byteCount)
   }
 
-  /// Waits for the copy, and gives its elements.
-  /// - Throws: the first failure of anything queued.
+  /// Waits for the copy, and returns its elements.
+  /// - Throws: the first failure of queued work.
   package func elements<Element: BitwiseCopyable>(
     as _: Element.Type = Element.self
   ) throws(CUDAError) -> [Element] {

@@ -1,7 +1,7 @@
 import CCUDA
 
 /// Page-locked host memory, which the device copies from and to while the program goes on. Buffers are kept
-/// for reuse: making one takes longer than most copies.
+/// for reuse, because making one takes longer than most copies.
 final class PinnedMemory {
   private let driver: CUDADriver
   /// Free buffers by the binary logarithm of their size.
@@ -11,7 +11,7 @@ final class PinnedMemory {
 
   init(_ driver: CUDADriver) { self.driver = driver }
 
-  /// A buffer of at least `byteCount` bytes, to be given back.
+  /// A buffer of at least `byteCount` bytes, to be returned to `takeBack`.
   func buffer(_ byteCount: Int) throws(CUDAError) -> UnsafeMutableRawPointer {
     let exponent = sizeClass(byteCount)
     if let buffer = free[exponent]?.popLast() { return buffer }
@@ -22,19 +22,19 @@ final class PinnedMemory {
     return pointer
   }
 
-  /// Takes back a buffer that was made for `byteCount`, and that no queued copy uses any more.
+  /// Takes back a buffer that was made for `byteCount` bytes. No queued copy may use it any more.
   func takeBack(_ buffer: UnsafeMutableRawPointer, _ byteCount: Int) {
     free[sizeClass(byteCount), default: []].append(buffer)
   }
 
-  /// Ends all buffers.
+  /// Frees all buffers.
   func release() {
     for buffer in all { _ = driver.call.pointee.cuMemFreeHost(buffer) }
     all = []
     free = [:]
   }
 
-  /// Exponent of the smallest power of two that holds `byteCount`; at least 4 KiB.
+  /// Exponent of the smallest power of two that holds `byteCount`, but at least 4 KiB.
   private func sizeClass(_ byteCount: Int) -> Int {
     max(12, Int.bitWidth - max(byteCount - 1, 0).leadingZeroBitCount)
   }

@@ -1,8 +1,8 @@
-/// A ring of pinned memory for small copies to the device: their source may change as soon as the call
+/// A ring of pinned memory for small copies to the device, whose source may change as soon as the call
 /// returns.
 ///
-/// The ring has two halves. The device is done with a half when the event recorded at the half's end has
-/// happened; only then is it written again.
+/// The ring has two halves, and an event is recorded at the end of each. Once that event has happened, the
+/// device is done with the half, and it may be written again.
 struct StagingRing {
   /// Bytes of a half, and the largest copy that goes through the ring.
   static let halfByteCount = 1 << 19, largestCopy = 1 << 17
@@ -11,9 +11,9 @@ struct StagingRing {
   private let stream: UnsafeMutableRawPointer
   private let bytes: UnsafeMutableRawPointer
   private let ends: [StreamEvent]
-  /// The half that is written, and how far.
+  /// The half that is being written, and the next free byte in it.
   private var half = 0, offset = 0
-  /// Whether an event was recorded at each half's end.
+  /// Whether an event was recorded at the end of each half.
   private var isRecorded = [false, false]
 
   init(_ driver: CUDADriver, _ stream: UnsafeMutableRawPointer, _ pinned: PinnedMemory) throws(CUDAError) {
@@ -23,8 +23,8 @@ struct StagingRing {
     ends = [try StreamEvent(driver, isTimed: false), try StreamEvent(driver, isTimed: false)]
   }
 
-  /// Where `byteCount` bytes can be written for a copy that is queued next; waits for the device when the
-  /// ring is full.
+  /// Memory for `byteCount` bytes of a copy, which must be queued next. Waits for the device when the ring is
+  /// full.
   mutating func room(_ byteCount: Int) throws(CUDAError) -> UnsafeMutableRawPointer {
     if offset + byteCount > Self.halfByteCount {
       try driver.check(ends[half].record(stream), "cuEventRecord")

@@ -1,6 +1,6 @@
 import CCUDA
 
-/// A driver's event, ended with this object; its calls give the driver's results.
+/// An event of the driver, ended with this object. Its calls return the driver's results.
 final class StreamEvent {
   let handle: UnsafeMutableRawPointer
   private let driver: CUDADriver

@@ -1,10 +1,10 @@
 import Glibc
 
-/// Starts a program, which reads nothing and writes to files.
+/// Starts a program that reads nothing and writes to files.
 /// - Parameters:
 ///   - arguments: the program (a path, or a name that PATH finds) and its arguments.
-///   - output: the file of its standard output, written anew.
-///   - errors: the file of its standard error, written anew; `output` itself for both in one file.
+///   - output: the file of its standard output, overwritten.
+///   - errors: the file of its standard error, overwritten; `output` itself sends both to one file.
 /// - Returns: the process, which the caller waits for.
 /// - Throws: `Fault` .unavailable when it cannot be started.
 package func startProcess(_ arguments: [String], output: String, errors: String) throws -> pid_t {
@@ -19,7 +19,7 @@ package func startProcess(_ arguments: [String], output: String, errors: String)
   } else {
     posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors, creating, 0o600)
   }
-  // A starter may ignore SIGINT so that it can tidy up. Its children must end by it.
+  // The parent may ignore SIGINT so that it can tidy up. Its children must still end by it.
   var attributes = posix_spawnattr_t()
   posix_spawnattr_init(&attributes)
   defer { posix_spawnattr_destroy(&attributes) }

@@ -1,9 +1,9 @@
-/// Something a person can act on: a fault in a file, flag or environment, or in what the machine offers.
+/// A fault that the user can act on: in a file, a flag, the environment, or the machine.
 ///
-/// `description` is one line, `FILE:PLACE: what, got what; expected what`; the executable prints it after
-/// `error: ` and ends with the exit status of `kind`.
+/// `description` is one line, `FILE:PLACE: what, got what; expected what`. The executable prints it after
+/// `error: ` and exits with the status of `kind`.
 package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
-  /// What went wrong, in the classes that the exit status tells apart (sysexits.h).
+  /// The class of a fault, which the exit status tells apart (sysexits.h).
   package enum Kind: Sendable {
     /// Wrong usage of the command line (64).
     case usage
@@ -27,10 +27,10 @@ package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
 
   /// The class of the fault.
   package let kind: Kind
-  /// One line: place, what is wrong, what was expected; control characters (from file content, say) are
-  /// escaped.
+  /// One line: place, what is wrong, what was expected. Control characters, from file content for instance,
+  /// are escaped.
   package let message: String
-  /// What to do about it, when that is not plain from the message.
+  /// What to do about it, when the message does not make that plain.
   package let hint: String?
 
   /// A fault whose whole line is `message`.
@@ -40,7 +40,7 @@ package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
     self.hint = hint
   }
 
-  /// A fault in `file`, at a 1-based line and perhaps column: `file:line:column: message`.
+  /// A fault in `file`, at a line and possibly a column, both from 1: `file:line:column: message`.
   package init(
     _ kind: Kind, file: String, line: Int, column: Int? = nil, _ message: String, hint: String? = nil
   ) {
@@ -48,7 +48,7 @@ package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
     self.init(kind, "\(file):\(place): \(message)", hint: hint)
   }
 
-  /// A fault in `file`, at something in it that has a name (a key, a tensor): `file: place: message`.
+  /// A fault in `file`, at something that has a name, such as a key or a tensor: `file: place: message`.
   package init(_ kind: Kind, file: String, place: String? = nil, _ message: String, hint: String? = nil) {
     self.init(kind, ([file] + (place.map { [$0] } ?? []) + [message]).joined(separator: ": "), hint: hint)
   }
@@ -57,7 +57,7 @@ package struct Fault: Error, Equatable, Sendable, CustomStringConvertible {
 }
 
 extension Fault.Kind {
-  /// Exit status of a process that ends with such a fault.  Source: sysexits.h.
+  /// Exit status of a process that ends with this fault.  Source: sysexits.h.
   package var exitStatus: Int32 {
     switch self {
     case .usage: 64

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The whole content of the regular file at `path`, at most `limit` bytes.
-/// - Throws: `Fault` .missing where there is no readable file, .badData where it is larger than `limit`.
+/// - Throws: `Fault` .missing without a readable file, .badData when it is larger than `limit`.
 package func readFile(_ path: String, limit: Int? = nil) throws -> [UInt8] {
   let (descriptor, size) = try openRegularFile(path)
   defer { close(descriptor) }
@@ -17,10 +17,10 @@ package func readFile(_ path: String, limit: Int? = nil) throws -> [UInt8] {
 
 /// Opens the regular file at `path` for reading.
 /// - Returns: the descriptor, which the caller closes, and the size of the file in bytes.
-/// - Throws: `Fault` .missing where there is no readable file.
+/// - Throws: `Fault` .missing without a readable file.
 func openRegularFile(_ path: String) throws -> (descriptor: Int32, size: Int) {
   guard !path.utf8.contains(0) else { throw Fault(.missing, "\(path): no file name may hold a NUL") }
-  // O_NONBLOCK: opening a pipe without a writer must not hang; regular files ignore it.
+  // O_NONBLOCK: opening a pipe without a writer must not hang. Regular files ignore it.
   let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
   guard descriptor >= 0 else { throw unreadable(path, errno) }
   do {
@@ -37,12 +37,20 @@ func openRegularFile(_ path: String) throws -> (descriptor: Int32, size: Int) {
   }
 }
 
-/// Reads on to the end of the file, piece by piece.
+/// The size of a regular file in bytes.
+/// - Throws: `Fault` .missing where there is no readable file.
+package func fileByteCount(_ path: String) throws -> Int {
+  let (descriptor, size) = try openRegularFile(path)
+  close(descriptor)
+  return size
+}
+
+/// Reads from the present position to the end of the file, piece by piece.
 ///
-/// All pieces pass through one buffer. It is small enough to stay in the processor's cache, which makes
-/// reading about as fast as mapping the file. A mapped file that another program cuts short would end this
-/// one with SIGBUS.
-/// - Throws: `Fault` .missing, and what `body` throws.
+/// All pieces go through one buffer, which is small enough to stay in the processor's cache. That makes
+/// reading about as fast as mapping the file. A mapped file would end this program with SIGBUS if another
+/// program cut it short.
+/// - Throws: `Fault` .missing, and the errors of `body`.
 func readPieces(_ descriptor: Int32, path: String, _ body: (UnsafeRawBufferPointer) throws -> Void) throws {
   try withUnsafeTemporaryAllocation(byteCount: 1 << 17, alignment: 64) { buffer in
     while true {
@@ -65,15 +73,15 @@ private func tooLarge(_ path: String, _ limit: Int) -> Fault {
   Fault(.badData, file: path, "is too large; expected at most \(limit) bytes")
 }
 
-/// The system's words for an errno value.
+/// The system's text for an errno value.
 package func errorText(_ code: Int32) -> String { String(cString: strerror(code)) }
 
-/// What to say about a missing path that begins with `~`, which only a shell expands; nil for any other.
+/// A hint for a missing path that begins with `~`, which only a shell expands; nil for any other path.
 package func homeHint(_ path: String) -> String? {
   path.hasPrefix("~") ? "only the shell expands ~; write the whole path" : nil
 }
 
-/// The path from the root, links resolved; as it is where nothing is there.
+/// The path from the root, with links resolved; `path` itself when nothing exists there.
 package func absolutePath(_ path: String) -> String {
   guard let resolved = realpath(path, nil) else { return path }
   defer { free(resolved) }

@@ -1,24 +1,24 @@
 import Glibc
 
 /// Makes `path` hold exactly `bytes`, as a `WholeFile`.
-/// - Throws: `Fault` .cannotCreate where the file cannot be made, .cannotWrite afterwards.
+/// - Throws: `Fault` .cannotCreate when the file cannot be made, .cannotWrite afterwards.
 package func writeAtomically(_ bytes: some Collection<UInt8>, to path: String) throws {
   let file = try WholeFile(path)
   try file.write(bytes)
   try file.commit()
 }
 
-/// Makes `path` hold exactly a text in UTF-8, as a `WholeFile`.
-/// - Throws: `Fault` .cannotCreate where the file cannot be made, .cannotWrite afterwards.
+/// Makes `path` hold exactly `text` in UTF-8, as a `WholeFile`.
+/// - Throws: `Fault` .cannotCreate when the file cannot be made, .cannotWrite afterwards.
 package func writeAtomically(_ text: String, to path: String) throws {
   try writeAtomically(text.utf8, to: path)
 }
 
-/// Writes several files as `writeAtomically` does, in this order, but the first takes its name only when all
-/// are written and synced: where that fails, for lack of room say, every file stays as it was.
+/// Writes several files as `writeAtomically` does, in this order. The first takes its name only when all are
+/// written and synced. If that fails, for lack of room for instance, every file stays as it was.
 ///
-/// The last file vouches for the others: an earlier one of its name is away while they take theirs. Files at
-/// `removed` go then too.
+/// The last file vouches for the others: an older file of its name is away while the others take their names.
+/// Files at `removed` are removed then too.
 /// - Throws: `Fault` .cannotCreate or .cannotWrite.
 package func writeTogether(_ files: [(path: String, text: String)], removed: [String] = []) throws {
   let written = try files.map { path, text in

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Makes the folder at `path` and those above it; one that is there already is fine.
+/// Makes the folder at `path` and those above it. A folder that exists already is no error.
 /// - Throws: `Fault` .cannotCreate.
 package func makeDirectory(_ path: String) throws {
   try refuseNUL(in: path)
@@ -13,13 +13,13 @@ package func makeDirectory(_ path: String) throws {
   guard code == 0 || (code == EEXIST && isDirectory(path)) else { throw uncreatable(path, code) }
 }
 
-/// Brings the entries of the folder at `path` to the disk.
+/// Syncs the entries of the folder at `path` to disk.
 /// - Throws: `Fault` .cannotWrite.
 package func syncDirectory(_ path: String) throws {
   let descriptor = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
   guard descriptor >= 0 else { throw unwritable(path, errno) }
   defer { close(descriptor) }
-  // Some network file systems know no fsync of a folder and say EINVAL.
+  // Some network file systems cannot fsync a folder, and return EINVAL.
   guard fsync(descriptor) == 0 || errno == EINVAL else { throw unwritable(path, errno) }
 }
 
@@ -29,14 +29,14 @@ package func isDirectory(_ path: String) -> Bool {
   return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
 }
 
-/// `path` without slashes at its end; "/" stays.
+/// `path` without slashes at its end; "/" is kept.
 package func withoutSlashesAtEnd(_ path: String) -> String {
   var bytes = Array(path.utf8)
   while bytes.count > 1 && bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
   return String(decoding: bytes, as: UTF8.self)
 }
 
-/// The folder part of `path`: "." for a bare name, "/" for what lies in the root.
+/// The folder part of `path`: "." for a bare name, "/" for a name in the root.
 func parent(of path: String) -> String {
   let bytes = Array(withoutSlashesAtEnd(path).utf8)
   guard let slash = bytes.lastIndex(of: UInt8(ascii: "/")) else { return "." }

@@ -29,7 +29,7 @@ package struct JSONNumber: Equatable, Sendable {
     self.text = value.description
   }
 
-  /// The value, when written without fraction and exponent and within Int.
+  /// The value, if it is written without fraction and exponent and fits in Int.
   package var int: Int? { Int(text) }
 
   /// The nearest double.
@@ -45,12 +45,12 @@ package struct JSONObject: Sendable {
   /// An object with no members.
   package init() {}
 
-  /// An object with these members; a key given twice keeps its first place and its last value.
+  /// An object with these members. A key that is given twice keeps its first place and its last value.
   package init(_ pairs: KeyValuePairs<String, JSONValue>) {
     for (key, value) in pairs { self[key] = value }
   }
 
-  /// The value under `key`, nil when there is none. Setting a new key appends it; setting nil removes it.
+  /// The value under `key`; nil when there is none. Setting a new key appends it, and setting nil removes it.
   package subscript(key: String) -> JSONValue? {
     get { places[ExactKey(text: key)].map { members[$0].value } }
     set {
@@ -84,13 +84,13 @@ extension JSONObject: ExpressibleByDictionaryLiteral {
 }
 
 extension JSONObject: Equatable {
-  /// Equal members in equal order.
+  /// Whether the members are equal, and in equal order.
   package static func == (left: JSONObject, right: JSONObject) -> Bool {
     left.members.elementsEqual(right.members) { $0.key == $1.key && $0.value == $1.value }
   }
 }
 
-/// A key compared byte by byte: String's own equality would take "é" and "e" + U+0301 for one key.
+/// A key compared byte by byte. String's own equality would take "é" and "e" + U+0301 for one key.
 private struct ExactKey: Hashable {
   let text: String
 
@@ -110,37 +110,37 @@ extension JSONValue {
   /// A number; null for NaN and the infinities.
   package static func double(_ value: Double) -> JSONValue { JSONNumber(value).map { .number($0) } ?? .null }
 
-  /// The text of a string, nil for anything else.
+  /// The text of a string; nil for any other value.
   package var stringValue: String? {
     if case .string(let text) = self { text } else { nil }
   }
 
-  /// The value of a number written as an integer within Int, nil for anything else (1.0 and 1e3 included).
+  /// The value of a number written as an integer within Int; nil for any other value (1.0 and 1e3 included).
   package var intValue: Int? {
     if case .number(let number) = self { number.int } else { nil }
   }
 
-  /// The value of any number, nil for anything else.
+  /// The value of any number; nil for any other value.
   package var doubleValue: Double? {
     if case .number(let number) = self { number.double } else { nil }
   }
 
-  /// true or false, nil for anything else.
+  /// true or false; nil for any other value.
   package var boolValue: Bool? {
     if case .bool(let value) = self { value } else { nil }
   }
 
-  /// The elements of an array, nil for anything else.
+  /// The elements of an array; nil for any other value.
   package var arrayValue: [JSONValue]? {
     if case .array(let elements) = self { elements } else { nil }
   }
 
-  /// The members of an object, nil for anything else.
+  /// The members of an object; nil for any other value.
   package var objectValue: JSONObject? {
     if case .object(let object) = self { object } else { nil }
   }
 
-  /// What kind of value this is, as messages say it: "a string", "null".
+  /// The kind of value, in the words of messages: "a string", "null".
   package var kindName: String {
     switch self {
     case .null: "null"

@@ -7,16 +7,16 @@ package struct JSONFields: Sendable {
   package var object: JSONObject
   /// The file, as messages name it.
   package let file: String
-  /// The line in the file, from 1; nil where the object is the whole file.
+  /// The line in the file, from 1; nil when the object is the whole file.
   package let line: Int?
-  /// What stands before a key in a message: the path of this object inside the file.
+  /// Prefix of keys in messages: the path of this object inside the file.
   private let prefix: String
 
   /// The members of an object.
   /// - Parameters:
-  ///   - place: what the object is in the file, for messages: the name of a tensor.
-  ///   - expected: what the object should be, for the fault where the value is none.
-  /// - Throws: `Fault` .badData where `value` is no object.
+  ///   - place: what the object is in the file, for messages, such as the name of a tensor.
+  ///   - expected: what the object should be, for the fault when the value is not an object.
+  /// - Throws: `Fault` .badData when `value` is not an object.
   package init(
     _ value: JSONValue, file: String, line: Int? = nil, place: String? = nil, expected: String = "an object"
   ) throws {
@@ -27,15 +27,15 @@ package struct JSONFields: Sendable {
     self.init(object, file, line, prefix: place.map { $0 + ": " } ?? "")
   }
 
-  /// The object that is all of a file of at most `limit` bytes.
-  /// - Throws: `Fault` .missing without the file, .badData where it is no object.
+  /// The object that fills a file of at most `limit` bytes.
+  /// - Throws: `Fault` .missing without the file, .badData when it is not an object.
   package init(contentsOf file: String, limit: Int, expected: String = "an object") throws {
     let value = try JSONValue(parsing: readFile(file, limit: limit), file: file)
     try self.init(value, file: file, expected: expected)
   }
 
   /// The object on one line of a JSONL file.
-  /// - Throws: `Fault` .badData where the line is blank, longer than `limit` bytes, or not one object.
+  /// - Throws: `Fault` .badData when the line is blank, longer than `limit` bytes, or not one object.
   package init(_ line: (number: Int, bytes: ArraySlice<UInt8>), file: String, limit: Int = .max) throws {
     guard line.bytes.count <= limit else {
       let problem = "line of \(line.bytes.count) bytes; expected at most \(limit)"
@@ -48,7 +48,7 @@ package struct JSONFields: Sendable {
       JSONValue(parsing: line.bytes, file: file, line: line.number), file: file, line: line.number)
   }
 
-  /// The objects of a JSONL file of at most `limit` bytes, one a line.
+  /// The objects of a JSONL file of at most `limit` bytes, one for each line.
   /// - Throws: `Fault` .missing without the file, .badData naming the line.
   package static func lines(of file: String, limit: Int) throws -> [JSONFields] {
     try Files.lines(of: readFile(file, limit: limit)).map { try JSONFields($0, file: file) }
@@ -63,8 +63,9 @@ package struct JSONFields: Sendable {
 }
 
 extension JSONFields {
-  /// The value of a key that must be there, or `missing` where it is not. A null is a value.
-  /// - Throws: `Fault` .badData where the key does not take the value, or is missing.
+  /// The value of a key that must be present, or `missing` if that is given and the key is not. A null is a
+  /// value.
+  /// - Throws: `Fault` .badData when the key is missing or does not take the value.
   package func read<Value>(_ key: JSONKey<Value>, missing: Value? = nil) throws -> Value {
     guard let value = object[key.name] else {
       guard let missing else { throw fault(key.name, "missing; expected \(key.expected)") }
@@ -74,27 +75,27 @@ extension JSONFields {
     return read
   }
 
-  /// The value of a key that may be missing or null, which both give nil.
-  /// - Throws: `Fault` .badData where the key does not take the value.
+  /// The value of a key that may be missing or null; nil in both cases.
+  /// - Throws: `Fault` .badData when the key does not take the value.
   package func optional<Value>(_ key: JSONKey<Value>) throws -> Value? {
     value(key.name) == nil ? nil : try read(key)
   }
 
-  /// The members of an object inside this one, which must be there.
-  /// - Throws: `Fault` .badData where it is missing or no object.
+  /// The members of an object inside this one, which must be present.
+  /// - Throws: `Fault` .badData when it is missing or not an object.
   package func nested(_ name: String, expected: String = "an object") throws -> JSONFields {
     guard let value = object[name] else { throw fault(name, "missing; expected \(expected)") }
     guard let object = value.objectValue else { throw fault(name, got: value, expected: expected) }
     return nested(name, object)
   }
 
-  /// The members of an object inside this one; nil where it is missing or null.
-  /// - Throws: `Fault` .badData where it is no object.
+  /// The members of an object inside this one; nil when it is missing or null.
+  /// - Throws: `Fault` .badData when it is not an object.
   package func optionalNested(_ name: String) throws -> JSONFields? {
     value(name) == nil ? nil : try nested(name)
   }
 
-  /// The fields of `object` as if it stood under `name` here.
+  /// The fields of `object` as if it were the value of `name` in this object.
   package func nested(_ name: String, _ object: JSONObject) -> JSONFields {
     JSONFields(object, file, line, prefix: prefix + name + ".")
   }
@@ -115,7 +116,7 @@ extension JSONFields {
     Fault(.badData, file: Self.place(file, line), place: prefix + name, problem)
   }
 
-  /// A fault of the value under `name`. `problem` is what `expected` does not say, such as "not supported".
+  /// A fault of the value under `name`. `problem` says what `expected` does not, such as "not supported".
   package func fault(
     _ name: String, _ problem: String? = nil, got value: JSONValue, expected: String
   ) -> Fault {

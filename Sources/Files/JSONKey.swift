@@ -2,12 +2,12 @@
 package struct JSONKey<Value>: Sendable {
   /// The name in the file.
   package let name: String
-  /// The values that are accepted, as a message names them: "a whole number from 1".
+  /// The accepted values, in the words of messages: "a whole number from 1".
   package let expected: String
   let read: @Sendable (JSONValue) -> Value?
   let write: @Sendable (Value) -> JSONValue
 
-  /// A key of a kind of its own. `read` gives nil for what is not accepted.
+  /// A key with its own kind of value. `read` returns nil for a value that is not accepted.
   package init(
     _ name: String, expected: String, read: @escaping @Sendable (JSONValue) -> Value?,
     write: @escaping @Sendable (Value) -> JSONValue
@@ -18,7 +18,7 @@ package struct JSONKey<Value>: Sendable {
     self.write = write
   }
 
-  /// The key where its value may be null, which is nil.
+  /// The key with values that may also be null, which is read as nil.
   package var orNull: JSONKey<Value?> {
     JSONKey<Value?>(
       name, expected: expected + " or null", read: { $0 == .null ? .some(nil) : read($0).map { .some($0) } },
@@ -80,7 +80,7 @@ extension JSONKey where Value == Double {
 }
 
 extension JSONKey where Value == [String] {
-  /// A list of texts, perhaps of none.
+  /// A list of texts, possibly empty.
   package static func texts(_ name: String) -> JSONKey {
     JSONKey(
       name, expected: "a list of texts",
@@ -94,7 +94,7 @@ extension JSONKey where Value == [String] {
 }
 
 extension JSONKey where Value: RawRepresentable<String> & CaseIterable & SendableMetatype {
-  /// The text of one of the cases.
+  /// The text of one of the cases of an enum.
   package static func choice(_ name: String) -> JSONKey {
     JSONKey(
       name, expected: listText(Value.allCases.map(\.rawValue), "or"),
@@ -103,8 +103,7 @@ extension JSONKey where Value: RawRepresentable<String> & CaseIterable & Sendabl
 }
 
 extension JSONObject {
-  /// The value under a typed key; nil where there is none, or none that the key takes. Setting nil removes
-  /// it.
+  /// The value under a typed key; nil when it is missing or not accepted. Setting nil removes the key.
   package subscript<Value>(key: JSONKey<Value>) -> Value? {
     get { self[key.name].flatMap(key.read) }
     set { self[key.name] = newValue.map(key.write) }

@@ -2,16 +2,16 @@ extension JSONValue {
   /// The deepest nesting of arrays and objects that is read.
   package static let maximumDepth = 64
 
-  /// The document in `bytes`, by the grammar of RFC 8259 and stricter: a repeated key, a lone surrogate, a
+  /// The document in `bytes`, by the grammar of RFC 8259 but stricter: a repeated key, a lone surrogate, a
   /// number beyond Double, a byte order mark and nesting deeper than 64 are refused too.
-  /// - Throws: `Fault` .badData, `file:line:column: ...`; `line` is the number of the first line of `bytes`
-  ///   in `file`, columns count characters (Unicode scalars) from 1.
+  /// - Throws: `Fault` .badData, `file:line:column: ...`. `line` is the number of the first line of `bytes`
+  ///   in `file`; columns count characters (Unicode scalars) from 1.
   package init(parsing bytes: UnsafeRawBufferPointer, file: String, line: Int = 1) throws {
     var parser = JSONParser(bytes: bytes, file: file, firstLine: line)
     self = try parser.document()
   }
 
-  /// The same, of bytes in an array, slice or other collection.
+  /// The document in the bytes of an array, slice or other collection.
   package init(parsing bytes: some Collection<UInt8>, file: String, line: Int = 1) throws {
     let parsed = try bytes.withContiguousStorageIfAvailable {
       try JSONValue(parsing: UnsafeRawBufferPointer($0), file: file, line: line)
@@ -20,7 +20,7 @@ extension JSONValue {
   }
 }
 
-/// Recursive descent over bytes; every read is checked against the end.
+/// A parser by recursive descent over bytes. Every read is checked against the end.
 private struct JSONParser {
   let bytes: UnsafeRawBufferPointer
   let file: String
@@ -155,7 +155,8 @@ extension JSONParser {
     while let byte = next {
       switch byte {
       case UInt8(ascii: "\""):
-        // The whole document was checked as UTF-8 and the pieces end at ASCII, so nothing is replaced here.
+        // The whole document was checked as UTF-8 and the pieces end at ASCII, so no character is replaced
+        // here.
         text += String(decoding: bytes[start..<position], as: UTF8.self)
         position += 1
         return text

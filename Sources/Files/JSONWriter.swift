@@ -1,6 +1,6 @@
 extension JSONValue {
-  /// The document as JSON: on one line without blanks, or with `indent` blanks a level. Non-ASCII text stays
-  /// raw.
+  /// The document as JSON: on one line without spaces, or with `indent` spaces for each level. Non-ASCII text
+  /// is not escaped.
   package func text(indent: Int? = nil) -> String {
     var out = ""
     write(to: &out, indent: indent, level: 0)

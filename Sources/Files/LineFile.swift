@@ -1,14 +1,14 @@
 import Glibc
 
-/// A text file that grows by whole lines: each reaches the system in one write, so that a reader, or the next
-/// run after a crash, sees whole lines but for perhaps the last.
+/// A text file that grows by whole lines. Each line reaches the system in one write, so a reader, or the next
+/// run after a crash, sees whole lines, except perhaps for the last.
 package final class LineFile {
   /// Where the file is.
   package let path: String
   private let descriptor: Int32
 
-  /// Creates the file, empty.
-  /// - Throws: `Fault` .cannotCreate, also when something of that name is there.
+  /// Creates an empty file.
+  /// - Throws: `Fault` .cannotCreate, also when something of that name exists.
   package init(creating path: String) throws {
     self.path = path
     descriptor = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0o666)
@@ -19,14 +19,14 @@ package final class LineFile {
 
   deinit { close(descriptor) }
 
-  /// Adds `line` and a line feed.
+  /// Appends `line` and a line feed.
   /// - Throws: `Fault` .cannotWrite.
   package func append(_ line: String) throws {
     try writeWhole(Array((line + "\n").utf8), to: descriptor, path: path)
   }
 }
 
-/// Writes a text to an open descriptor (standard output, say), all of it.
+/// Writes the whole text to an open descriptor, such as standard output.
 /// - Throws: `Fault` .cannotWrite naming `path`.
 package func writeText(_ text: String, to descriptor: Int32, path: String) throws {
   try writeWhole(Array(text.utf8), to: descriptor, path: path)

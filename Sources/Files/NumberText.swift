@@ -1,10 +1,10 @@
 import Glibc
 
 extension Double {
-  /// The number with so many decimals, for people: a point, no grouping.
+  /// The number with this many decimals, for people: with a point and no grouping.
   package func formatted(decimals: Int) -> String { printed("%.\(decimals)f") }
 
-  /// The number with so many significant digits, for people: 0.000123, 1.5e-06.
+  /// The number with this many significant digits, for people: 0.000123, 1.5e-06.
   package func formatted(significant: Int) -> String { printed("%.\(significant)g") }
 
   private func printed(_ format: String) -> String {
@@ -18,7 +18,7 @@ extension Double {
   }
 }
 
-/// Bytes for people, in units of 1000: "1.50 GB", "536.2 MB", "26.0 kB".
+/// A count of bytes for people, in units of 1000: "1.50 GB", "536.2 MB", "26.0 kB".
 package func byteText(_ bytes: Int) -> String {
   let value = Double(bytes)
   if value >= 1e9 { return "\((value / 1e9).formatted(decimals: 2)) GB" }

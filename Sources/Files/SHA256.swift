@@ -1,10 +1,10 @@
 import CSHA256
 import Glibc
 
-/// SHA-256, all at once or of bytes that come piece by piece.
+/// SHA-256 of bytes that come all at once or piece by piece.
 /// Source: FIPS 180-4, sections 5 and 6.2; the compression function is in CSHA256.
 package struct SHA256 {
-  /// How the blocks are worked into the state. All ways give one digest.
+  /// How blocks update the state. All ways give one digest.
   package enum Way: Sendable, CaseIterable {
     /// By the processor's SHA instructions.
     case instructions
@@ -19,18 +19,17 @@ package struct SHA256 {
   private var state: [UInt32] = [
     0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
   ]
-  /// What has come since the last whole block.
+  /// The bytes since the last whole block.
   private var rest: [UInt8] = []
   private var byteCount = 0
 
-  /// The hash of nothing yet. A processor without SHA instructions goes the portable way whatever is asked
-  /// for.
+  /// The hash of no bytes yet. A processor without SHA instructions always goes the portable way.
   package init(_ way: Way = .fastest) {
     self.way = Way.fastest == .portable ? .portable : way
     rest.reserveCapacity(blockByteCount)
   }
 
-  /// Adds bytes at the end.
+  /// Appends bytes.
   package mutating func update(_ bytes: UnsafeRawBufferPointer) {
     byteCount += bytes.count
     var start = 0
@@ -46,10 +45,10 @@ package struct SHA256 {
     rest.append(contentsOf: bytes[end...])
   }
 
-  /// Adds the bytes of a text in UTF-8 at the end.
+  /// Appends the bytes of a text in UTF-8.
   package mutating func update(_ text: String) { Array(text.utf8).withUnsafeBytes { update($0) } }
 
-  /// Works whole blocks into the state.
+  /// Updates the state with whole blocks.
   private mutating func compress(_ blocks: UnsafeRawBufferPointer) {
     guard let start = blocks.baseAddress else { return }
     switch way {
@@ -58,7 +57,7 @@ package struct SHA256 {
     }
   }
 
-  /// The 32 bytes of the digest of all that came. Ends the hash: nothing may be added afterwards.
+  /// The 32 bytes of the digest of all bytes so far. It ends the hash: nothing may be appended afterwards.
   package consuming func finish() -> [UInt8] {
     let bitCount = UInt64(byteCount) * 8
     var padding: [UInt8] = [0x80]
@@ -68,7 +67,7 @@ package struct SHA256 {
     return state.flatMap { withUnsafeBytes(of: $0.bigEndian, Array.init) }
   }
 
-  /// The digest in 64 lower-case hexadecimal digits. Ends the hash, as `finish` does.
+  /// The digest in 64 lower-case hexadecimal digits. It ends the hash, as `finish` does.
   package consuming func finishedText() -> String {
     let digits = Array("0123456789abcdef".utf8)
     let characters = finish().flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
@@ -94,8 +93,8 @@ extension SHA256 {
   /// The digest of the regular file at `path` in 64 lower-case hexadecimal digits. The file may be larger
   /// than memory.
   ///
-  /// It is read rather than mapped: another program may cut it short meanwhile.
-  /// - Throws: `Fault` .missing where there is no readable file.
+  /// The file is read and not mapped: another program may cut it short meanwhile.
+  /// - Throws: `Fault` .missing without a readable file.
   package static func text(ofFile path: String) throws -> String {
     let (descriptor, _) = try openRegularFile(path)
     defer { close(descriptor) }

@@ -1,8 +1,8 @@
-/// The three bytes of U+FEFF that some editors put at the start of a UTF-8 file.
+/// U+FEFF in UTF-8, three bytes that some editors put at the start of a file.
 package let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
-/// The lines of a file: split at 0x0A only (never at U+2028 and its like), without the 0x0A, without one 0x0D
-/// before it, and without a byte order mark at the start. `number` counts from 1. No line follows a last
+/// The lines of a file, numbered from 1. They are split only at 0x0A, never at U+2028 and its like. The 0x0A,
+/// one 0x0D before it, and a byte order mark at the start of the file are left out. No line follows a last
 /// 0x0A.
 package func lines(of bytes: [UInt8]) -> [(number: Int, bytes: ArraySlice<UInt8>)] {
   var lines: [(number: Int, bytes: ArraySlice<UInt8>)] = []
@@ -16,7 +16,7 @@ package func lines(of bytes: [UInt8]) -> [(number: Int, bytes: ArraySlice<UInt8>
   return lines
 }
 
-/// Where `bytes` first stop being UTF-8; nil when all of them are.
+/// Position of the first byte that is not UTF-8; nil when all are.
 package func firstInvalidUTF8(in bytes: UnsafeRawBufferPointer) -> Int? {
   let span = bytes.bindMemory(to: UInt8.self).span
   do throws(Unicode.UTF8.ValidationError) {
@@ -27,10 +27,10 @@ package func firstInvalidUTF8(in bytes: UnsafeRawBufferPointer) -> Int? {
   }
 }
 
-/// Which part of a text that is cut stays.
+/// The part of a text that stays when it is cut.
 package enum TextPart: Sendable { case start, end }
 
-/// `text` for a message: control characters escaped, and cut to `limit` characters with "…" for the rest.
+/// `text` for a message: control characters escaped, and cut to `limit` characters, with "…" for the rest.
 package func excerpt(_ text: String, limit: Int = 60, of part: TextPart = .start) -> String {
   let scalars = text.unicodeScalars
   switch part {
@@ -46,7 +46,7 @@ package func excerpt(_ text: String, limit: Int = 60, of part: TextPart = .start
 /// A JSON value for a message, as `excerpt` of its text.
 package func excerpt(_ value: JSONValue) -> String { excerpt(value.text()) }
 
-/// `text` for a message, as `excerpt`, between quotation marks.
+/// `text` for a message, as `excerpt` gives it, between quotation marks.
 package func quoted(
   _ text: String, limit: Int = 60, of part: TextPart = .start, mark: String = "\""
 ) -> String {
@@ -59,7 +59,8 @@ package func listText(_ names: [String], _ last: String) -> String {
   return names.dropLast().joined(separator: ", ") + " \(last) \(end)"
 }
 
-/// `text` with every control character as `\u{..}`, so that a file's content cannot move a terminal's cursor.
+/// `text` with each control character as `\u{..}`, so that the content of a file cannot move a terminal's
+/// cursor.
 package func withoutControls(_ text: String) -> String {
   var out = ""
   for scalar in text.unicodeScalars {
@@ -72,7 +73,7 @@ package func withoutControls(_ text: String) -> String {
   return out
 }
 
-/// A character for a message: `'x'`, or `U+000A` for what has no shape.
+/// A character for a message: `'x'`, or `U+000A` for a control character or white space.
 func describe(_ scalar: Unicode.Scalar) -> String {
   guard isControl(scalar) || scalar.properties.isWhitespace else { return "'\(scalar)'" }
   let digits = String(scalar.value, radix: 16, uppercase: true)

@@ -1,27 +1,26 @@
 import Glibc
 
-/// A file that is written whole or not at all, also through a crash or a loss of power.
+/// A file that is written whole or not at all, even through a crash or a loss of power.
 ///
-/// The content is written under `temporary`, beside the target, and brought to the disk. Then it takes the
-/// target's name by a rename, and the folder is brought to the disk. Until that rename the target stays as it
-/// was. A file that is given up before it leaves no temporary. Two writers of one path at once are not
-/// provided for.
+/// The content is written to `temporary`, beside the target, and synced to disk. A rename then gives it the
+/// target's name, and the folder is synced. Until that rename, the target stays as it was. A file that is
+/// abandoned before the rename leaves no temporary. Two writers of one path at a time are not supported.
 package final class WholeFile {
   /// The target.
   package let path: String
   /// Where the content is until it takes the target's name. A library that writes by itself may write to this
-  /// path, as long as it does not put another file there.
+  /// path, but must not put another file there.
   package let temporary: String
-  /// nil once the content is on the disk.
+  /// nil once the content is synced.
   private var descriptor: Int32?
   private var hasName = false
 
-  /// Creates the temporary file, empty.
+  /// Creates the temporary file, which is empty.
   /// - Throws: `Fault` .cannotCreate.
   package init(_ path: String) throws {
     try refuseNUL(in: path)
     let temporary = path + ".tmp"
-    // Left over by a killed writer, or a link that must not be followed.
+    // A file that a killed writer left, or a link that must not be followed.
     unlink(temporary)
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw uncreatable(path, errno) }
@@ -33,31 +32,31 @@ package final class WholeFile {
     if !hasName { unlink(temporary) }
   }
 
-  /// Adds bytes at the end, straight from memory.
+  /// Appends bytes, straight from memory.
   /// - Throws: `Fault` .cannotWrite.
   package func write(_ bytes: UnsafeRawBufferPointer) throws {
     guard let descriptor else { preconditionFailure("WholeFile: \(path) is written after its end") }
     try writeAll(bytes, to: descriptor, path: path)
   }
 
-  /// Adds bytes at the end; those in an array or a slice are not copied.
+  /// Appends bytes. Those in an array or a slice are not copied.
   /// - Throws: `Fault` .cannotWrite.
   package func write(_ bytes: some Collection<UInt8>) throws {
     let done: Void? = try bytes.withContiguousStorageIfAvailable { try write(UnsafeRawBufferPointer($0)) }
     if done == nil { try Array(bytes).withUnsafeBytes { try write($0) } }
   }
 
-  /// Brings the content to the disk. Nothing can be written afterwards.
+  /// Syncs the content to disk. Nothing can be written afterwards.
   /// - Throws: `Fault` .cannotWrite.
   package func sync() throws {
     guard let descriptor else { return }
-    // The system writes everything that it holds of a file, whoever wrote it.
+    // The system syncs everything that it holds of a file, whoever wrote it.
     guard fsync(descriptor) == 0 else { throw unwritable(path, errno) }
     self.descriptor = nil
     guard close(descriptor) == 0 else { throw unwritable(path, errno) }
   }
 
-  /// Gives the content, brought to the disk, the target's name. The folder is not brought to the disk.
+  /// Gives the synced content the target's name. The folder is not synced.
   /// - Throws: `Fault` .cannotWrite.
   func takeName() throws {
     try sync()
@@ -65,7 +64,7 @@ package final class WholeFile {
     hasName = true
   }
 
-  /// Ends the file: it takes the target's place.
+  /// Finishes the file: it takes the target's place.
   /// - Throws: `Fault` .cannotWrite.
   package func commit() throws {
     try takeName()
@@ -85,7 +84,7 @@ func unwritable(_ path: String, _ code: Int32) -> Fault {
   Fault(.cannotWrite, file: path, "cannot be written: \(errorText(code))")
 }
 
-/// Writes all of `bytes`, in as many calls as the system needs.
+/// Writes all bytes, in as many calls as the system needs.
 func writeAll(_ bytes: UnsafeRawBufferPointer, to descriptor: Int32, path: String) throws {
   var rest = bytes[...]
   while !rest.isEmpty {

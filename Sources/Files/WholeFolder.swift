@@ -1,15 +1,15 @@
 import FoundationEssentials
 import Glibc
 
-/// A folder that is made whole or not at all, also through a crash or a loss of power.
+/// A folder that is made whole or not at all, even through a crash or a loss of power.
 package enum WholeFolder {
   /// Makes the folder `path`, which must not exist.
   ///
-  /// `body` fills a temporary folder beside it, and brings each file there to the disk. The folder then takes
-  /// the name `path` by a rename. On failure nothing is left.
-  /// - Parameter body: is given the temporary folder's path.
-  /// - Throws: `Fault` .cannotCreate where `path` exists or cannot be made, .cannotWrite, and what `body`
-  ///   throws.
+  /// `body` fills a temporary folder beside it, and syncs each file there to disk. A rename then gives that
+  /// folder the name `path`. After a failure nothing is left.
+  /// - Parameter body: gets the path of the temporary folder.
+  /// - Throws: `Fault` .cannotCreate when `path` exists or cannot be made, .cannotWrite, and the errors of
+  ///   `body`.
   package static func make(_ path: String, _ body: (String) throws -> Void) throws {
     // "final/" must not become "final/.tmp".
     let path = withoutSlashesAtEnd(path)
@@ -18,7 +18,7 @@ package enum WholeFolder {
       throw Fault(.cannotCreate, file: path, "exists already; expected a new folder")
     }
     let temporary = path + ".tmp"
-    // Left over by a killed writer.
+    // A folder that a killed writer left.
     if isTaken(temporary) { remove(temporary) }
     try makeDirectory(temporary)
     do {
@@ -32,7 +32,7 @@ package enum WholeFolder {
     try syncDirectory(parent(of: path))
   }
 
-  /// Whether something has this name, be it a link to nothing.
+  /// Whether anything has this name, even a link to nothing.
   private static func isTaken(_ path: String) -> Bool {
     var status = stat()
     return lstat(path, &status) == 0

@@ -1,6 +1,7 @@
-/// The value of an expression of decimals with + - * / and parentheses, as GSM8K's `<<...>>` hold them; nil where
-/// the text is anything else (`2**3` too), divides by zero, or leaves Double's range.
-/// Text over 500 bytes or nested deeper than 32 is not evaluated.
+/// The value of an expression of decimals with + - * / and parentheses, the form of GSM8K's `<<...>>`.
+///
+/// nil where the text is anything else (`2**3` too), divides by zero, or leaves Double's range. Text of more
+/// than 500 bytes or nested deeper than 32 is not evaluated.
 package func arithmeticValue(of text: String) -> Double? {
   guard text.utf8.count <= 500 else { return nil }
   var expression = Expression(bytes: Array(text.utf8))
@@ -8,9 +9,11 @@ package func arithmeticValue(of text: String) -> Double? {
   return value
 }
 
-/// Equations in `text` whose left side does not give their right side, as written: `<<a=b>>`, and in running text
-/// `x op y = z`. Where the left side is no expression of numbers, or the right side no number, there is nothing to
-/// replay. The sides agree within 1e-9 of the larger one (of 1, when both are smaller), so 10 / 3 = 3.33 is a slip.
+/// The equations in `text` whose left side does not give their right side, unchanged: `<<a=b>>`, and `x op y
+/// = z` in running text.
+///
+/// An equation is not checked if its left side is no expression of numbers, or its right side no number. The
+/// sides agree within 1e-9 of the larger one (of 1, when both are smaller), so 10 / 3 = 3.33 is a slip.
 package func arithmeticSlips(in text: String) -> [String] {
   let bytes = Array(text.utf8)
   let annotated = annotations(in: bytes)
@@ -49,8 +52,9 @@ private func proseSlips(in bytes: [UInt8]) -> [String] {
   }
 }
 
-/// The longest run of numbers, operators and blanks that ends at `equals`, without a list's bullet; empty where
-/// something before it is part of the expression: a letter that touches it, `x`, `\times`, or an operand that is a word.
+/// The longest run of numbers, operators and blanks that ends at `equals`, without a list's bullet. It is
+/// empty where something before it is part of the expression: a letter that touches it, `x`, `\times`, or a
+/// word as an operand.
 private func expressionBefore(_ equals: Int, in bytes: [UInt8]) -> ArraySlice<UInt8> {
   var start = equals
   while start > 0 && isExpressionByte(bytes[start - 1]) { start -= 1 }
@@ -62,7 +66,7 @@ private func expressionBefore(_ equals: Int, in bytes: [UInt8]) -> ArraySlice<UI
   return isBullet ? run.dropFirst().drop { $0 == 0x20 } : []
 }
 
-/// Whether the last word is a sign of multiplication: `x`, `×` or another character beyond ASCII, `\times`.
+/// Whether the last word is a multiplication sign: `x`, `×` or another character beyond ASCII, `\times`.
 private func endsInTimes(_ bytes: ArraySlice<UInt8>) -> Bool {
   guard let last = bytes.last, last < 0x80 else { return true }
   let word = bytes.reversed().prefix(while: isWordByte)
@@ -70,14 +74,14 @@ private func endsInTimes(_ bytes: ArraySlice<UInt8>) -> Bool {
     || bytes.dropLast(word.count).last == UInt8(ascii: "\\")
 }
 
-/// The number after `equals` and blanks; empty where it goes on as a percentage, a word or an expression.
+/// The number after `equals` and blanks; empty where it continues as a percentage, a word or an expression.
 private func numberAfter(_ equals: Int, in bytes: [UInt8]) -> ArraySlice<UInt8> {
   var start = equals + 1
   while start < bytes.count && bytes[start] == 0x20 { start += 1 }
   var end = start
   if end < bytes.count && bytes[end] == UInt8(ascii: "-") { end += 1 }
   while end < bytes.count && isNumeral(bytes[end]) { end += 1 }
-  // A full stop or comma at the end belongs to the sentence.
+  // A full stop or comma at its end belongs to the sentence.
   while end > start, let last = bytes[start..<end].last,
     last == UInt8(ascii: ".") || last == UInt8(ascii: ",")
   {
@@ -102,7 +106,7 @@ private func value(of bytes: ArraySlice<UInt8>) -> Double? {
   return arithmeticValue(of: String(decoding: plain, as: UTF8.self))
 }
 
-/// An operator between two operands: a leading minus is none.
+/// Whether there is an operator between two operands. A leading minus is not one.
 private func hasOperator(_ bytes: ArraySlice<UInt8>) -> Bool {
   bytes.dropFirst().contains { "+-*/".utf8.contains($0) }
 }
@@ -111,14 +115,15 @@ private func isNumeral(_ byte: UInt8) -> Bool { isDigit(byte) || "$.,".utf8.cont
 
 private func isExpressionByte(_ byte: UInt8) -> Bool { isNumeral(byte) || " +-*/()".utf8.contains(byte) }
 
-/// A letter, underscore or part of a character beyond ASCII.
+/// Whether the byte is a letter, an underscore or part of a character beyond ASCII.
 private func isWordByte(_ byte: UInt8) -> Bool {
   let lower = byte | 0x20
   return (lower >= UInt8(ascii: "a") && lower <= UInt8(ascii: "z")) || byte == UInt8(ascii: "_")
     || byte >= 0x80
 }
 
-/// Recursive descent: sum = product (± product)*, product = factor (*/ factor)*, factor = -factor | number | (sum).
+/// Recursive descent: sum = product (± product)*, product = factor (*/ factor)*,
+/// factor = -factor | number | (sum).
 private struct Expression {
   let bytes: [UInt8]
   var place = 0
@@ -126,7 +131,7 @@ private struct Expression {
 
   init(bytes: [UInt8]) { self.bytes = bytes }
 
-  /// Whether nothing but blanks is left.
+  /// Whether only blanks are left.
   var isAtEnd: Bool { bytes[place...].allSatisfy { $0 == 0x20 } }
 
   mutating func sum() -> Double? {

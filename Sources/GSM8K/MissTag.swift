@@ -6,26 +6,26 @@ package enum StopReason: String, CaseIterable, Sendable {
   case endOfTurn = "end_of_turn"
   /// One of the stop strings.
   case stopString = "stop_string"
-  /// `max_new_tokens`.
+  /// The limit `max_new_tokens`.
   case length
 }
 
-/// Why an answer may be wrong, as far as the text shows.
+/// What may be wrong with an answer, as far as its text shows.
 package enum MissTag: String, CaseIterable, Sendable {
-  /// No `#### NUMBER` anywhere.
+  /// There is no `#### NUMBER` anywhere.
   case noAnswer = "no_answer"
-  /// Ended by the length limit.
+  /// The length limit ended it.
   case truncated
   /// Text goes on after the `#### NUMBER` line.
   case ranOn = "ran_on"
-  /// An equation whose replay gives something else.
+  /// An equation is wrong: its left side gives something else.
   case arithmeticSlip = "arithmetic_slip"
   /// None of these.
   case reasoning
 }
 
-/// The tags of a wrong answer, in the order of `MissTag`: all that hold, or `reasoning` alone. `completion` is the
-/// text as generated, before it is cut at stop strings.
+/// The tags of a wrong answer, in the order of `MissTag`: all that hold, or `reasoning` alone. `completion`
+/// is the generated text before it is cut at stop strings.
 package func missTags(completion: String, stop: StopReason) -> [MissTag] {
   var tags: [MissTag] = []
   if strictAnswer(in: completion) == nil { tags.append(.noAnswer) }
@@ -35,7 +35,7 @@ package func missTags(completion: String, stop: StopReason) -> [MissTag] {
   return tags.isEmpty ? [.reasoning] : tags
 }
 
-/// Whether anything but blanks follows the first line with a `#### NUMBER`.
+/// Whether anything except for blanks follows the first line with a `#### NUMBER`.
 private func runsOn(_ completion: String) -> Bool {
   let lines = completion.utf8.split(separator: 0x0A)
   guard let answer = lines.firstIndex(where: { strictAnswer(in: String($0) ?? "") != nil }) else {

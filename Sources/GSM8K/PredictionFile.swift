@@ -1,9 +1,11 @@
 import Files
 
-/// Saved answers scored against a file of problems: one line `{"id": ..., "completion": ...}` for each problem, in
-/// any order, `id` being its index from 0. Other keys are passed over. Completions are cut at `stops` first.
-/// - Returns: one answer a problem, in the problems' order.
-/// - Throws: `Fault` naming `path:line`: an id that is missing, unknown or there twice is one.
+/// Scores saved answers against a file of problems.
+///
+/// The predictions have one line `{"id": ..., "completion": ...}` for each problem, in any order. `id` is the
+/// problem's index from 0. Other keys are ignored. Completions are cut at `stops` first.
+/// - Returns: one answer a problem, in the order of the problems.
+/// - Throws: `Fault` naming `path:line`, also for an id that is missing, unknown or repeated.
 package func scoredPredictions(
   predictionsFile: String, referencesFile: String, stops: [String] = []
 ) throws -> [ScoredAnswer] {

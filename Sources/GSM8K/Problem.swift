@@ -7,29 +7,18 @@ package struct Problem: Equatable, Sendable {
   /// The worked answer: steps, then a last line `#### NUMBER`.
   package let answer: String
 
-  /// A problem whose answer ends as `finalAnswer` expects; `loadProblems` checks that.
+  /// A problem. Its answer must end in a line that `openAIAnswer` reads, which `loadProblems` checks.
   package init(id: Int, question: String, answer: String) {
     self.id = id
     self.question = question
     self.answer = answer
   }
-
-  /// The number after `####` without thousands commas: "2125" of `#### 2,125`.
-  package var finalAnswer: String { openAIAnswer(in: answer) ?? "" }
 }
 
-/// Which of GSM8K's two forms of answers.
+/// The two forms of GSM8K's answers.
 package enum Variant: String, CaseIterable, Sendable {
   /// Plain steps.
   case main
-  /// Every step behind its sub-question: `How many ...? ** step`.
+  /// Every step comes after its sub-question: `How many ...? ** step`.
   case socratic
-}
-
-/// Pairs of ids of problems with the very same question, byte for byte, in `first` and in `second`: an evaluation
-/// split that shares questions with the training split measures memory.
-package func sharedQuestions(_ first: [Problem], _ second: [Problem]) -> [(first: Int, second: Int)] {
-  let ids = Dictionary(
-    first.map { (Array($0.question.utf8), $0.id) }, uniquingKeysWith: { earlier, _ in earlier })
-  return second.compactMap { problem in ids[Array(problem.question.utf8)].map { ($0, problem.id) } }
 }

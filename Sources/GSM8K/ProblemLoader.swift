@@ -2,12 +2,12 @@ import Files
 
 /// The largest file of problems that is read, in bytes.
 let maximumFileSize = 1 << 30
-/// The longest line, in bytes.
+/// The longest line that is read, in bytes.
 let maximumLineLength = 16 << 20
 
-/// The first `limit` problems (nil: all) of `split` in a folder of OpenAI's layout: `train.jsonl`, `test.jsonl`,
-/// `train_socratic.jsonl`, `test_socratic.jsonl`. A limit above the count is fine.
-/// - Throws: `Fault` naming `path:line`; .missing with a hint where the file is not there.
+/// The first `limit` problems (nil: all) of `split` in a folder of OpenAI's layout: `train.jsonl`,
+/// `test.jsonl`, `train_socratic.jsonl`, `test_socratic.jsonl`. A larger limit is accepted.
+/// - Throws: `Fault` naming `path:line`; .missing with a hint where the file does not exist.
 package func loadProblems(folder: String, split: String, variant: Variant, limit: Int? = nil) throws
   -> [Problem]
 {
@@ -20,7 +20,7 @@ package func loadProblems(folder: String, split: String, variant: Variant, limit
   }
 }
 
-/// The file that holds a split of a variant in a folder of OpenAI's layout.
+/// The path of a variant's split in a folder of OpenAI's layout.
 /// - Throws: `Fault` .configuration for a split that is no plain name.
 package func problemFile(folder: String, split: String, variant: Variant) throws -> String {
   guard !split.isEmpty, !split.utf8.contains(where: { $0 == UInt8(ascii: "/") || $0 == 0 }) else {
@@ -56,8 +56,8 @@ private func problem(id: Int, line: JSONFields) throws -> Problem {
   return Problem(id: id, question: question, answer: answer)
 }
 
-/// Whether the last line is `#### NUMBER` and nothing before it holds `####`, which the scoring definitions
-/// would read differently: some take the first, some the last.
+/// Whether the last line is `#### NUMBER` and no line before it holds `####`. Scoring definitions would
+/// disagree about such an answer: some take the first mark, some the last.
 private func endsInAnswerLine(_ answer: String) -> Bool {
   let bytes = Array(answer.utf8)
   let lastLine = bytes.lastIndex(of: 0x0A).map { $0 + 1 } ?? 0
@@ -66,7 +66,7 @@ private func endsInAnswerLine(_ answer: String) -> Bool {
   return earlier?.lowerBound == lastLine && isNumber(bytes[(lastLine + answerMark.count)...])
 }
 
-/// `-?` digits, with commas between and perhaps a fraction: `18`, `2,125`, `-3.5`.
+/// Whether it is `-?` and digits, with commas between and perhaps a fraction: `18`, `2,125`, `-3.5`.
 private func isNumber(_ bytes: ArraySlice<UInt8>) -> Bool {
   let unsigned = bytes.first == UInt8(ascii: "-") ? bytes.dropFirst() : bytes
   let parts = unsigned.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)

@@ -12,9 +12,9 @@ import Files
 /// Question: 2 + 3?
 /// Answer:
 /// ```
-/// and `target(for: "#### 5")` is `" #### 5"`. Without instruction and examples only the last two lines stand.
-/// In the chat form the same text is the user's turn (the turn marks are the tokenizer's matter), and the target,
-/// which opens the model's turn, has no leading blank.
+/// and `target(for: "#### 5")` is `" #### 5"`. Without instruction and examples, only the last two lines
+/// remain. In the chat form this text is the user's turn, to which the tokenizer adds the turn marks. The
+/// target then opens the model's turn and has no leading blank.
 package struct PromptWording: Equatable, Sendable {
   /// The kinds of frame around the question.
   package enum Template: String, CaseIterable, Sendable {
@@ -26,45 +26,45 @@ package struct PromptWording: Equatable, Sendable {
 
   /// A worked example shown before the question.
   package struct Example: Equatable, Sendable {
-    /// Its question.
+    /// The question.
     package let question: String
-    /// Its worked answer, with the final line.
+    /// The worked answer, with its final line.
     package let answer: String
 
-    /// An example in the wording of the data.
+    /// An example, worded as in the data.
     package init(question: String, answer: String) {
       self.question = question
       self.answer = answer
     }
   }
 
-  /// The frame around the question.
+  /// The kind of frame around the question.
   package let template: Template
   /// Text before everything else; nil or empty for none.
   package let instruction: String?
   /// Worked examples, in the order shown.
   package let examples: [Example]
 
-  /// A wording; without instruction and examples it is the zero-shot one that training uses.
+  /// A wording. Without instruction and examples it is the zero-shot wording of training.
   package init(template: Template, instruction: String? = nil, examples: [Example] = []) {
     self.template = template
     self.instruction = instruction
     self.examples = examples
   }
 
-  /// The whole prompt in the plain form, the content of the user's turn in the chat form.
+  /// The whole prompt in the plain form, or the content of the user's turn in the chat form.
   package func prompt(for question: String) -> String {
     let opening = [instruction].compactMap { $0 }.filter { !$0.isEmpty }
     let shown = examples.map { "Question: \($0.question)\nAnswer: \($0.answer)" }
     return (opening + shown + ["Question: \(question)\nAnswer:"]).joined(separator: "\n\n")
   }
 
-  /// The text to learn or to compare with after `prompt`.
+  /// The text after `prompt` that the model should learn.
   package func target(for answer: String) -> String {
     template == .plain ? " " + answer : answer
   }
 
-  /// All that the wording depends on, for hashing.
+  /// Everything that the wording depends on, for hashing.
   package var json: JSONValue {
     .object([
       "template": .string(template.rawValue), "instruction": instruction.map { .string($0) } ?? .null,

@@ -1,23 +1,23 @@
-/// A completion beside its problem, read by all three definitions at once.
+/// A completion scored against its problem by all three definitions.
 package struct ScoredAnswer: Equatable, Sendable {
   /// Index of the problem in its file.
   package let id: Int
   /// The text that was scored.
   package let completion: String
-  /// lm-evaluation-harness's strict extraction, nil where there is none; `extracted` of predictions.jsonl.
+  /// lm-evaluation-harness's strict extraction; nil where it finds none. `extracted` in predictions.jsonl.
   package let extracted: String?
-  /// lm-evaluation-harness's flexible extraction.
+  /// lm-evaluation-harness's flexible extraction; nil where it finds none.
   package let extractedFlexible: String?
-  /// OpenAI's extraction.
+  /// OpenAI's extraction; nil where it finds none.
   package let extractedOpenAI: String?
-  /// Right by the strict definition, the one that is quoted.
+  /// Whether the answer is right by the strict definition, the one that is quoted.
   package let correct: Bool
-  /// Right by the flexible definition.
+  /// Whether it is right by the flexible definition.
   package let correctFlexible: Bool
-  /// Right by OpenAI's definition.
+  /// Whether it is right by OpenAI's definition.
   package let correctOpenAI: Bool
 
-  /// Scores `completion`, already cut at its stop strings.
+  /// Scores `completion`, which has been cut at its stop strings.
   package init(_ completion: String, to problem: Problem) {
     id = problem.id
     self.completion = completion
@@ -29,19 +29,19 @@ package struct ScoredAnswer: Equatable, Sendable {
     correctOpenAI = isCorrectByOpenAI(completion, reference: problem.answer)
   }
 
-  /// Whether the definitions differ about this answer.
+  /// Whether the definitions disagree about this answer.
   package var definitionsDisagree: Bool { correct != correctFlexible || correct != correctOpenAI }
 }
 
-/// Counts of right answers, and what they say about the model.
+/// The number of right answers, and what it says about the model.
 package struct Score: Equatable, Sendable {
-  /// Answers scored.
+  /// Number of answers scored.
   package let count: Int
-  /// Right by the strict definition.
+  /// Number of answers that are right by the strict definition.
   package let correct: Int
-  /// Right by the flexible definition.
+  /// Number of answers that are right by the flexible definition.
   package let correctFlexible: Int
-  /// Right by OpenAI's definition.
+  /// Number of answers that are right by OpenAI's definition.
   package let correctOpenAI: Int
 
   /// The score of these answers.
@@ -52,7 +52,7 @@ package struct Score: Equatable, Sendable {
     correctOpenAI = answers.count { $0.correctOpenAI }
   }
 
-  /// The score of so many answers.
+  /// The score with these counts.
   package init(count: Int, correct: Int, correctFlexible: Int, correctOpenAI: Int) {
     self.count = count
     self.correct = correct
@@ -62,11 +62,11 @@ package struct Score: Equatable, Sendable {
 
   /// Share of right answers by the strict definition, 0 to 1; 0 where nothing was scored.
   package var exactMatch: Double { share(correct) }
-  /// The same by the flexible definition.
+  /// Share of right answers by the flexible definition.
   package var exactMatchFlexible: Double { share(correctFlexible) }
-  /// The same by OpenAI's definition.
+  /// Share of right answers by OpenAI's definition.
   package var exactMatchOpenAI: Double { share(correctOpenAI) }
-  /// Wilson's 95 % interval of `exactMatch`.
+  /// Wilson's 95 % interval for `exactMatch`.
   package var confidenceInterval: ClosedRange<Double> { wilsonInterval(correct: correct, count: count) }
 
   private func share(_ part: Int) -> Double { count == 0 ? 0 : Double(part) / Double(count) }

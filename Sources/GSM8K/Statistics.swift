@@ -1,6 +1,6 @@
 import Glibc
 
-/// Wilson's 95 % interval of a share, 0 to 1, after `correct` of `count`; 0...1 where `count` is 0.
+/// Wilson's 95 % interval for a share, 0 to 1, given `correct` of `count`; 0...1 where `count` is 0.
 /// Source: Wilson 1927; z = 1.959964.
 package func wilsonInterval(correct: Int, count: Int) -> ClosedRange<Double> {
   precondition(correct >= 0 && correct <= count, "wilsonInterval: \(correct) of \(count)")
@@ -10,20 +10,20 @@ package func wilsonInterval(correct: Int, count: Int) -> ClosedRange<Double> {
   let center = p + z * z / (2 * n)
   let half = z * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
   let scale = 1 + z * z / n
-  // Rounding may leave 0 of n a hair below 0, and n of n above 1.
+  // Rounding may give 0 of n a bound a hair below 0, and n of n one above 1.
   return max(0, (center - half) / scale)...min(1, (center + half) / scale)
 }
 
-/// Two runs on the same items: how many items only one of them got right.
+/// Two runs on the same items: how many items only one of them has right.
 package struct PairedOutcome: Equatable, Sendable {
-  /// Items that both runs answered.
+  /// Number of items that both runs answered.
   package let count: Int
-  /// First right, second wrong.
+  /// Items that only the first run has right.
   package let onlyFirst: Int
-  /// First wrong, second right.
+  /// Items that only the second run has right.
   package let onlySecond: Int
 
-  /// Counts over the ids in both; values say whether the item was right.
+  /// Counts over the ids in both. A value says whether the item was right.
   package init(_ first: [Int: Bool], _ second: [Int: Bool]) {
     let pairs = first.compactMap { id, right in second[id].map { (right, $0) } }
     count = pairs.count
@@ -31,7 +31,7 @@ package struct PairedOutcome: Equatable, Sendable {
     onlySecond = pairs.count { !$0.0 && $0.1 }
   }
 
-  /// Counts made elsewhere.
+  /// An outcome with these counts.
   package init(count: Int, onlyFirst: Int, onlySecond: Int) {
     precondition(
       onlyFirst >= 0 && onlySecond >= 0 && onlyFirst + onlySecond <= count,
@@ -41,10 +41,10 @@ package struct PairedOutcome: Equatable, Sendable {
     self.onlySecond = onlySecond
   }
 
-  /// Share of the second minus share of the first, -1 to 1; 0 without items.
+  /// The second run's share of right items less the first run's, -1 to 1; 0 without items.
   package var difference: Double { count == 0 ? 0 : Double(onlySecond - onlyFirst) / Double(count) }
 
-  /// Two-sided p of McNemar's exact test that both runs are equally good: only discordant items count.
+  /// Two-sided p of McNemar's exact test that both runs are equally good. Only discordant items count.
   package var mcnemarP: Double {
     let (n, fewer) = (onlyFirst + onlySecond, min(onlyFirst, onlySecond))
     guard n > 0 else { return 1 }
@@ -55,35 +55,4 @@ package struct PairedOutcome: Equatable, Sendable {
     }
     return min(1, 2 * tail)
   }
-
-  /// The 95 % percentile interval of `difference` over resampled items, pairs kept together.
-  /// - draws: resamples, at least 1; seed: fixes them all, so the same call gives the same interval.
-  package func bootstrapInterval(draws: Int = 10_000, seed: UInt64) -> ClosedRange<Double> {
-    precondition(draws >= 1, "bootstrapInterval: \(draws) draws")
-    guard count > 0 else { return -1...1 }
-    let sums = (0..<draws).map { resampledSum(draw: $0, seed: seed) }.sorted()
-    let low = sums[draws * 25 / 1000]
-    let high = sums[max(draws * 25 / 1000, (draws * 975 + 999) / 1000 - 1)]
-    return Double(low) / Double(count)...Double(high) / Double(count)
-  }
-
-  /// Sum of `second - first` over `count` items drawn with replacement; items 0 ..< onlyFirst stand for the
-  /// first kind, the next onlySecond for the second.
-  private func resampledSum(draw: Int, seed: UInt64) -> Int {
-    var sum = 0
-    for item in 0..<count {
-      let counter = UInt64(draw) << 32 | UInt64(item)
-      let pick = Int(mixed(seed &+ mixed(counter)).multipliedFullWidth(by: UInt64(count)).high)
-      if pick < onlyFirst { sum -= 1 } else if pick < onlyFirst + onlySecond { sum += 1 }
-    }
-    return sum
-  }
-}
-
-/// SplitMix64's output function on a counter (Steele, Lea & Flood 2014): 64 well-mixed bits.
-private func mixed(_ counter: UInt64) -> UInt64 {
-  var z = counter &+ 0x9E37_79B9_7F4A_7C15
-  z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-  z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-  return z ^ (z >> 31)
 }

@@ -1,4 +1,5 @@
-/// The 256 values that the codes of 8-bit moments stand for, ascending: dense near zero, 1 at the end.
+/// The 256 values that the codes of 8-bit moments stand for, ascending. They lie dense near zero; the last is
+/// 1.
 ///
 /// Source: bitsandbytes 0.50.2, functional.py, create_dynamic_map with 7 exponent bits of 8.
 package enum CodeMaps {
@@ -21,7 +22,7 @@ package enum CodeMaps {
     return values.sorted()
   }
 
-  /// `count` values from 0.1 to 1, each by one fused step from the nearer end, as torch.linspace computes them.
+  /// `count` values from 0.1 to 1. Each is one fused step from the nearer end, as torch.linspace computes it.
   private static func tenthToOne(count: Int) -> [Float] {
     let step = (1 - 0.1 as Float) / Float(count - 1)
     return (0..<count).map { index in

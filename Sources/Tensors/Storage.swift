@@ -3,14 +3,14 @@ import Glibc
 
 /// Where the bytes of a tensor live.
 package enum Place: Sendable, Equatable {
-  /// Main memory: the only place that the CPU kernels read and write.
+  /// Main memory: the only place that CPU kernels read and write.
   case host
-  /// Memory of the GPU: reached by the CUDA kernels, and by copies to and from main memory.
+  /// Memory of the GPU. CUDA kernels, and copies from and to main memory, reach it.
   case device
 }
 
-/// A run of bytes that tensors share: owned memory, part of a mapped file that stays mapped as long as it is used, or
-/// memory of a device.
+/// A run of bytes that tensors share: owned memory, part of a mapped file, or memory of a device. A mapped
+/// file stays mapped as long as the storage is used.
 package final class Storage {
   /// Address of the first byte in its place.
   package let address: UInt
@@ -21,7 +21,7 @@ package final class Storage {
   /// Keeps a mapped file or a block of device memory alive; nil when the bytes are this object's own.
   private let owner: AnyObject?
 
-  /// First byte, in main memory. Pages of a mapped file are read-only: writing to them is a fault of the caller.
+  /// First byte, in main memory. Pages of a mapped file are read-only: the caller must not write to them.
   package var bytes: UnsafeMutableRawPointer {
     guard place == .host, let pointer = UnsafeMutableRawPointer(bitPattern: address) else {
       preconditionFailure("Storage: bytes of \(byteCount) bytes on the device read as main memory")
@@ -29,7 +29,8 @@ package final class Storage {
     return pointer
   }
 
-  /// Owned host memory, aligned to 64 bytes, not initialised. Without memory, see `MemoryExhaustion`.
+  /// Owned host memory, aligned to 64 bytes, not initialised. When there is none left, see
+  /// `MemoryExhaustion`.
   package init(byteCount: Int) {
     address = UInt(bitPattern: ck_allocate(max(byteCount, 64), 64))
     self.byteCount = byteCount
@@ -37,7 +38,7 @@ package final class Storage {
     owner = nil
   }
 
-  /// Bytes of something else (a mapped file) that `owner` keeps alive.
+  /// Bytes that something else owns, such as a mapped file, and that `owner` keeps alive.
   package init(borrowing bytes: UnsafeMutableRawPointer, byteCount: Int, owner: AnyObject) {
     address = UInt(bitPattern: bytes)
     self.byteCount = byteCount
@@ -45,7 +46,7 @@ package final class Storage {
     self.owner = owner
   }
 
-  /// Memory of the device that `owner` gives back when it is no longer used.
+  /// Memory of the device. `owner` gives it back when the storage is no longer used.
   package init(deviceAddress address: UInt, byteCount: Int, owner: AnyObject) {
     self.address = address
     self.byteCount = byteCount

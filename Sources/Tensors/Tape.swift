@@ -1,10 +1,10 @@
 /// One recorded value: its gradient while the tape runs backward, and how that gradient reaches its inputs.
 package final class TapeNode {
-  /// Gradient so far; the caller's tensor for a parameter, of the value's own dtype otherwise.
+  /// Gradient so far: for a parameter the caller's tensor, otherwise a tensor of the value's own dtype.
   package private(set) var gradient: Tensor?
   fileprivate var backward: ((Tensor) -> Void)?
-  /// What the next share does to the gradient of a parameter, which operations write in place; nil for
-  /// another value.
+  /// What the next share does to the gradient of a parameter, which operations write in place; nil for other
+  /// values.
   private var store: Store?
   /// True for a parameter.
   package var isParameter: Bool { store != nil }
@@ -15,9 +15,9 @@ package final class TapeNode {
     self.backward = backward
   }
 
-  /// Adds one use's share to the gradient of a value that is not a parameter.
+  /// Adds the gradient of one use to the gradient of a value that is not a parameter.
   ///
-  /// The sum is a new tensor: the shares of two nodes may be the same storage.
+  /// The sum is a new tensor, because the shares of two nodes may have one storage.
   package func receive(_ share: Tensor, _ kernels: any OperationKernels) {
     if isParameter {
       kernels.accumulate(share, into: accumulator)
@@ -26,8 +26,8 @@ package final class TapeNode {
     }
   }
 
-  /// The gradient so far of a value that is not a parameter, which has none then: for an operation that adds
-  /// its own share while it computes it, and gives the sum back by `receive`.
+  /// Takes the gradient so far from a value that is not a parameter, and leaves none. An operation adds its
+  /// own share to it while it computes, and gives the sum back by `receive`.
   func takeGradient() -> Tensor? {
     if isParameter { return nil }
     defer { gradient = nil }
@@ -44,8 +44,8 @@ package final class TapeNode {
     return gradient
   }
 
-  /// The gradient of a parameter for a share that an operation computes into it, and whether that replaces
-  /// what is there or is added. A bfloat16 gradient takes one share: a second would be rounded twice.
+  /// The gradient of a parameter that an operation computes its share into, and whether the share replaces
+  /// the gradient or is added. A bfloat16 gradient takes one share: a second would be rounded twice.
   func takeTarget() -> (gradient: Tensor, store: Store) {
     guard let gradient, let store else { preconditionFailure("takeTarget: no parameter") }
     precondition(
@@ -64,22 +64,22 @@ package final class TapeNode {
   }
 }
 
-/// A list of closures, one for each recorded operation, run from the last to the first by `backward`.
+/// A list of closures, one for each recorded operation. `backward` runs them from the last to the first.
 ///
-/// Recording starts at `watch`: an operation is recorded when one of its inputs was. A tape serves one
-/// backward pass.
+/// Recording starts at `watch`: an operation is recorded if one of its inputs was. A tape serves one backward
+/// pass.
 package final class Tape {
   private var nodes: [TapeNode] = []
 
   /// An empty tape.
   package init() {}
 
-  /// The parameter as an input to be differentiated, whose gradient `backward` writes.
+  /// The parameter as an input to be differentiated; `backward` writes its gradient.
   /// - Parameters:
-  ///   - gradient: `value`'s shape; float32, or bfloat16 for a linear map's weight that is used once in one
-  ///     pass.
-  ///   - first: whether the first share replaces what is there, as only linear maps can do, or is added like
-  ///     all others, so that several passes sum up.
+  ///   - gradient: of `value`'s shape. It is float32, or bfloat16 for a linear map's weight that is used once
+  ///     in one micro-batch.
+  ///   - first: whether the first share replaces the gradient, as only linear maps can, or is added like all
+  ///     others, so that several micro-batches sum up.
   package func watch(_ value: Tensor, gradient: Tensor, first: Store) -> Tensor {
     precondition(
       gradient.shape == value.shape
@@ -90,19 +90,20 @@ package final class Tape {
     return watched
   }
 
-  /// The same with a float32 gradient that all shares are added to.
+  /// The parameter as an input to be differentiated; all shares are added to its float32 gradient.
   package func watch(_ value: Tensor, addingTo gradient: Tensor) -> Tensor {
     watch(value, gradient: gradient, first: .adding)
   }
 
-  /// The value as an input to be differentiated; its gradient is read from its node after `backward`.
+  /// The value as an input to be differentiated. Its gradient is read from its node after `backward`.
   package func watch(_ value: Tensor) -> Tensor {
     var watched = value.detached
     watched.node = TapeNode()
     return watched
   }
 
-  /// `value` as the output of an operation whose `backward` takes the output's gradient to its inputs' nodes.
+  /// `value` as the output of an operation. `backward` takes its gradient to the nodes of the operation's
+  /// inputs.
   package func record(_ value: Tensor, backward: @escaping (Tensor) -> Void) -> Tensor {
     var recorded = value.detached
     let node = TapeNode(backward: backward)
@@ -111,8 +112,8 @@ package final class Tape {
     return recorded
   }
 
-  /// Runs all closures from the last recorded to the first, starting with `seed` as the gradient of `output`.
-  /// Each closure, and what it kept, is let go once it has run.
+  /// Runs all closures from the last recorded to the first. `seed` is the gradient of `output`.
+  /// Each closure, with the tensors that it kept, is released once it has run.
   package func backward(from output: Tensor, seed: Tensor, _ kernels: any OperationKernels) {
     precondition(output.shape == seed.shape, "backward: output \(output.shape), seed \(seed.shape)")
     output.node?.receive(seed, kernels)

@@ -24,7 +24,7 @@ package typealias Shape = [Int]
 
 /// A dense row-major array: a value over shared storage.
 ///
-/// Operations return new tensors; only the optimizers, and gradient accumulators, are written in place.
+/// Operations return new tensors. Only optimizers and gradient accumulators write in place.
 package struct Tensor {
   /// Sizes of the dimensions, outermost first.
   package let shape: Shape
@@ -39,7 +39,7 @@ package struct Tensor {
   /// The tape's record of how this value came about; nil when nothing is to be differentiated.
   package var node: TapeNode?
 
-  /// A tensor over bytes that exist. The range must lie within `storage`.
+  /// A tensor over existing bytes. The range must lie within `storage`.
   package init(_ shape: Shape, _ dtype: DType, storage: Storage, byteOffset: Int = 0) {
     precondition(
       byteOffset >= 0 && byteOffset + shape.reduce(1, *) * dtype.byteCount <= storage.byteCount,
@@ -85,14 +85,14 @@ package struct Tensor {
   package var byteCount: Int { count * dtype.byteCount }
   /// Size of the last dimension: the length of one row.
   package var rowLength: Int { shape.last ?? 1 }
-  /// Number of rows: all dimensions but the last.
+  /// Number of rows: the product of all dimensions except for the last.
   package var rowCount: Int { rowLength == 0 ? 0 : count / rowLength }
 
   /// Address of the first byte in its place.
   package var address: UInt { storage.address + UInt(byteOffset) }
 
-  /// First byte of a host tensor; valid while the tensor (or another over the same storage) is alive: a tensor that only an array holds
-  /// may end with the array's last use, so copy it to a constant first.
+  /// First byte of a host tensor. It is valid while this tensor, or another over the same storage, is alive.
+  /// A tensor that only an array holds may end with the array's last use, so copy it to a constant first.
   package var bytes: UnsafeMutableRawPointer { storage.bytes + byteOffset }
 
   /// First element of a float32 host tensor.
@@ -109,7 +109,7 @@ package struct Tensor {
     return bytes.assumingMemoryBound(to: Element.self)
   }
 
-  /// The same elements in another shape; no copy. Not recorded on a tape (`Operations.reshape` is).
+  /// The tensor in another shape; no copy. It is not recorded on a tape (`Operations.reshape` is).
   package func reshaped(_ shape: Shape) -> Tensor {
     precondition(shape.reduce(1, *) == count, "reshaped: \(self.shape) to \(shape)")
     return Tensor(shape, dtype, storage: storage, byteOffset: byteOffset)
@@ -126,10 +126,10 @@ package struct Tensor {
       byteOffset: byteOffset + range.lowerBound * stride)
   }
 
-  /// The same value without its history: a constant for the tape.
+  /// The value without its tape history: a constant for the tape.
   package var detached: Tensor { Tensor(shape, dtype, storage: storage, byteOffset: byteOffset) }
 
-  /// A copy with its own storage, without history.
+  /// A copy with its own storage and without tape history.
   package func copied() -> Tensor {
     let copy = Tensor(uninitialized: shape, dtype)
     copy.bytes.copyMemory(from: bytes, byteCount: byteCount)
@@ -150,7 +150,7 @@ package struct Tensor {
   package var ints: [Int32] { Array(UnsafeBufferPointer(start: int32, count: count)) }
 }
 
-/// The float32 value of bfloat16 bits.
+/// The float32 value of the bits of a bfloat16.
 package func widened(_ bits: UInt16) -> Float { Float(bitPattern: UInt32(bits) << 16) }
 
 /// Bits of the nearest bfloat16, ties to even; NaN stays NaN.

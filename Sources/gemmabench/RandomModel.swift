@@ -3,7 +3,7 @@ import Files
 import Gemma
 import Tensors
 
-/// `gemmabench random-model`: a model folder of a known shape with random weights, to measure size and not
+/// `gemmabench random-model`: a model folder of a known shape with random weights. For measuring size, not
 /// quality.
 struct RandomModelCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -22,8 +22,7 @@ struct RandomModelCommand: ParsableCommand {
 
   func run() throws {
     try WholeFolder.make(output) { folder in
-      // A base folder in the place where the model is written: the writer takes configuration and tokenizer
-      // from it.
+      // The writer takes configuration and tokenizer from a base folder, which is made at the model's place.
       try writeAtomically(like.configuration.text(indent: 2) + "\n", to: "\(folder)/config.json")
       try writeAtomically(
         readFile("\(tokenizer)/tokenizer.model", limit: 64 << 20), to: "\(folder)/tokenizer.model")
@@ -36,13 +35,13 @@ struct RandomModelCommand: ParsableCommand {
 
 extension ModelShape: ExpressibleByArgument {}
 
-/// Shapes of published models that can be made.
+/// Shapes of published models that can be made with random weights.
 package enum ModelShape: String, CaseIterable, Sendable {
   /// 2,506,172,416 parameters, 5 GB.
   case gemma2B = "gemma-2b"
 
-  /// The content of config.json.  Source: google/gemma-2b's, as the Gemma technical report's table 1 gives
-  /// the sizes.
+  /// The content of config.json.
+  /// Source: google/gemma-2b's file, with the sizes of table 1 of the Gemma technical report.
   package var configuration: JSONValue {
     .object([
       "architectures": .array([.string("GemmaForCausalLM")]), "model_type": .string("gemma"),
@@ -57,8 +56,8 @@ package enum ModelShape: String, CaseIterable, Sendable {
   }
 }
 
-/// Weights of a configuration, in order: norms zero, all else uniform with the standard deviation that
-/// training begins with.
+/// The weights of a configuration, in order. Norms are zero; all other weights are uniform with the standard
+/// deviation of initial weights.
 func randomWeights(_ sizes: ModelConfiguration) -> [(name: String, tensor: Tensor)] {
   let bound = Float(3).squareRoot() * Float(sizes.initializerRange)
   return WeightNames.all(in: sizes).enumerated().map { index, weight in
@@ -66,7 +65,7 @@ func randomWeights(_ sizes: ModelConfiguration) -> [(name: String, tensor: Tenso
     let key = RandomKey(seed: 2, stream: UInt64(index))
     let tensor = Tensor(uninitialized: weight.shape, .bfloat16)
     let elements = tensor.bfloat16
-    // Four elements of 16 bits from each draw: billions of them are wanted.
+    // Each draw gives four elements of 16 bits, since billions are wanted.
     for first in stride(from: 0, to: tensor.count, by: 4) {
       var bits = key.bits(at: UInt64(first))
       for element in first..<min(first + 4, tensor.count) {

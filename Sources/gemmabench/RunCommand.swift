@@ -52,7 +52,7 @@ struct RunCommand: ParsableCommand {
   }
 
   func run() throws {
-    // The child gets the signal and fails; this process then tidies up and ends.
+    // The child gets the signal and fails. This process then tidies up and ends.
     signal(SIGINT, SIG_IGN)
     let scratch = FileManager.default.temporaryDirectory.path + "/gemmabench-\(getpid())"
     try makeDirectory(scratch)
@@ -61,7 +61,7 @@ struct RunCommand: ParsableCommand {
     var report = BenchmarkReport(facts: try facts(sitting))
     for benchmark in only.isEmpty ? Benchmark.allCases : only {
       for table in try sitting.tidily({ try sitting.tables(benchmark) }) { report.add(table) }
-      // After each, so that what was measured is kept when a later one fails.
+      // Written after each benchmark, so that results are kept when a later one fails.
       try report.write(to: output)
     }
     print(report.markdown)
@@ -93,7 +93,7 @@ struct RunCommand: ParsableCommand {
   }
 }
 
-/// Where this program lies.
+/// The folder of this program.
 func ownFolder() -> String {
   let link = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
   return URL(fileURLWithPath: link ?? CommandLine.arguments[0]).deletingLastPathComponent().path
@@ -115,8 +115,8 @@ extension Sitting {
     }
   }
 
-  /// That model, data and programs are there.
-  /// - Throws: `Fault` .missing that says how to get what is not.
+  /// Checks that model, data and programs exist.
+  /// - Throws: `Fault` .missing that says how to get what is missing.
   func requireInputs() throws {
     let wanted: [(file: String, hint: String)] = [
       (

@@ -2,10 +2,10 @@ import Files
 import FineTuning
 import Glibc
 
-/// Where words for a person go: results to standard output, everything else to standard error.
+/// Where messages for a person go: results to standard output, everything else to standard error.
 enum Console {
-  /// Fills the places of closed standard streams with what cannot be written: the first files that a process opens would
-  /// take them, and words for a person would go into those files.
+  /// Opens something that cannot be written in place of each closed standard stream. Otherwise the first
+  /// files that the process opens would take these streams' numbers, and messages would go into those files.
   static func holdStandardStreams() {
     // Each open takes the lowest free number.
     for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO] where fcntl(descriptor, F_GETFD) == -1 {
@@ -19,7 +19,7 @@ enum Console {
     try writeText(text + "\n", to: STDOUT_FILENO, path: "standard output")
   }
 
-  /// Writes a line about the work under way to standard error; a closed standard error stops nothing.
+  /// Writes a line about the work under way to standard error. A closed standard error stops nothing.
   static func note(_ line: String) {
     try? writeText(line + "\n", to: STDERR_FILENO, path: "standard error")
   }
@@ -30,7 +30,7 @@ enum Console {
     if let hint = fault.hint { note("\(styled("hint:", "1;36")) \(hint)") }
   }
 
-  /// What a run tells, on standard error; `quiet` leaves out all that need not be known.
+  /// Shows what a run reports on standard error. `quiet` leaves out everything that is not essential.
   static func listener(quiet: Bool) -> Listener {
     Listener(
       note: { if !quiet { note($0) } }, warn: { note($0) },
@@ -40,12 +40,12 @@ enum Console {
       })
   }
 
-  /// Whether standard error is a terminal that lines can be rewritten on.
+  /// Whether standard error is a terminal on which lines can be rewritten.
   static var isTerminal: Bool {
     isatty(STDERR_FILENO) == 1 && environment("TERM") != "dumb"
   }
 
-  /// `text` in a colour when standard error is a terminal and NO_COLOR is not set.
+  /// `text` in colour when standard error is a terminal and NO_COLOR is not set.
   private static func styled(_ text: String, _ code: String) -> String {
     isTerminal && (environment("NO_COLOR") ?? "").isEmpty ? "\u{1B}[\(code)m\(text)\u{1B}[0m" : text
   }

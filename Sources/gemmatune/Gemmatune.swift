@@ -14,7 +14,7 @@ struct Gemmatune: ParsableCommand {
 
   /// Runs the command and ends with its exit status (sysexits.h; the README lists them).
   static func main() {
-    // A closed pipe must show up as a failed write, not end the process.
+    // A closed pipe must appear as a failed write, not end the process.
     signal(SIGPIPE, SIG_IGN)
     Console.holdStandardStreams()
     endOnMemoryExhaustion()
@@ -38,11 +38,11 @@ struct Gemmatune: ParsableCommand {
     }
   }
 
-  /// From now on, an allocation that fails ends the process with status 69 and one line that names the work.
+  /// From now on, a failed allocation ends the process with status 69 and one line that names the work.
   private static func endOnMemoryExhaustion() {
     MemoryExhaustion.onFailure { bytes in
       Console.show(WorkUnderWay.fault(bytes))
-      // Without handlers at exit: they would run on a worker's thread, beside work that goes on.
+      // Exit handlers are skipped, since they would run on a worker's thread beside work that goes on.
       _exit(Fault.Kind.unavailable.exitStatus)
     }
   }

@@ -2,7 +2,7 @@ import Files
 import FineTuning
 import Glibc
 
-/// How far a piece of work has come: a bar that is redrawn on a terminal, else one plain line at each report.
+/// The progress of a piece of work: a bar that a terminal redraws, otherwise one plain line a report.
 struct Progress {
   private let label: String
   private let total: Int
@@ -19,7 +19,7 @@ struct Progress {
   }
 
   /// Shows that `done` units are done, with `details` beside.
-  /// - Parameter isDue: whether a plain line is wanted now; a bar is redrawn in any case.
+  /// - Parameter isDue: whether a plain line is wanted now. A bar is always redrawn.
   func report(_ done: Int, _ details: String, isDue: Bool = true) {
     switch style {
     case .silent: return

@@ -2,7 +2,7 @@ import Files
 import GSM8K
 import Testing
 
-/// A completion to a reference ending in `#### 18`, and which definitions take it for right.
+/// A completion to a reference ending in `#### 18`, and the definitions by which it is right.
 private struct Vector: Sendable {
   let completion: String
   let openAI: Bool

@@ -6,7 +6,7 @@ import Testing
 private let references = (1...3).map { "{\"question\": \"q\($0)\", \"answer\": \"#### \($0)\"}" }
   .joined(separator: "\n")
 
-/// Scores `predictions` against the three problems, or says why not.
+/// Scores `predictions` against the three problems. Otherwise says why not.
 private func scored(_ predictions: String, stops: [String] = []) throws -> (
   answers: [ScoredAnswer], refusal: String
 ) {

@@ -5,7 +5,7 @@ import Testing
 /// A line that loads.
 private let good = #"{"question": "One and one?", "answer": "1+1=<<1+1=2>>2\n#### 2"}"#
 
-/// What loading `content` as test.jsonl says.
+/// The message of loading `content` as test.jsonl.
 private func refusal(_ content: [UInt8], limit: Int? = nil) throws -> String {
   try withFolder { folder in
     try writeAtomically(content, to: folder + "/test.jsonl")
@@ -19,7 +19,7 @@ private func refusal(_ content: String, limit: Int? = nil) throws -> String {
   try refusal(Array(content.utf8), limit: limit)
 }
 
-/// A line with this answer, which needs no escapes.
+/// A line with this answer, which must need no escapes.
 private func line(answer: String) -> String { #"{"question": "q", "answer": "\#(answer)"}"# }
 
 @Suite struct ProblemLoaderTests {
@@ -52,7 +52,7 @@ private func line(answer: String) -> String { #"{"question": "q", "answer": "\#(
           Problem(id: 0, question: "One and one?", answer: "1+1=<<1+1=2>>2\n#### 2"),
           Problem(id: 1, question: " q ", answer: "a\u{2028}b é\n#### -2,125"),
         ])
-      #expect(problems.map(\.finalAnswer) == ["2", "-2125"])
+      #expect(problems.map { openAIAnswer(in: $0.answer) } == ["2", "-2125"])
     }
   }
 
@@ -158,15 +158,5 @@ private func line(answer: String) -> String { #"{"question": "q", "answer": "\#(
 
   @Test func limitOfZeroHasNoExamples() throws {
     #expect(try refusal(good, limit: 0) == "test.jsonl: no examples")
-  }
-
-  @Test func sharedQuestionsAreFoundByTheirBytes() {
-    func problem(_ id: Int, _ question: String) -> Problem {
-      Problem(id: id, question: question, answer: "#### 1")
-    }
-    let shared = sharedQuestions(
-      [problem(0, "a"), problem(1, "é"), problem(2, "c")],
-      [problem(0, "c"), problem(1, "e\u{301}"), problem(2, "a"), problem(3, "a ")])
-    #expect(shared.map { [$0.first, $0.second] } == [[2, 0], [0, 2]])
   }
 }

@@ -2,7 +2,7 @@ import GSM8K
 import Testing
 
 @Suite struct StatisticsTests {
-  /// Percentages rounded as printed, so within half of the last digit.
+  /// Percentages rounded to the printed digits, hence within half of the last digit.
   @Test(arguments: [
     (6, 100, 2.78, 12.48), (11, 100, 6.25, 18.63), (20, 100, 13.34, 28.88), (23, 100, 15.84, 32.15),
     (31, 100, 22.78, 40.63), (79, 1319, 4.83, 7.40), (145, 1319, 9.42, 12.80), (264, 1319, 17.94, 22.26),
@@ -20,7 +20,7 @@ import Testing
     #expect(wilsonInterval(correct: 0, count: 0) == 0...1)
   }
 
-  /// p from Python 3.11's integers: 2 * sum(comb(n, i)) / 2**n. The tolerance is what lgamma and exp leave.
+  /// p from Python 3.11's integers: 2 * sum(comb(n, i)) / 2**n. The tolerance covers lgamma and exp.
   @Test(arguments: [
     (11, 0, 0.0009765625), (6, 0, 0.03125), (5, 0, 0.0625), (18, 7, 0.043285250663757324),
     (17, 6, 0.03468966484069824), (20, 9, 0.06142834573984146), (25, 14, 0.10812902140605729),
@@ -42,30 +42,6 @@ import Testing
       [0: true, 1: true, 2: false, 3: false, 9: true], [0: true, 1: false, 2: true, 3: true, 8: false])
     #expect(outcome == PairedOutcome(count: 4, onlyFirst: 1, onlySecond: 2))
     #expect(outcome.difference == 0.25)
-  }
-
-  @Test func bootstrapIntervalIsNearTheNormalOne() {
-    // Difference 0.11, standard deviation sqrt((25/100 - 0.11^2) / 100) = 0.0488: 0.11 +- 0.0956.
-    let interval = PairedOutcome(count: 100, onlyFirst: 7, onlySecond: 18)
-      .bootstrapInterval(draws: 4000, seed: 42)
-    // One item, 0.01, and the spread of a percentile over 4,000 draws.
-    #expect(abs(interval.lowerBound - 0.0144) <= 0.015)
-    #expect(abs(interval.upperBound - 0.2056) <= 0.015)
-  }
-
-  @Test func bootstrapIntervalIsFixedByItsSeed() {
-    let outcome = PairedOutcome(count: 100, onlyFirst: 7, onlySecond: 18)
-    let all = (0..<6).map { outcome.bootstrapInterval(draws: 200, seed: $0) }
-    #expect(all == (0..<6).map { outcome.bootstrapInterval(draws: 200, seed: $0) })
-    #expect(Set(all).count > 1)
-  }
-
-  @Test func bootstrapIntervalOfCertainOutcomesIsAPoint() {
-    #expect(
-      PairedOutcome(count: 5, onlyFirst: 0, onlySecond: 5).bootstrapInterval(draws: 50, seed: 1) == 1...1)
-    #expect(
-      PairedOutcome(count: 5, onlyFirst: 0, onlySecond: 0).bootstrapInterval(draws: 1, seed: 1) == 0...0)
-    #expect(PairedOutcome(count: 0, onlyFirst: 0, onlySecond: 0).bootstrapInterval(seed: 1) == -1...1)
   }
 
   @Test func scoreCountsEachDefinition() {

@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// Runs `body` with a fresh folder, removed afterwards.
+/// Runs `body` with a new folder, which is removed afterwards.
 func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
   let folder = FileManager.default.temporaryDirectory.appendingPathComponent("gsm8k-\(UUID())").path
   try makeDirectory(folder)
@@ -9,7 +9,7 @@ func withFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
   return try body(folder)
 }
 
-/// What `body` says as a fault, with the folder's name taken out; "accepted" where it throws nothing.
+/// The message of the fault that `body` throws, without the folder's name; "accepted" without a fault.
 func message(_ folder: String, _ body: () throws -> Void) -> String {
   do {
     try body()

@@ -11,7 +11,7 @@ private func settings(
     lowPrecisionUpdate: update)
 }
 
-/// `count` values of one seed in ±0.5.
+/// `count` values in ±0.5, drawn from `seed`.
 private func values(_ count: Int, seed: UInt64) -> [Float] {
   let key = RandomKey(seed: seed, stream: 0)
   return (0..<count).map { key.uniform(at: UInt64($0)) - 0.5 }
@@ -73,7 +73,7 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
   }
 
   @Test func masterKeepsWhatBFloat16RoundsAway() {
-    // A step of 1e-4 against weights of 1 with a spacing of 2^-7 (2^-8 below 1): one does not show, 50 do.
+    // A step of 1e-4 against weights of 1 with a spacing of 2^-7 (2^-8 below 1): one is lost, 50 are not.
     let weights = bfloat16([Float](repeating: 1, count: 8))
     let optimizer = AdamW(settings(.master), [matrix("a", weights)], kernels)
     let gradient = Tensor([Float](repeating: 1, count: 8), [8])
@@ -100,7 +100,7 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
     let expected = weights.copied()
     let optimizer = AdamW(settings(.nearest), [matrix("a", weights)], kernels)
     _ = optimizer.apply([gradient], learningRate: 1e-3, clip: Tensor([Float(scale)], [1]))
-    // The same by hand: float32 moments of the rounded values.
+    // The expected result by hand: float32 moments of the rounded values.
     let rounded = gradient.floats.map {
       widened(roundedToBFloat16(widened(roundedToBFloat16($0)) * Float(scale)))
     }
@@ -136,7 +136,8 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
       return weights
     }
     let weights = trained(1)
-    // Ten steps of 1e-4, each up or down by 2^-8 at random: the mean's deviation is about 2^-8 · √(0.26 / 20,000).
+    // Ten steps of 1e-4, each up or down by 2^-8 at random. The mean deviates by about 2^-8 · √(0.26 /
+    // 20,000).
     let mean = weights.floats.reduce(0.0) { $0 + Double($1) } / 20_000
     #expect(abs(mean - 0.999) < 1e-4)
     #expect(trained(1).floats == weights.floats && trained(2).floats != weights.floats)
@@ -183,7 +184,7 @@ private func is8bit(_ state: AdamW.State?) -> Bool? {
     let optimizer = AdamW(settings(), [matrix("a", weights)], kernels)
     let changed = optimizer.apply([Tensor([3, -0.01, 0], [3])], learningRate: 1e-2, clip: Tensor([0.5], [1]))
     #expect(changed.ints == [2])
-    // Adam's first step is the sign of the gradient; bias corrections and epsilon move it by parts in 10^5.
+    // Adam's first step is the sign of the gradient. Bias corrections and epsilon move it by parts in 10^5.
     for (value, expected) in zip(weights.floats, [0.99, 1.01, 1] as [Float]) {
       #expect(abs(value - expected) < 1e-6)
     }

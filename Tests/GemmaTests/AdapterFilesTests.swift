@@ -12,7 +12,7 @@ private func fixture() throws -> AdapterWeights {
   try AdapterWeights(contentsOf: fixtures + "/gemma2/lora", for: configuration())
 }
 
-/// The message of reading a gemma2 adapter with these settings and tensors; nil when it is read.
+/// The message of reading a gemma2 adapter with these settings and tensors; nil when it is accepted.
 private func refusal(
   _ settings: String? = nil, tensors: [(name: String, tensor: Tensor)]? = nil
 ) throws -> String? {
@@ -30,7 +30,7 @@ private func refusal(
   }
 }
 
-/// The message of reading an adapter whose settings have `key` set to `value`, or lack it.
+/// The message of reading an adapter whose settings have `key` set to `value`, or not at all for nil.
 private func refusal(_ key: String, _ value: JSONValue?) throws -> String? {
   let settings = try withTemporaryFolder { folder in
     try fixture().writeContents(into: folder, baseModel: "base")
@@ -137,7 +137,7 @@ private let modules = "q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_
     for pair in adapter.pairs {
       let bound = 1 / Float(pair.a.shape[1]).squareRoot()
       #expect(pair.b.floats.allSatisfy { $0 == 0 } && pair.a.floats.allSatisfy { abs($0) <= bound })
-      // Uniform values: the mean of the squares is a third of the bound's, within 20 % for 288 values and more.
+      // The mean square of uniform values is a third of the bound's square, within 20 % from 288 values on.
       let square = pair.a.floats.reduce(0) { $0 + $1 * $1 } / Float(pair.a.count)
       #expect(abs(square / (bound * bound / 3) - 1) < 0.2)
     }

@@ -4,7 +4,7 @@ import Gemma
 import Tensors
 import Testing
 
-/// The fingerprint of a fixture's model, its tensors changed by `change`.
+/// The fingerprint of a fixture's model after `change` of its tensors.
 private func fingerprint(
   _ folder: String, config: String = "config.json", _ change: (String, Tensor) -> Tensor = { $1 }
 ) throws -> String {
@@ -13,7 +13,7 @@ private func fingerprint(
   return try BaseFingerprint(of: configuration) { change($0, try weights.tensor(named: $0)) }.text
 }
 
-/// A model of 4.2 million parameters, of which samples alone are read.
+/// A model of 4.2 million parameters, of which only samples are read.
 private struct LargeModel {
   let configuration: ModelConfiguration
   private let tensors: [String: Tensor]
@@ -108,7 +108,7 @@ private struct LargeModel {
       (WeightNames.embedding, 3000), (WeightNames.linear(.query, layer: 0), 512),
       (WeightNames.linear(.down, layer: 0), 512),
     ] {
-      // 7 has no factor in common with the numbers of rows.
+      // 7 has no factor in common with any number of rows.
       #expect(try model.fingerprint(name, rows: { $0 * 7 % rows }) != unchanged, "\(name)")
     }
   }

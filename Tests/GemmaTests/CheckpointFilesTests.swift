@@ -8,7 +8,7 @@ private func configuration(_ family: String) throws -> ModelConfiguration {
   try ModelConfiguration(contentsOf: "\(fixtures)/\(family)/config.json")
 }
 
-/// All tensors of the tiny model of a family, as its file has them.
+/// All tensors of a family's tiny model, read from its file.
 private func tensors(_ family: String) throws -> [(name: String, tensor: Tensor)] {
   let weights = try ModelWeights(contentsOf: "\(fixtures)/\(family)", for: configuration(family))
   return try weights.names.map { ($0, try weights.tensor(named: $0)) }
@@ -21,7 +21,7 @@ private func changed(
   tensors.filter { $0.name != name } + (tensor.map { [(name, $0)] } ?? [])
 }
 
-/// The fault of opening a gemma2 folder with these tensors, after the file's name.
+/// The fault of opening a gemma2 folder with these tensors, without the file's name.
 private func refusal(_ tensors: [(name: String, tensor: Tensor)]) throws -> String? {
   try withTemporaryFolder { folder in
     let path = folder + "/model.safetensors"
@@ -142,7 +142,7 @@ private func sameBytes(_ a: Tensor, _ b: Tensor) -> Bool {
   }
 }
 
-/// What the index of shards `a` and `b`, of one tensor each, must not say.
+/// Faults of the index of shards `a` and `b`, which hold one tensor each.
 @Suite struct ShardIndexTests {
   private func refusal(_ index: String) throws -> (message: String, kind: Fault.Kind) {
     try withTemporaryFolder { folder in
@@ -251,7 +251,7 @@ private func sameBytes(_ a: Tensor, _ b: Tensor) -> Bool {
     try withTemporaryFolder { folder in
       let base = try makeBase(folder)
       let all = try tensors("gemma2")
-      // The embedding alone has 15,192 bytes: more than a shard may.
+      // The embedding alone has 15,192 bytes, which is more than a shard may have.
       try CheckpointFiles.write(all, base: base, to: folder + "/final", shardLimit: 15_000)
       let names = try FileManager.default.contentsOfDirectory(atPath: folder + "/final")
       let shards = names.filter { $0.hasSuffix(".safetensors") }.sorted()

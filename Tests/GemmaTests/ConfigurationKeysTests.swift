@@ -3,15 +3,15 @@ import Foundation
 import Gemma
 import Testing
 
-/// What transformers makes of a change to a config.json; scripts/reference/configuration.py made it.
+/// A change to a config.json, and what transformers makes of it; scripts/reference/configuration.py made it.
 private struct Change {
-  /// The keys that are changed or left out.
+  /// The keys that are changed or removed.
   let keys: [String]
-  /// The one value, where one key is changed.
+  /// The new value, where one key is changed.
   let value: JSONValue?
   /// The changed file.
   let file: JSONObject
-  /// What transformers' model computes with; nil where it refuses the file.
+  /// What transformers' model computes with; nil where transformers refuses the file.
   let facts: JSONObject?
 
   init(_ row: JSONObject, keys: JSONObject, facts: JSONObject) throws {
@@ -66,7 +66,7 @@ private struct Walk {
   }
 }
 
-/// The facts that differ from what transformers computes with.
+/// The facts in which the model differs from transformers' model.
 private func differences(_ model: ModelConfiguration, _ facts: JSONObject) throws -> [String] {
   func numbers(_ key: String) -> [Double] { facts[key]?.arrayValue?.compactMap(\.doubleValue) ?? [] }
   func number(_ key: String) -> Double? { facts[key]?.doubleValue }
@@ -115,7 +115,7 @@ private func differences(_ model: ModelConfiguration, _ facts: JSONObject) throw
   return checks.filter { !$0.1 }.map(\.0)
 }
 
-/// Every key of a config.json is used, or known to change nothing, or refused by its name.
+/// Every key of a config.json is used, or is known to change nothing, or is refused by its name.
 @Suite struct ConfigurationKeysTests {
   static let families = ["gemma", "gemma2", "gemma3_text"]
 
@@ -136,7 +136,7 @@ private func differences(_ model: ModelConfiguration, _ facts: JSONObject) throw
     }
   }
 
-  /// Where transformers refuses a null, it may still be off here.
+  /// A null that transformers refuses may still count as off here.
   @Test(arguments: families) func whatTransformersRefusesIsRefused(_ name: String) throws {
     let walk = try Walk(name)
     let off: Set = [
@@ -162,13 +162,13 @@ private func differences(_ model: ModelConfiguration, _ facts: JSONObject) throw
     #expect(refusals > 40)
   }
 
-  /// How many keys are used, known to change nothing, and refused, by the value that the fixture gives them.
+  /// The numbers of keys that are used, known to change nothing, and refused, with the values of the fixture.
   @Test(arguments: zip(families, [[14, 57, 24], [18, 58, 19], [18, 60, 18]]))
   func everyKeyIsUsedOrInertOrRefused(_ name: String, _ counts: [Int]) throws {
     let walk = try Walk(name)
     let policy = ConfigurationPolicy(of: walk.unchanged.family)
-    // Overridden in the fixture's file, or a spelling of what is assumed; the tokenizer says what begins a
-    // sequence.
+    // Keys that the fixture's file overrides, or that spell what is assumed. The tokenizer says which token
+    // begins a sequence.
     let assumed: Set = [
       "bos_token_id", "hidden_act", "rope_theta", "rope_local_base_freq", "sliding_window_pattern",
       "layer_types",

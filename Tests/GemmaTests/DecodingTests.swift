@@ -2,12 +2,12 @@ import Gemma
 import Tensors
 import Testing
 
-/// Answers do not depend on which prompts are decoded side by side, nor on how passes are cut.
+/// Answers do not depend on which prompts are decoded side by side, nor on how forward passes are cut.
 ///
-/// Tokens are compared exactly: float32 sums of another order move logits by some 1e-6, and no two largest logits of
-/// these models lie as close.
+/// Tokens are compared exactly. float32 sums of another order move logits by some 1e-6, and the two largest
+/// logits of these models are always farther apart.
 @Suite struct DecodingTests {
-  /// 9 prompts of 1 to 29 tokens for the tiny models' vocabulary of 211; the window of the sliding layers is shorter.
+  /// 9 prompts of 1 to 29 tokens for the tiny models' vocabulary of 211. The sliding window is shorter.
   private let prompts: [[Int32]] = [5, 1, 17, 29, 2, 11, 8, 23, 3].enumerated().map { row, length in
     let key = RandomKey(seed: 11, stream: UInt64(row))
     return [2] + (1..<max(1, length)).map { Int32(3 + key.below(200, at: UInt64($0))) }
@@ -26,7 +26,7 @@ import Testing
     try prompts.flatMap { try decoder.generate([$0]) }
   }
 
-  /// Ends answers after 1 to 9 tokens, by what the tokens are: a function of the answer alone.
+  /// Ends answers after 1 to 9 tokens. The answer's tokens alone decide.
   private func endsUnevenly(_ tokens: [Int32]) -> Bool { (tokens.count + Int(tokens[0])) % 9 == 0 }
 
   @Test(arguments: families, [1, 2, 3, 4, 8])

@@ -4,18 +4,18 @@ import Tensors
 
 import Gemma
 
-/// The folder of committed reference values; `scripts/make_reference.py` made them.
+/// The folder of committed reference values, which `scripts/make_reference.py` made.
 let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .appendingPathComponent("Fixtures").path
 
-/// The three tiny models, one a family.
+/// The families of the three tiny models.
 let families = ["gemma", "gemma2", "gemma3"]
 
-/// One tiny model's reference values.
+/// The reference values of one tiny model.
 struct ModelFixture {
   let folder: String
   let model: GemmaModel
-  /// Three sequences end to end, their targets marked.
+  /// Three sequences end to end, with their targets marked.
   let batch: TokenBatch
 
   init(_ family: String, precision: DType = .float32, adapter: Bool = false) throws {
@@ -41,7 +41,7 @@ struct ModelFixture {
     var batch = TokenBatch()
     for (start, end) in zip(offsets, offsets.dropFirst()) {
       let range = Int(start)..<Int(end)
-      // targets[t] is the id after t, or -1 in the prompt: the first target's place is the prompt's length.
+      // targets[t] is the id after t, or -1 in the prompt. The first target's place is the prompt's length.
       let prompt = targets[range].firstIndex { $0 >= 0 }.map { $0 - Int(start) + 1 } ?? range.count
       batch.append(Array(ids[range]), promptLength: prompt)
     }
@@ -54,7 +54,7 @@ struct ModelFixture {
 func relativeError(_ values: [Float], _ reference: [Float]) -> Double {
   precondition(values.count == reference.count, "\(values.count) values, \(reference.count) in the reference")
   let scale = reference.reduce(0) { max($0, abs($1)) }
-  // A NaN would vanish in max: make it infinite.
+  // A NaN would vanish in max, so it becomes infinite.
   let worst = zip(values, reference).reduce(Float(0)) { worst, pair in
     let difference = abs(pair.0 - pair.1)
     return difference.isNaN ? .infinity : max(worst, difference)

@@ -11,14 +11,14 @@ import Testing
       for shape in LearningRateSchedule.Shape.allCases {
         let schedule = LearningRateSchedule(
           shape: shape, learningRate: try number("learning_rate", values),
-          // transformers' straight line goes to 0.
+          // The straight line of transformers goes to 0.
           minLearningRate: shape == .linear ? 0 : try number("min_learning_rate", values),
           warmupRatio: try number("warmup_ratio", values), steps: try #require(values["steps"]?.intValue))
         #expect(schedule.warmupSteps == values["warmup_steps"]?.intValue)
         let rates = (1...schedule.steps).map(schedule.learningRate)
         let expected = values[shape.rawValue]?.arrayValue?.compactMap(\.doubleValue) ?? []
         #expect(rates.count == expected.count)
-        // The two order a few float64 operations differently.
+        // The two programs order a few float64 operations differently.
         for (rate, value) in zip(rates, expected) {
           #expect(abs(rate - value) <= 4e-16 * schedule.learningRate)
         }

@@ -2,7 +2,7 @@ import Files
 import Gemma
 import Testing
 
-/// The sizes of a published model, written as transformers 4 writes them.
+/// The sizes of a published model, in the keys of transformers 4.
 private struct Published: CustomTestStringConvertible, Sendable {
   let name: String
   let type: String

@@ -3,8 +3,8 @@ import Gemma
 import Tensors
 import Testing
 
-/// The tiny models against transformers and PEFT (Tests/Fixtures/README.md). Tolerance: 1e-4 of the
-/// largest value in float32; what is seen is below 2e-6.
+/// The tiny models against transformers and PEFT (Tests/Fixtures/README.md). Tolerance: 1e-4 of the largest
+/// value in float32; observed differences are below 2e-6.
 @Suite struct ModelParityTests {
   private let kernels = CPUKernels(threads: 2)
 
@@ -52,7 +52,7 @@ import Testing
     let fixture = try ModelFixture(family, precision: .bfloat16)
     let expected = try #require(try fixture.json("bf16.json").objectValue?["loss_sum"]?.doubleValue)
     let loss = fixture.model.loss(fixture.batch, Operations(kernels)).lossSum.floats[0]
-    // Roundings of 2^-9 at other places than in transformers; logits are rounded there and not here.
+    // Roundings of 2^-9 occur at other places than in transformers. Logits are rounded there and not here.
     #expect(abs(Double(loss) - expected) / expected < 0.02)
   }
 
@@ -83,7 +83,7 @@ import Testing
   }
 }
 
-/// The gradients of the mean target loss over several batches that make up one optimizer step.
+/// The gradients of the mean target loss over the micro-batches of one optimizer step.
 func gradients(
   _ model: GemmaModel, _ trained: TrainedParameters, _ batches: [TokenBatch], checkpointing: Bool = false,
   kernels: any Kernels = CPUKernels(threads: 2), dropout: RandomKey? = nil

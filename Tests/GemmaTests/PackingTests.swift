@@ -2,7 +2,7 @@ import Gemma
 import Tensors
 import Testing
 
-/// How sequences are put together changes neither losses nor gradients.
+/// How sequences are packed changes neither losses nor gradients.
 @Suite struct PackingTests {
   /// 16 sequences of uneven length for the tiny models' vocabulary of 211.
   private let sequences: [[Int32]] = (0..<16).map { sequence in
@@ -24,7 +24,7 @@ import Testing
     let packed = model.loss(batches(of: 16)[0], operations).losses.floats
     let unpacked = batches(of: 1).flatMap { model.loss($0, operations).losses.floats }
     #expect(packed.count == unpacked.count)
-    // Matrix products of another height may sum in another order: float32 rounding.
+    // Matrix products with another number of rows may sum in another order: float32 rounding.
     #expect(relativeError(packed, unpacked) < 1e-5)
   }
 
@@ -33,14 +33,14 @@ import Testing
     let whole = gradients(model, .all, batches(of: 16))
     for size in [8, 1] {
       for (one, other) in zip(whole, gradients(model, .all, batches(of: size))) {
-        // Sums in another order: up to 1.04e-5 over OpenBLAS's kernels for five processors. The mildest broken rule moves
-        // a gradient a hundred times as far (meanOfThePassesMeansIsAnotherGradient).
+        // Sums in another order: up to 1.04e-5 over OpenBLAS's kernels for five processors. The mildest
+        // broken rule moves a gradient a hundred times as far (meanOfThePassesMeansIsAnotherGradient).
         #expect(relativeError(other.tensor.floats, one.tensor.floats) < 5e-5, "\(one.name), \(size) a pass")
       }
     }
   }
 
-  /// What a tolerance of 5e-5 would notice: passes that count alike whatever their targets.
+  /// What a tolerance of 5e-5 would notice: micro-batches of equal weight whatever their targets.
   @Test(arguments: families) func meanOfThePassesMeansIsAnotherGradient(family: String) throws {
     let model = try ModelFixture(family).model
     let whole = gradients(model, .all, batches(of: 16))

@@ -2,7 +2,7 @@ import Gemma
 import Tensors
 import Testing
 
-/// What is made where it is known agrees with what names in checkpoints say.
+/// The roles that are given where a parameter is made agree with the names in checkpoints.
 @Suite struct ParameterRoleTests {
   private func expectedRole(_ name: String) -> ParameterRole? {
     if name == "model.embed_tokens.weight" { return .embedding }

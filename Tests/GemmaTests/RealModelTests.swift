@@ -8,7 +8,8 @@ private let environment = ProcessInfo.processInfo.environment
 private let realModel = environment["GEMMATUNE_REAL_MODEL"]
 private let realReference = environment["GEMMATUNE_REAL_REFERENCE"]
 
-/// A real model beside transformers: opt-in, since it needs its weights. `scripts/reference/real_model.py` says how.
+/// A real model against transformers. Opt-in, as its weights are needed: see
+/// `scripts/reference/real_model.py`.
 @Suite(
   .enabled(
     if: realModel != nil && realReference != nil,
@@ -16,7 +17,7 @@ private let realReference = environment["GEMMATUNE_REAL_REFERENCE"]
 struct RealModelTests {
   private let kernels = CPUKernels(threads: 2)
 
-  /// In bfloat16 roundings inside the model count; in float32 only the order of sums differs.
+  /// In bfloat16 roundings inside the model matter. In float32 only the order of sums differs.
   @Test(arguments: [(DType.bfloat16, "", 0.01), (.float32, "_float32", 1e-4)])
   func lossesAndTokensEqualTransformers(precision: DType, suffix: String, tolerance: Double) throws {
     let (folder, reference) = (try #require(realModel), try #require(realReference))
@@ -38,8 +39,8 @@ struct RealModelTests {
       let theirs = ids(row["greedy\(suffix)"])
       let margins = (row["greedy_margins\(suffix)"]?.arrayValue ?? []).compactMap(\.doubleValue)
       let same = zip(tokens, theirs).prefix { $0 == $1 }.count
-      // Where transformers' two largest logits are this close, either token is right: its bfloat16 logits have a
-      // spacing of 0.125, and roundings inside the model move them as much again.
+      // Where transformers' two largest logits are this close, either token is right. Its bfloat16 logits
+      // have a spacing of 0.125, and roundings inside the model move them by as much again.
       let tie = precision == .bfloat16 ? 0.25 : 1e-3
       #expect(
         same == theirs.count || margins[same] <= tie, "margin \(margins[min(same, 19)]) at token \(same)")

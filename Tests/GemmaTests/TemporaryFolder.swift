@@ -1,6 +1,6 @@
 import Foundation
 
-/// Runs `body` with a fresh folder, removed afterwards.
+/// Runs `body` with a new folder, which is removed afterwards.
 @discardableResult
 func withTemporaryFolder<Result>(_ body: (String) throws -> Result) throws -> Result {
   let folder = FileManager.default.temporaryDirectory.appendingPathComponent("gemmatune-\(UUID())").path

@@ -54,7 +54,7 @@ private func appendPart(_ random: inout CountedRandom, to text: inout String.Uni
   }
 }
 
-/// Surrogates moved up out of their block, as the script does.
+/// Moves a surrogate up out of its block; the script does this too.
 private func scalarValue(_ value: Int) -> Int { (0xD800..<0xE000).contains(value) ? value + 0x800 : value }
 
 private func generatedIds(_ index: Int, pieces: Int) -> [Int32] {
@@ -97,7 +97,7 @@ private func littleEndian(_ ids: [Int32]) -> [UInt8] {
 
   @Test func tenThousandStringsEncodeAndDecodeAsSentencePieceDoes() throws {
     let strings = (0..<10_000).map(generatedString)
-    // First of all the same strings: otherwise the generators differ, not the tokenizers.
+    // The strings come first: where they differ, the generators differ and not the tokenizers.
     #expect(try hashes(strings) { Array($0.utf8) } == values("string_hashes"))
     let ids = strings.map(tokenizer.encode)
     #expect(expected["ids"]?.intValue == ids.reduce(0) { $0 + $1.count })

@@ -3,7 +3,7 @@ import Foundation
 import Gemma
 import Testing
 
-/// A SentencePiece model written field by field; what is not set is what Gemma's models have.
+/// A SentencePiece model written field by field. Fields that are not set are those of Gemma's models.
 private struct ModelText {
   struct Piece {
     var text: [UInt8]
@@ -82,11 +82,11 @@ private func message(_ change: (inout ModelText) -> Void) throws -> String? {
     var model = ModelText()
     #expect(try Tokenizer(parsing: model.bytes, file: "tokenizer.model").encode("abb") == [262, 261])
     model.pieces[260].type = 4
-    // sentencepiece 0.2.3 gives the same for this model.
+    // sentencepiece 0.2.3 gives these ids for this model.
     #expect(try Tokenizer(parsing: model.bytes, file: "tokenizer.model").encode("abb") == [260, 261, 261])
   }
 
-  // What is wrong with the wire format.
+  // Faults of the wire format.
 
   @Test func aFieldOfHalfTheAddressSpaceIsRefused() throws {
     let bytes = varint(1 << 3 | 2) + varint(1 << 63) + [0]
@@ -123,7 +123,7 @@ private func message(_ change: (inout ModelText) -> Void) throws -> String? {
     #expect(try message(extra + ModelText().bytes) == nil)
   }
 
-  // What is wrong with a piece.
+  // Faults of a piece.
 
   @Test func aPieceOf120KilobytesIsRefused() throws {
     let text = [UInt8](repeating: 0x61, count: 122_880)
@@ -189,7 +189,7 @@ private func message(_ change: (inout ModelText) -> Void) throws -> String? {
     ) { try Tokenizer(contentsOf: path, embeddingRows: 511) }
   }
 
-  // What is wrong with a setting.
+  // Faults of a setting.
 
   @Test(
     arguments: [
@@ -234,7 +234,7 @@ private func message(_ change: (inout ModelText) -> Void) throws -> String? {
         == "tokenizer.model: denormalizer_spec.precompiled_charsmap: got 1 bytes; expected none")
   }
 
-  // What is wrong with the folder.
+  // Faults of the folder.
 
   @Test func aMissingModelIsNamedAndTokenizerJSONGetsAHint() throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "tokenizer-\(UUID().uuidString)")

@@ -49,7 +49,7 @@ enum TokenizerFixture {
       #expect(tokenizer.leastCount(of: line.text) <= line.ids.count, "\(quoted(line.text))")
     }
     #expect(tokenizer.leastCount(of: "") == 0)
-    // The longest piece of the file alone is one id: nothing larger can be said.
+    // The longest piece of the file is one id by itself, so no larger bound would hold.
     let longest = try #require(
       (0..<tokenizer.vocabularySize).map { tokenizer.decode([Int32($0)]) }.max {
         $0.utf8.count < $1.utf8.count
@@ -68,7 +68,7 @@ enum TokenizerFixture {
 
   @Test func specialIdsAreThoseOfTheFile() {
     #expect(tokenizer.padId == 0 && tokenizer.eosId == 1 && tokenizer.bosId == 2 && tokenizer.unknownId == 3)
-    #expect(tokenizer.startOfTurnId == 8 && tokenizer.endOfTurnId == 9)
+    #expect(tokenizer.id(ofPiece: "<start_of_turn>") == 8 && tokenizer.endOfTurnId == 9)
     #expect(tokenizer.vocabularySize == 512)
   }
 
@@ -117,8 +117,8 @@ enum TokenizerFixture {
   }
 }
 
-/// Another model's ids, such as the 262,144 pieces of Gemma 3: `scripts/reference/tokenizer.py check FOLDER` writes
-/// them, GEMMATUNE_TOKENIZER_CHECK=FOLDER reads them.
+/// Another model's ids, such as those of Gemma 3's 262,144 pieces. `scripts/reference/tokenizer.py check
+/// FOLDER` writes them, and GEMMATUNE_TOKENIZER_CHECK=FOLDER makes this suite read them.
 @Suite struct TokenizerCheckTests {
   @Test func everyStringOfTheFolderToCheckAgrees() throws {
     guard let folder = ProcessInfo.processInfo.environment["GEMMATUNE_TOKENIZER_CHECK"] else {

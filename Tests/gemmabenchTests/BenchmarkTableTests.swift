@@ -3,7 +3,7 @@ import Testing
 
 import gemmabench
 
-/// A line of a rate that both programs have: 50 and 10, wanted 4 times.
+/// A line with rates of both programs: 50 against 10, with a goal of 4 times.
 private func comparedLine() -> BenchmarkLine {
   var line = BenchmarkLine("LoRA", "tokens/s", .more, Samples([40, 60, 50]))
   line.peer = Samples([10, 12, 10])

@@ -7,9 +7,9 @@ import Testing
 
 import gemmabench
 
-/// The GPU's benchmark as a program of its own, over the simulated GPU.
+/// The GPU's benchmark as a separate program, on the simulated GPU.
 struct GPUBenchmarkTests {
-  /// Built beside the tests.
+  /// The program, which is built beside the tests.
   private static var program: String {
     URL(fileURLWithPath: SimulatedGPU.library ?? "").deletingLastPathComponent().path + "/gemmabench"
   }

@@ -22,7 +22,7 @@ import gemmabench
 @Test func advantageOfARateIsOursOverThePeers() throws {
   let times = try #require(advantage(of: Samples([40, 50, 60]), over: Samples([10, 10, 20]), .more))
   #expect(times.median == 5)
-  // Pair by pair in the order measured: 4, 5 and 3.
+  // The pairs, in the order measured, give 4, 5 and 3.
   #expect(times.range == 3...5)
 }
 

@@ -10,11 +10,11 @@ private func mean(_ values: [Int]) -> Double { Double(values.reduce(0, +)) / Dou
 @Test func studysSequencesAreAsLongAsGSM8KsExamples() {
   let lengths = Workload.study(ModelShape.gemma2B.configuration).sequences.map(\.tokens)
   #expect(lengths.count == 1000)
-  // 190.4 on average, 95 % below 321, the longest 545 of 7,473; those of 1,000 are a little shorter.
+  // All 7,473 have 190.4 on average, 95 % are below 321, the longest has 545. These are a little shorter.
   #expect(abs(mean(lengths) - 190.4) < 1)
   #expect((319...323).contains(lengths.sorted()[950]))
   #expect((480...545).contains(lengths.max() ?? 0))
-  // In a random order: sixteen neighbours have about 16 x 190 tokens.
+  // The order is random: sixteen neighbours have about 16 x 190 tokens.
   let steps = stride(from: 0, to: 992, by: 16).map { lengths[$0..<$0 + 16].reduce(0, +) }
   #expect(steps.allSatisfy { (2200...4100).contains($0) })
 }
@@ -46,7 +46,7 @@ func gemma2BsTrainingTakesItsOperations(trained: TrainedParameters, gigaflops: D
   let sizes = try ModelConfiguration(json: ModelShape.gemma2B.configuration, file: "config.json")
   var batch = TokenBatch()
   batch.append([Int32](repeating: 5, count: 2), promptLength: 1)
-  // Of two tokens one is predicted: half a map to the vocabulary for each. Attention over two tokens is nothing.
+  // One of two tokens is predicted: half a map to the vocabulary for each. Attention over two is nothing.
   let perToken = ModelWork(sizes).operations(batch, trained) / 2
   let vocabulary = (trained == .all ? 3.0 : 2.0) * 2 * 256_000 * 2048
   #expect(abs((perToken + vocabulary / 2) / 1e9 - gigaflops) < 0.01)

@@ -33,8 +33,8 @@ CHANGED = {
     "id2label": {"0": "A"}, "label2id": {"A": 0}, "problem_type": "regression", "_name_or_path": "elsewhere",
     "output_attentions": True, "model_type": "llama", "transformers_version": "4.38.0",
 }
-# Keys of transformers 4 that the classes still read, drop or keep as they are, some of other libraries, and slips of
-# the pen.
+# Keys of transformers 4 that the classes still read, drop or keep unchanged, some keys of other libraries,
+# and misspelt keys.
 LEGACY = {
     "torch_dtype": "bfloat16", "rope_theta": 77.0, "rope_local_base_freq": 55.0,
     "rope_scaling": {"rope_type": "linear", "factor": 3.0}, "partial_rotary_factor": 0.5,
@@ -47,7 +47,7 @@ LEGACY = {
     "unsloth_version": "2025.1", "unsloth_fixed": True, "use_sliding_window": True, "num_experts": 4,
     "hidden_size_per_layer_input": 8, "final_logit_softcaping": 3.0,
 } | {key: value for key, value in GenerationConfig._get_default_generation_params().items() if key != "use_cache"}
-# A value for each type of generation's defaults.
+# A value for each type of the defaults of generation.
 GENERATION = {bool: True, int: 3, float: 0.3, str: "other", type(None): [[4]]}
 
 SCALED = {"rope_type": "linear", "factor": 3.0}
@@ -153,7 +153,7 @@ def facts(keys):
 def outcome(keys, before):
     """The facts that `keys` changes, or the error's class."""
     try:
-        # As from a file: no object stands in two places.
+        # A copy, like one read from a file: no object stands in two places.
         after = facts(json.loads(json.dumps(keys)))
     except Exception as error:
         return {"error": type(error).__name__}

@@ -36,7 +36,7 @@ REFERENCES = {
     "5 - 8 = -3\n#### -3": [
         "#### -3", "#### - 3", "#### 3", "-3", "it is -3.", "5 -3", "#### -3.", "#### \u22123", "-,3", "#### -,3",
     ],
-    # References that a careful loader refuses, but that the definitions still read in their own way.
+    # References that a careful loader refuses. The definitions still read them, each in its own way.
     "#### $29.00": ["#### 29.00", "#### $29.00", "29.00", "$29.00"],
     "A #### 1 b #### 2.": ["#### 1", "#### 2", "#### 2.", "2."],
     "no final line. 5": ["#### 5", "5", "[invalid]"],

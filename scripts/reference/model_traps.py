@@ -12,7 +12,8 @@ from unittest import mock
 import torch
 
 FLOOR = 1e-2
-# The two GELUs differ by at most 4.7e-4, so no model can make this trap large; the operation has a fixture of its own.
+# The two GELUs differ by at most 4.7e-4, so no model makes this trap large. The operation has its own
+# fixture.
 SMALL_FLOORS = {"gelu_erf": 2e-4}
 
 

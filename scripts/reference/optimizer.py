@@ -50,8 +50,8 @@ def check_fma():
     rng = np.random.default_rng(7)
     a, b = (rng.standard_normal(4000).astype(f32) for _ in range(2))
     c = (rng.standard_normal(4000) * 10.0 ** rng.uniform(-12, 12, 4000)).astype(f32)
-    # A 25-bit product of two odd numbers lies half way between two float32; the addend, too small for float64 to keep,
-    # decides the tie.
+    # A 25-bit product of two odd numbers lies half way between two float32 numbers. The addend, which is too
+    # small for float64 to keep, decides the tie.
     a[:2000], b[:2000] = rng.integers(2**12, 4 * 1448, 2000) | 1, rng.integers(2**12, 4 * 1448, 2000) | 1
     c[:2000] = (rng.choice([-1.0, 1.0], 2000) * 2.0 ** rng.integers(-60, -31, 2000)).astype(f32)
     results = fma(a, b, c)

@@ -6,7 +6,8 @@
 #pragma clang assume_nonnull begin
 
 /*
- * Functions of libnvrtc.so, which compiles kernels: F(name, exported symbol, parameters); all return an nvrtcResult.
+ * Functions of libnvrtc.so, which compiles kernels: F(name, exported symbol, parameters). All return an
+ * nvrtcResult.
  * Source: nvrtc.h of CUDA 13.2; all of them exist since CUDA 11.2.
  */
 #define CC_COMPILER_FUNCTIONS(F)                                                                                     \
@@ -31,14 +32,14 @@
 /* The compiler's functions. */
 typedef struct {
   CC_COMPILER_FUNCTIONS(CC_FIELD_COMPILER)
-  /* The words for a result. */
+  /* The text for a result. */
   const char *_Nullable (*_Nonnull nvrtcGetErrorString)(int result);
 } cc_compiler;
 
-/* Opens the NVRTC library at `path`; otherwise as cc_open_driver. */
+/* Opens the NVRTC library at `path`, in the way of cc_open_driver. */
 const cc_compiler *_Nullable cc_open_compiler(const char *path, cc_opening *opening);
 
-/* nvrtcResult: the program has errors, which its log tells. */
+/* nvrtcResult: the program has errors, which its log names. */
 enum { CC_NVRTC_COMPILATION_ERROR = 6 };
 
 #pragma clang assume_nonnull end

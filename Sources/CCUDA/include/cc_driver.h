@@ -7,7 +7,7 @@
 #pragma clang assume_nonnull begin
 
 /*
- * Functions of libcuda.so.1: F(name, exported symbol, parameters); all return a CUresult as int.
+ * Functions of libcuda.so.1: F(name, exported symbol, parameters). All return a CUresult as int.
  * Source: cuda.h of CUDA 13.2 (names and enumerators are its own); all of them exist since CUDA 12.0.
  */
 #define CC_DRIVER_FUNCTIONS(F)                                                                                       \
@@ -66,7 +66,7 @@
   F(cuGraphExecDestroy, "cuGraphExecDestroy", (void *instance))                                                      \
   F(cuGraphDestroy, "cuGraphDestroy", (void *graph))
 
-/* Functions that newer drivers have (cuFuncGetParamInfo: CUDA 12.4); null elsewhere. */
+/* Functions of newer drivers (cuFuncGetParamInfo: CUDA 12.4); null in older ones. */
 #define CC_DRIVER_OPTIONAL_FUNCTIONS(F)                                                                              \
   F(cuFuncGetParamInfo, "cuFuncGetParamInfo", (void *function, size_t index, size_t *offset, size_t *size))
 
@@ -80,12 +80,12 @@ typedef struct {
 } cc_driver;
 
 /*
- * Opens the driver library at `path` (a bare name is looked up by the system's loader) and finds its functions.
- * Returns null when `opening->state` is not CC_OPENED. What is returned, and the library, stay for good.
+ * Opens the driver library at `path` (the system's loader looks up a bare name), and finds its functions.
+ * Returns null when `opening->state` is not CC_OPENED. The result and the library stay loaded for good.
  */
 const cc_driver *_Nullable cc_open_driver(const char *path, cc_opening *opening);
 
-/* Results that are treated apart. */
+/* Results with a treatment of their own. */
 enum { CC_CUDA_OUT_OF_MEMORY = 2, CC_CUDA_NOT_FOUND = 500 };
 /* CUdevice_attribute. */
 enum {
@@ -96,9 +96,11 @@ enum {
 };
 /* CUfunction_attribute: registers of a thread; the most dynamic shared memory of a launch, in bytes. */
 enum { CC_FUNCTION_REGISTERS = 4, CC_FUNCTION_MAX_DYNAMIC_SHARED = 8 };
-/* CU_STREAM_NON_BLOCKING; CU_EVENT_DISABLE_TIMING; CU_STREAM_CAPTURE_MODE_RELAXED, which lets memory be allocated. */
+/*
+ * CU_STREAM_NON_BLOCKING; CU_EVENT_DISABLE_TIMING; CU_STREAM_CAPTURE_MODE_RELAXED, which permits allocations.
+ */
 enum { CC_STREAM_NON_BLOCKING = 1, CC_EVENT_WITHOUT_TIMING = 2, CC_CAPTURE_RELAXED = 2 };
-/* CUjit_option: where the driver's own compiler writes its errors, and how much of that there is. */
+/* CUjit_option: where the driver's own compiler writes its errors, and the size of that buffer. */
 enum { CC_JIT_ERROR_LOG = 5, CC_JIT_ERROR_LOG_BYTES = 6 };
 
 #pragma clang assume_nonnull end

@@ -11,9 +11,9 @@ typedef struct {
   const char *text;
 } cc_kernel_file;
 
-/* The kernel files, each a module of its own, and how many they are. */
+/* The kernel files, each of which is a module, and their number. */
 const cc_kernel_file *cc_kernel_files(size_t *count);
-/* The files that those include, such as "gpu.cuh". */
+/* The headers that kernel files include, such as "gpu.cuh". */
 const cc_kernel_file *cc_kernel_headers(size_t *count);
 
 #pragma clang assume_nonnull end

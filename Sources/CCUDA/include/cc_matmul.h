@@ -11,19 +11,20 @@ typedef struct {
   uint64_t data[8];
 } cc_matmul_algorithm;
 
-/* An algorithm, what it needs and how well it fits: cublasLtMatmulHeuristicResult_t. */
+/* An algorithm, its workspace and how well it fits: cublasLtMatmulHeuristicResult_t. */
 typedef struct {
   cc_matmul_algorithm algorithm;
   size_t workspaceBytes;
-  /* CUBLAS_STATUS_SUCCESS where the other fields hold something. */
+  /* CUBLAS_STATUS_SUCCESS when the other fields are valid. */
   int state;
   float waves;
   int reserved[4];
 } cc_matmul_choice;
 
 /*
- * Functions of libcublasLt.so: F(name, exported symbol, parameters); all return a cublasStatus_t.
- * Source: cublasLt.h of CUDA 13.2 (declarations, enumerators and the 96 bytes of a choice were compared with it).
+ * Functions of libcublasLt.so: F(name, exported symbol, parameters). All return a cublasStatus_t.
+ * Source: cublasLt.h of CUDA 13.2 (declarations, enumerators and the 96 bytes of a choice were compared with
+ * it).
  */
 #define CC_MATMUL_FUNCTIONS(F)                                                                                       \
   F(cublasLtCreate, "cublasLtCreate", (void *_Nullable *_Nonnull handle))                                            \
@@ -56,14 +57,14 @@ typedef struct {
   CC_MATMUL_FUNCTIONS(CC_FIELD_MATMUL)
   /* Such as 130200. */
   size_t (*cublasLtGetVersion)(void);
-  /* The words for a status. */
+  /* The text for a status. */
   const char *_Nullable (*_Nonnull cublasLtGetStatusString)(int status);
 } cc_matmul;
 
-/* Opens the cuBLASLt library at `path`; otherwise as cc_open_driver. */
+/* Opens the cuBLASLt library at `path`, in the way of cc_open_driver. */
 const cc_matmul *_Nullable cc_open_matmul(const char *path, cc_opening *opening);
 
-/* Device addresses are pointers to cuBLASLt. */
+/* cuBLASLt takes device addresses as pointers. */
 static inline void *_Nonnull cc_device_pointer(uint64_t address) { return (void *)(uintptr_t)address; }
 
 /* cudaDataType; cublasComputeType_t (float32, without TF32); cublasOperation_t. */
@@ -79,7 +80,7 @@ enum {
   CC_PREFERENCE_ALIGNMENT_C = 7,
   CC_PREFERENCE_ALIGNMENT_D = 8
 };
-/* cublasLtReductionScheme_t: partial sums are kept in float32 and added in a step of their own. */
+/* cublasLtReductionScheme_t: partial sums are kept in float32, and a separate step adds them. */
 enum { CC_REDUCTION_IN_COMPUTE_TYPE = 2 };
 
 #pragma clang assume_nonnull end

@@ -1,12 +1,13 @@
 /*
- * AdamW, element by element in the order of bitsandbytes' CUDA kernels; CKernels/adamw.c is the definition. On a GPU
- * 1/x and sqrt are the fast instructions, as there; under the emulator they are exact and the bytes are the CPU's.
- * Products and sums are rounded one by one except where fmaf is written: the compiler must not fuse them.
+ * AdamW, element by element in the order of bitsandbytes' CUDA kernels. CKernels/portable/adamw.c is the
+ * definition. On a GPU, 1/x and sqrt are the fast instructions, as in bitsandbytes. Under the emulator they
+ * are exact, and the bytes are those of the CPU. Products and sums are rounded one by one, except where fmaf
+ * is written: the compiler must not fuse them.
  * Source: bitsandbytes 0.50.2, csrc/kernels.cu (kOptimizerStatic8bit2StateBlockwise, kOptimizer32bit2State).
  *
- * One launch updates all tensors that share a kernel. Both kernels: grid: what is useful, at most `count` (chunks), any
- * gives the same result (three blocks fit a multiprocessor); block: 256. Nothing is updated when *clip is not finite;
- * a null clip is 1.
+ * One launch updates all tensors that share a kernel. Both kernels: block: 256; grid: any, of use up to
+ * `count` (chunks), with one result for all (three blocks fit a multiprocessor). Nothing is updated when
+ * *clip is not finite; a null clip is 1.
  */
 #include "gpu.cuh"
 
@@ -14,12 +15,12 @@
 struct AdamWTensor {
     void *parameter;
     const void *gradient;
-    bf16 *weights;             /* copy of a float32 parameter, rounded; or null */
-    u8 *codes1, *codes2;       /* of the moments: adamw_8bit */
+    bf16 *weights;             /* rounded copy of a float32 parameter; or null */
+    u8 *codes1, *codes2;       /* codes of the moments: adamw_8bit */
     float *state1, *state2;    /* maxima of blocks of 256 elements: adamw_8bit; the moments: adamw_32bit */
     i64 count;
-    i32 type;                  /* of the parameter: 0 float32, 1 bfloat16 */
-    i32 rounding;              /* of a bfloat16 parameter: 0 nearest, 1 stochastic */
+    i32 type;                  /* type of the parameter: 0 float32, 1 bfloat16 */
+    i32 rounding;              /* rounding of a bfloat16 parameter: 0 nearest, 1 stochastic */
     u64 key;                   /* word of the random key of stochastic rounding */
     float weightDecay;
     i32 decayBefore;           /* whether decay comes before the step */
@@ -27,12 +28,12 @@ struct AdamWTensor {
     i32 unused;
 };
 
-/* Elements index · 16384 and following of a tensor, up to 16384. */
+/* Up to 16384 elements of a tensor, from index · 16384 on. */
 struct Chunk {
     i32 tensor, index;
 };
 
-/* What all tensors of a step share. */
+/* Numbers that all tensors of a step share. */
 struct AdamWStep {
     float learningRate, beta1, beta2, epsilon;
     float k1, k2;              /* 1 - beta1^step; sqrt(1 - beta2^step) */
@@ -41,8 +42,8 @@ struct AdamWStep {
 };
 
 /*
- * For the search of the code nearest to a number, as CKernels' ck_code_table: the code of each bucket's least number,
- * and where the next one begins.
+ * For the search of the code nearest to a number, as ck_code_table of CKernels: the code of each bucket's
+ * least number, and the number at which the next code begins.
  */
 struct CodeTable {
     float edges[256];
@@ -51,12 +52,12 @@ struct CodeTable {
 };
 
 const i32 chunk_elements = 16384, block_elements = 256;
-/* Elements of one thread. A warp has a whole block of 256. */
+/* Elements of one thread. A warp has a whole block of 256 elements. */
 const i32 width = 8;
 
 GPU bool is_finite(float x) { return (__float_as_uint(x) & 0x7F800000u) != 0x7F800000u; }
 
-/* The step's numbers for one tensor. */
+/* The numbers of a step for one tensor. */
 struct Numbers {
     float beta1, beta2, rest1, rest2, epsilon, root, step_size, scale, decay_before, decay;
 
@@ -81,11 +82,11 @@ struct Numbers {
     }
 };
 
-/* Eight neighbours of a tensor, fewer at its end. */
+/* Eight neighbours of a tensor, or fewer at its end. */
 struct Run {
     i64 first;
     i32 count;
-    bool is_whole;             /* all eight are there, and their addresses are aligned */
+    bool is_whole;             /* all eight exist, and their addresses are aligned */
 
     template <class T> GPU void read(const T *from, float (&x)[width], float otherwise = 0) const {
         if (is_whole) return load(from + first, x);
@@ -127,7 +128,10 @@ GPU bool all_aligned(const AdamWTensor &tensor) {
         && is_aligned(tensor.state2);
 }
 
-/* Updates the parameters of a run, except where g is not finite and `skips`. Returns how many stored weights changed. */
+/*
+ * Updates the parameters of a run, except where g is not finite and `skips` is set. Returns the number of
+ * stored weights that changed.
+ */
 GPU i32 update(const AdamWTensor &tensor, const Numbers &numbers, const Run &run, const float (&m)[width],
                const float (&v)[width], u32 used) {
     i32 changed = 0;
@@ -175,7 +179,10 @@ GPU i32 update(const AdamWTensor &tensor, const Numbers &numbers, const Run &run
     return changed;
 }
 
-/* The largest |x| of a warp's elements; bits of floats without their sign are ordered as the values, NaN above all. */
+/*
+ * The largest |x| of a warp's elements. The bits of floats without their sign are ordered as the values, NaN
+ * above all.
+ */
 GPU float absolute_maximum(const float (&x)[width]) {
     u32 largest = 0;
     for (i32 k = 0; k < width; k++) {
@@ -196,7 +203,10 @@ GPU u8 code_of(const CodeTable &table, float x) {
     return x == x ? u8(first + (x >= table.edges[first])) : u8(0);
 }
 
-/* The moments of a run of eight after a step with 8-bit moments; its place among the block's warps does not matter. */
+/*
+ * Updates a run of eight by a step with 8-bit moments. Which warp of the thread block does it does not
+ * matter.
+ */
 GPU i32 update_8bit(const AdamWTensor &tensor, const Numbers &numbers, const Run &run, i64 block, const float *map1,
                     const float *map2, const CodeTable &table1, const CodeTable &table2) {
     float g[width], m[width], v[width];
@@ -220,7 +230,10 @@ GPU i32 update_8bit(const AdamWTensor &tensor, const Numbers &numbers, const Run
     const float factor1 = approximate_reciprocal(maximum1), factor2 = approximate_reciprocal(maximum2);
     for (i32 k = 0; k < width; k++) {
         u8 code = code_of(table1, __fmul_rn(factor1, m[k]));
-        /* A wrong sign moves one code towards the right one; that of an all-zero block wraps to 255. */
+        /*
+         * A wrong sign moves the code by one, towards the right sign. The code of an all-zero block wraps to
+         * 255.
+         */
         if ((code < table1.negative) != (__float_as_uint(m[k]) >> 31)) code = u8(m[k] > 0 ? code + 1 : code - 1);
         codes1[k] = code;
         codes2[k] = code_of(table2, __fmul_rn(factor2, v[k]));
@@ -234,7 +247,7 @@ GPU i32 update_8bit(const AdamWTensor &tensor, const Numbers &numbers, const Run
     return changed;
 }
 
-/* The moments of a run of eight after a step with float32 moments. */
+/* Updates a run of eight by a step with float32 moments. */
 GPU i32 update_32bit(const AdamWTensor &tensor, const Numbers &numbers, const Run &run) {
     float g[width], m[width], v[width];
     read_gradient(tensor, run, g);
@@ -253,13 +266,13 @@ GPU i32 update_32bit(const AdamWTensor &tensor, const Numbers &numbers, const Ru
 }
 
 /*
- * Calls body(tensor, numbers, run, block) for this thread's part of the chunks, where `block` is the number in its
- * tensor of the 256 elements that the warp has, and adds up what it returns in changed[tensor].
+ * Calls body(tensor, numbers, run, block) for this thread's part of the chunks, and adds its results to
+ * changed[tensor]. `block` is the number, in its tensor, of the 256 elements of the warp.
  */
 template <class Body>
 GPU void for_each_run(const AdamWTensor *tensors, const Chunk *chunks, i32 count, const AdamWStep *step,
                       const float *clip, i32 *changed, Body body) {
-    /* What all threads share does not lie in the registers of each. */
+    /* Values that all threads share are not kept in the registers of each. */
     __shared__ AdamWTensor tensor;
     __shared__ Numbers numbers;
     const float factor = clip ? *clip : 1.0f;
@@ -287,8 +300,8 @@ GPU void for_each_run(const AdamWTensor *tensors, const Chunk *chunks, i32 count
 }
 
 /*
- * One step with 8-bit moments. chunks: `count` of them; changed[tensor] += how many stored weights changed.
- * map1, map2: the values of the codes; table1, table2: of these maps.
+ * One step with 8-bit moments. chunks: `count` of them; changed[tensor] += the number of stored weights that
+ * changed. map1, map2: the values of the codes; table1, table2: tables of these maps.
  */
 extern "C" __global__ void __launch_bounds__(256, 3)
 adamw_8bit(const AdamWTensor *tensors, const Chunk *chunks, i32 count, const AdamWStep *step, const float *clip,

@@ -1,9 +1,11 @@
 /*
- * Variable-length causal attention with grouped heads: o = softmax(cap(scale · q · kᵀ)) · v, float32 soft-max.
+ * Variable-length causal attention with grouped heads: o = softmax(cap(scale · q · kᵀ)) · v. The soft-max is
+ * float32.
  * Source: Dao 2023, "FlashAttention-2", algorithm 1.
  *
- * q, o: [T, N · H]; k, v: [S, K · H]; lse: the log of each soft-max's denominator, float32 [T, N]. See attention.cuh
- * for rows and tiles: tiles lie at multiples of the kernel's rows in query_count · N / K rows.
+ * q, o: [T, N · H]; k, v: [S, K · H]; lse: the log of each soft-max's denominator, float32 [T, N].
+ * attention.cuh explains rows and tiles. Tiles lie at multiples of the kernel's rows, in query_count · N / K
+ * rows.
  *
  *   attention_forward_bf16_{64,128,256}   that head size, tensor cores; tiles of 64 rows
  *   attention_forward_{f32,bf16}          any head size, float32 arithmetic; tiles of 16 rows
@@ -13,11 +15,11 @@
 constexpr int THREADS = 128, ROWS = 64, KEYS = 64;
 static_assert(ROWS <= KEYS, "each row sees one of a tile's first keys: its soft-max starts with a number");
 
-/* The soft-max of a lane's two rows, as it goes along the keys. Scores in units of ln 2. */
+/* The soft-max of a lane's two rows, which is updated along the keys. Scores are in units of ln 2. */
 struct OnlineSoftmax {
     float most[2], sums[2]; /* sums: this lane's share */
 
-    /* Scores become e^(score - most); factors: what earlier sums are to be multiplied by. */
+    /* Turns scores into e^(score - most). factors: the numbers by which earlier sums must be multiplied. */
     template <int tiles> GPU void add(float (&scores)[tiles][4], float factors[2]) {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
@@ -40,7 +42,7 @@ struct OnlineSoftmax {
         }
     }
 
-    /* Joins the sums of the four lanes of a row. */
+    /* Adds the sums of the four lanes of a row. */
     GPU void finish() {
 #pragma unroll
         for (int half = 0; half < 2; half++) {
@@ -50,7 +52,10 @@ struct OnlineSoftmax {
     }
 };
 
-/* Four warps of 16 rows; keys come by asynchronous copies while the last values are used, and the other way round. */
+/*
+ * Four warps of 16 rows. Keys are copied asynchronously while the last values are used, and values while keys
+ * are.
+ */
 template <int H>
 GPU void forward_tile(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *o, float *lse, const Group &group,
                       const Attention &a, i32 first_row, char *shared) {
@@ -72,14 +77,14 @@ GPU void forward_tile(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *o, floa
 #pragma unroll 1
     for (i32 key = begin; key < end; key += KEYS) {
         wait_for_copies<0>();
-        __syncthreads(); /* keys are there, the last values are free */
+        __syncthreads(); /* keys have arrived, the last values are free */
         copy_keys(v_tile, v, key);
         float scores[KEYS / 8][4] = {}, factors[2];
         add_products_transposed<H>(scores, q_tile, warp_row, k_tile, 0);
         to_scores(scores, a.scale, a.soft_cap);
         if (!group.all_see(first_row, rows, key, KEYS)) mask_scores(scores, group, first_row + warp_row, key);
         softmax.add(scores, factors);
-        /* Most tiles but the first have no new largest score. */
+        /* Most tiles except for the first have no new largest score. */
         if (__any_sync(0xFFFFFFFFu, factors[0] != 1 || factors[1] != 1)) {
 #pragma unroll
             for (int j = 0; j < H / 8; j++)
@@ -87,7 +92,7 @@ GPU void forward_tile(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *o, floa
                 for (int i = 0; i < 4; i++) sums[j][i] *= factors[i / 2];
         }
         wait_for_copies<0>();
-        __syncthreads(); /* values are there, the keys are free */
+        __syncthreads(); /* values have arrived, the keys are free */
         if (key + KEYS < end) copy_keys(k_tile, k, key + KEYS);
         const LaneOffset<H> place;
 #pragma unroll
@@ -107,7 +112,7 @@ GPU void forward_tile(const bf16 *q, const bf16 *k, const bf16 *v, bf16 *o, floa
         if (row < rows && lane % 4 == 0)
             lse[group.query_index(first_row + row)] = softmax.most[half] * LN_2 + logf(softmax.sums[half]);
     }
-    /* q is free: o goes out through each warp's own rows of it, in 16-byte pieces. */
+    /* q is free: each warp writes o through its own rows of q, in pieces of 16 bytes. */
     store_rounded<H>(q_tile, sums, warp_row, 0, inverses);
     __syncwarp();
 #pragma unroll 4
@@ -143,7 +148,7 @@ FORWARD(256, 2)
 constexpr int PLAIN_ROWS = 16, PLAIN_KEYS = 32, WARP_ROWS = 4;
 static_assert(PLAIN_ROWS <= PLAIN_KEYS, "as above");
 
-/* Four warps of four rows; a lane a key for the scores, and then every 32nd element of the head. */
+/* Four warps of four rows. For the scores each lane takes a key, and then every 32nd element of the head. */
 template <class T>
 GPU void plain_forward_tile(const T *q, const T *k, const T *v, T *o, float *lse, const Group &group,
                             const Attention &a, i32 first_row, float *shared) {
@@ -204,7 +209,8 @@ GPU void plain_forward_tile(const T *q, const T *k, const T *v, T *o, float *lse
 }
 
 /*
- * grid: (tiles of 16 rows, K); block: 128; dynamic shared memory: 256 · (H | 1) + 2,048 bytes (67,840 for H = 256).
+ * grid: (tiles of 16 rows, K); block: 128; dynamic shared memory: 256 · (H | 1) + 2,048 bytes (67,840 for
+ * H = 256).
  */
 #define PLAIN_FORWARD(T, suffix)                                                                                     \
     extern "C" __global__ void __launch_bounds__(THREADS) attention_forward_##suffix(                                \

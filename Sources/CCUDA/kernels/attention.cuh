@@ -1,10 +1,11 @@
 #pragma once
 /*
- * What the attention kernels share: which rows belong together, what each sees, and tiles in shared memory.
+ * Parts that the attention kernels share: which rows belong together, what each sees, and tiles in shared
+ * memory.
  *
- * The query heads of one key/value head, a group, share its keys and values: their queries are stacked as rows, row
- * r of a segment being query r / G of the group's head r % G, for G heads. A tile is some rows, or some keys, of a
- * segment. The last query of a segment stands at its last key.
+ * A group is the query heads that share a key/value head, and so its keys and values. Their queries are
+ * stacked as rows: row r of a segment is query r / G of the group's head r % G, for G heads. A tile is some
+ * rows, or some keys, of a segment. The last query of a segment is at its last key.
  */
 #include "gpu.cuh"
 
@@ -13,7 +14,7 @@ struct Segment {
     i32 query_start, query_count, key_start, key_count;
 };
 
-/* What a block works on: rows (or keys) of a segment from `start` on. */
+/* The work of one block: rows (or keys) of a segment from `start` on. */
 struct Tile {
     i32 segment, start;
 };
@@ -22,7 +23,7 @@ struct Tile {
 struct Attention {
     i32 N, K, H;
     float scale;
-    i32 window;     /* a query sees so many keys, its own the last; 0: all before it */
+    i32 window;     /* keys that a query sees, its own the last; 0: all up to it */
     float soft_cap; /* 0: none */
 };
 
@@ -32,7 +33,7 @@ GPU float negative_infinity() { return __uint_as_float(0xFF800000u); }
 GPU i32 smaller(i32 a, i32 b) { return a < b ? a : b; }
 GPU i32 larger(i32 a, i32 b) { return a > b ? a : b; }
 
-/* `heads` query heads from `first_head` on, those of one key/value head or some of them, in one segment. */
+/* `heads` query heads from `first_head` on, in one segment: those of one key/value head, or some of them. */
 struct Group {
     Segment segment;
     i32 heads, first_head, key_head;
@@ -43,9 +44,9 @@ struct Group {
           K(a.K), H(a.H), window(a.window) {}
 
     GPU i32 rows() const { return segment.query_count * heads; }
-    /* Key at which a row stands. */
+    /* Key at the position of a row. */
     GPU i32 position(i32 row) const { return row / heads + segment.key_count - segment.query_count; }
-    /* Index of a row's log-sum-exp; times H: of its first element in q and o. */
+    /* Index of a row's log-sum-exp. Times H it is the index of the row's first element in q and o. */
     GPU i64 query_index(i32 row) const {
         return i64(segment.query_start + row / heads) * N + first_head + row % heads;
     }
@@ -57,10 +58,10 @@ struct Group {
     GPU bool all_see(i32 first_row, i32 count, i32 first_key, i32 keys) const {
         return sees(position(first_row), first_key + keys - 1) && sees(position(first_row + count - 1), first_key);
     }
-    /* Keys that some row of first ..< end sees. */
+    /* Keys that any row of first ..< end sees. */
     GPU i32 first_key(i32 first) const { return window ? larger(0, position(first) - window + 1) : 0; }
     GPU i32 end_key(i32 end) const { return position(end - 1) + 1; }
-    /* Rows that see some key of first ..< end. */
+    /* Rows that see any key of first ..< end. */
     GPU i32 first_row(i32 first) const {
         return larger(0, first + segment.query_count - segment.key_count) * heads;
     }
@@ -74,8 +75,8 @@ struct Group {
 /* --- Tiles of bfloat16 in shared memory, for the tensor cores. --- */
 
 /*
- * Byte offset of the 8 elements from `column` on in a tile of rows of `width` elements: the 16-byte pieces of a row are
- * permuted so that 8 rows under each other lie in different banks.
+ * Byte offset of the 8 elements from `column` on, in a tile of rows of `width` elements. The 16-byte pieces
+ * of a row are permuted, so that 8 rows under each other lie in different banks.
  */
 template <int width> GPU int piece_offset(int row, int column) {
     static_assert(width == 32 || width >= 64, "a row of 64 bytes, or whole lines of all banks");
@@ -83,13 +84,19 @@ template <int width> GPU int piece_offset(int row, int column) {
     return row * width * 2 + (width == 32 ? piece ^ (row / 2 % 4) : piece ^ (row % 8)) * 16;
 }
 
-/* x, of which the compiler knows nothing: what a loop derives from it is not kept in registers across its turns. */
+/*
+ * Returns x, but hides its value from the compiler: what a loop derives from it is not kept in registers from
+ * turn to turn.
+ */
 GPU int opaque(int x) {
     asm volatile("" : "+r"(x));
     return x;
 }
 
-/* Copies rows of x to a tile; offset(row) is the index of a row's first element, below 0 for a row of zeros. */
+/*
+ * Copies rows of x to a tile. offset(row) is the index of a row's first element, or negative for a row of
+ * zeros.
+ */
 template <int rows, int width, int threads, class Offset> GPU void copy_rows(char *tile, const bf16 *x, Offset offset) {
     constexpr int pieces = width / 8, step = threads / pieces;
     static_assert(step % 4 == 0 && rows % step == 0, "the permutation of a row follows from that of the first");
@@ -103,9 +110,10 @@ template <int rows, int width, int threads, class Offset> GPU void copy_rows(cha
 }
 
 /*
- * Where a lane finds its row of the four 8 x 8 tiles that it loads together: `direct` in the order of a left factor and
- * of a right one, `turned` in that of a right factor whose transpose is stored. From there, 16 columns are 32 bytes to
- * be combined by exclusive or, and rows, multiples of 16, are whole rows.
+ * Where a lane finds its row of the four 8 x 8 tiles that it loads together. `direct` is in the order of a
+ * left factor and of a right one; `turned` is in the order of a right factor whose transpose is stored. From
+ * there, each 16 columns are 32 bytes, combined by exclusive or. Rows advance by multiples of 16, as whole
+ * rows.
  */
 template <int width> struct LaneOffset {
     int direct, turned;
@@ -118,7 +126,10 @@ template <int width> struct LaneOffset {
     static GPU int at(int offset, int row, int column) { return (offset ^ column * 2) + row * width * 2; }
 };
 
-/* sums[16, 8 · tiles] += left[16, depth] · right[8 · tiles, depth]ᵀ, rows from left_row and right_row of the tiles. */
+/*
+ * sums[16, 8 · tiles] += left[16, depth] · right[8 · tiles, depth]ᵀ, for rows of the tiles from left_row and
+ * right_row on.
+ */
 template <int depth, int tiles>
 GPU void add_products_transposed(float (&sums)[tiles][4], const char *left, int left_row, const char *right,
                                  int right_row) {
@@ -137,7 +148,10 @@ GPU void add_products_transposed(float (&sums)[tiles][4], const char *left, int 
     }
 }
 
-/* sums[16, 8 · tiles] += a[16, 16] · right[16, 8 · tiles], from (row, column) of a tile of rows of `width`. */
+/*
+ * sums[16, 8 · tiles] += a[16, 16] · right[16, 8 · tiles]; right is read from (row, column) of a tile with
+ * rows of `width`.
+ */
 template <int width, int tiles>
 GPU void add_products(float (&sums)[tiles][4], const u32 a[4], const char *right, const LaneOffset<width> &lane,
                       int row, int column) {
@@ -158,7 +172,9 @@ GPU void as_left(u32 a[4], const float even[4], const float odd[4]) {
     a[3] = packed_bf16(odd[2], odd[3]);
 }
 
-/* Writes a warp's sums, 16 rows by 8 · tiles, times `factors` of the lane's two rows, rounded, to a tile. */
+/*
+ * Writes a warp's sums, 16 rows by 8 · tiles, to a tile: times `factors` of the lane's two rows, and rounded.
+ */
 template <int width, int tiles>
 GPU void store_rounded(char *tile, const float (&sums)[tiles][4], int row, int column, const float factors[2]) {
     const int lane = threadIdx.x % 32;
@@ -172,10 +188,10 @@ GPU void store_rounded(char *tile, const float (&sums)[tiles][4], int row, int c
         }
 }
 
-/* tanh by fast instructions, off by some 2^-22. */
+/* tanh by fast instructions, with an error of about 2^-22. */
 GPU float fast_tanh(float x) { return 1 - 2 * approximate_reciprocal(1 + exp2f(x * (2 * LOG2_E))); }
 
-/* Products of queries and keys become scores, scaled and capped, in units of ln 2. */
+/* Turns products of queries and keys into scores: scaled and capped, in units of ln 2. */
 template <int tiles> GPU void to_scores(float (&products)[tiles][4], float scale, float soft_cap) {
     if (soft_cap > 0) {
         const float inner = scale / soft_cap, outer = soft_cap * LOG2_E;
@@ -191,7 +207,7 @@ template <int tiles> GPU void to_scores(float (&products)[tiles][4], float scale
     }
 }
 
-/* Takes scores of keys from `key` on out that the 16 rows from `row` on do not see. */
+/* Removes the scores of keys, from `key` on, that the 16 rows from `row` on do not see. */
 template <int tiles> GPU void mask_scores(float (&scores)[tiles][4], const Group &group, i32 row, i32 key) {
     const int lane = threadIdx.x % 32;
 #pragma unroll
@@ -206,7 +222,7 @@ template <int tiles> GPU void mask_scores(float (&scores)[tiles][4], const Group
     }
 }
 
-/* d score / d scaled product, 1 - tanh², from a score in units of ln 2; 0 of one that was taken out. */
+/* d score / d scaled product, 1 - tanh², from a score in units of ln 2; 0 for a removed score. */
 GPU float score_slope(float score, float soft_cap) {
     float bent = fmaxf(score * (LN_2 / soft_cap), -1.0f);
     return 1 - bent * bent;
@@ -214,10 +230,10 @@ GPU float score_slope(float score, float soft_cap) {
 
 /* --- Tiles of float32 in shared memory, for any head size. --- */
 
-/* Elements from one row to the next: odd, so that neighbouring rows lie in different banks. */
+/* Elements from one row to the next: an odd number, so that neighbouring rows lie in different banks. */
 GPU int plain_stride(int H) { return H | 1; }
 
-/* Widened rows of x, a warp a row; zeros where offset(row) is below 0. */
+/* Widened rows of x, one for each warp at a time; zeros where offset(row) is negative. */
 template <class T, class Offset> GPU void load_plain(float *tile, const T *x, int rows, int H, Offset offset) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warps = blockDim.x / 32;
     for (int row = warp; row < rows; row += warps) {

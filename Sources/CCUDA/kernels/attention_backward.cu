@@ -1,22 +1,23 @@
 /*
- * Gradients of attention.cu's attention: dV = Pᵀ · dO, dS = P ∘ (dO · vᵀ - delta) ∘ (1 - tanh²), dQ = scale · dS · k,
- * dK = scale · dSᵀ · q, with P = e^(score - lse) computed again and delta the sums of dO ∘ o over each head. One kernel
- * for dQ, one for dK and dV, so that every sum has one owner and a fixed order.
+ * Gradients of the attention of attention.cu:
+ *   dV = Pᵀ · dO, dS = P ∘ (dO · vᵀ - delta) ∘ (1 - tanh²), dQ = scale · dS · k, dK = scale · dSᵀ · q.
+ * P = e^(score - lse) is computed again, and delta is the sums of dO ∘ o over each head. There is one kernel
+ * for dQ, and one for dK and dV, so that every sum has one owner and a fixed order.
  * Source: Dao 2023, "FlashAttention-2", algorithm 2.
  *
  *   attention_delta_{f32,bf16}                  first
  *   attention_backward_q_bf16_{64,128,256}      tensor cores; tiles of 64 rows
  *   attention_backward_kv_bf16_{64,128,256}     tensor cores; tiles of 64, 64, 32 keys
- *   attention_backward_{q,kv}_{f32,bf16}        any head size, float32 arithmetic; tiles of 16 rows, of 16 keys
- *   attention_merge_kv_{f32,bf16}               adds what parts of a group gave
+ *   attention_backward_{q,kv}_{f32,bf16}        any head size, float32 arithmetic; tiles of 16 rows or keys
+ *   attention_merge_kv_{f32,bf16}               adds the gradients of the parts of a group
  */
 #include "attention.cuh"
 
 constexpr int THREADS = 128, ROWS = 64;
 
 /*
- * delta[rows, N] = the sum of dO ∘ o, [rows, N · H], over each head. grid: any, of use up to ceil(rows · N / 8);
- * block: 256.
+ * delta[rows, N] = the sum of dO ∘ o, [rows, N · H], over each head. grid: any, of use up to
+ * ceil(rows · N / 8); block: 256.
  */
 template <class T> GPU void head_sums(const T *dO, const T *o, float *delta, i64 heads, i32 H) {
     const int lane = threadIdx.x % 32;
@@ -70,7 +71,7 @@ GPU void query_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const 
 #pragma unroll 1
     for (i32 key = begin; key < end; key += KEYS) {
         wait_for_copies<0>();
-        __syncthreads(); /* keys and values are there */
+        __syncthreads(); /* keys and values have arrived */
         float scores[KEYS / 8][4] = {}, slopes[KEYS / 8][4] = {};
         add_products_transposed<H>(scores, q_tile, warp_row, k_tile, 0);
         add_products_transposed<H>(slopes, dO_tile, warp_row, v_tile, 0);
@@ -100,7 +101,7 @@ GPU void query_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const 
         __syncthreads(); /* keys are free */
         if (key + KEYS < end) copy_keys(k_tile, k, key + KEYS);
     }
-    /* q is free: dQ goes out through each warp's own rows of it. */
+    /* q is free: each warp writes dQ through its own rows of q. */
     const float factors[2] = {a.scale, a.scale};
     store_rounded<H>(q_tile, sums, warp_row, 0, factors);
     __syncwarp();
@@ -114,8 +115,9 @@ GPU void query_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const 
 }
 
 /*
- * grid: (tiles of 64 rows, K); block: 128; dynamic shared memory: H · (256 + 4 · KEYS) + 512 bytes, with 64, 64 and 32
- * keys for H = 64, 128, 256: 33,280, 66,048 and 98,816. All matrices at multiples of 16 bytes.
+ * grid: (tiles of 64 rows, K); block: 128; dynamic shared memory: H · (256 + 4 · KEYS) + 512 bytes. With 64,
+ * 64 and 32 keys for H = 64, 128, 256 that is 33,280, 66,048 and 98,816. All matrices at multiples of 16
+ * bytes.
  */
 #define QUERY_GRADIENT(H, KEYS, blocks)                                                                              \
     extern "C" __global__ void __launch_bounds__(THREADS, blocks) attention_backward_q_bf16_##H(                     \
@@ -134,13 +136,16 @@ QUERY_GRADIENT(256, 32, 2)
 
 /* --- dK and dV by tensor cores. --- */
 
-/* Where the gradients of keys go: T, or float32 partials [gridDim.z, 2, keys, K · H] for attention_merge_kv. */
+/*
+ * Where the gradients of keys are written: T, or float32 partials [gridDim.z, 2, keys, K · H] for
+ * attention_merge_kv.
+ */
 template <class T> struct KeyGradients {
     T *dK, *dV;
     float *partials;
     i64 count; /* elements of dK */
 
-    /* Elements at i and after it: of dK if which is 0, else of dV. */
+    /* Writes elements from i on: of dK if which is 0, otherwise of dV. */
     template <int elements> GPU void store(int which, i64 i, const float *values) const {
 #pragma unroll
         for (int e = 0; e < elements; e++) {
@@ -152,10 +157,10 @@ template <class T> struct KeyGradients {
     }
 };
 
-/* The rows that are multiplied at a time, and what is known of each: read one turn ahead. */
+/* Facts about the rows that are multiplied at a time, read one turn ahead. */
 constexpr int STEP = 32;
 struct RowFacts {
-    i64 index[STEP]; /* of the row's log-sum-exp; below 0 past the last row */
+    i64 index[STEP]; /* index of the row's log-sum-exp; negative past the last row */
     i32 position[STEP];
     float log[STEP], delta[STEP];
 
@@ -164,15 +169,15 @@ struct RowFacts {
         if (i >= STEP) return;
         const bool is_row = first + i < end;
         index[i] = is_row ? group.query_index(first + i) : -1;
-        position[i] = is_row ? group.position(first + i) : -1; /* sees no key */
+        position[i] = is_row ? group.position(first + i) : -1; /* -1 sees no key */
         log[i] = is_row ? lse[index[i]] * LOG2_E : 0.0f;
         delta[i] = is_row ? deltas[index[i]] : 0.0f;
     }
 };
 
 /*
- * Four warps: each computes weights of 16 keys with some of the rows, which all share as tiles [KEYS, STEP]; and
- * gradients of 16 keys in some of the head's columns.
+ * Four warps. Each computes weights of 16 keys with some of the rows, which all warps share as tiles
+ * [KEYS, STEP]. Each also computes gradients of 16 keys in some of the head's columns.
  */
 template <int H, int KEYS>
 GPU void key_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const bf16 *dO, const float *lse,
@@ -206,7 +211,7 @@ GPU void key_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const bf
         const RowFacts &now = facts[turn], &next = facts[turn ^ 1];
         facts[turn ^ 1].read(group, row + STEP, end, lse, delta);
         wait_for_copies<0>();
-        __syncthreads(); /* queries are there, the last weights are free */
+        __syncthreads(); /* queries have arrived, the last weights are free */
         float scores[row_tiles][4] = {}, slopes[row_tiles][4] = {};
         add_products_transposed<H>(scores, k_tile, warp_key, q_tile, share_row);
         add_products_transposed<H>(slopes, v_tile, warp_key, dO_tile, share_row);
@@ -226,7 +231,7 @@ GPU void key_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const bf
         const float ones[2] = {1, 1};
         store_rounded<STEP>(p_tile, scores, warp_key, share_row, ones);
         store_rounded<STEP>(dS_tile, slopes, warp_key, share_row, ones);
-        __syncthreads(); /* weights are there */
+        __syncthreads(); /* weights are written */
         const LaneOffset<STEP> left_place;
         const LaneOffset<H> place;
 #pragma unroll
@@ -263,10 +268,13 @@ GPU void key_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const bf
 }
 
 /*
- * grid: (tiles of KEYS keys, K, splits); block: 128; dynamic shared memory: H · (128 + 4 · KEYS) + 128 · KEYS + 1,280
- * bytes, with 64, 64 and 32 keys for H = 64, 128, 256: 34,048, 58,624 and 70,912. splits: a divisor of N / K; each
- * takes that share of a group's heads. dK, dV, or with more splits than one `partials`, float32 [splits, 2, keys,
- * K · H]; `keys`: rows of k. Matrices at multiples of 16 bytes. Only keys of tiles are written.
+ * grid: (tiles of KEYS keys, K, splits); block: 128; dynamic shared memory:
+ * H · (128 + 4 · KEYS) + 128 · KEYS + 1,280 bytes. With 64, 64 and 32 keys for H = 64, 128, 256 that is
+ * 34,048, 58,624 and 70,912. Matrices at multiples of 16 bytes.
+ *
+ * splits: a divisor of N / K; each takes that share of a group's heads. The kernel writes dK and dV, or with
+ * more than one split `partials`, float32 [splits, 2, keys, K · H]. `keys`: rows of k. Only keys of tiles are
+ * written.
  */
 #define KEY_GRADIENT(H, KEYS, blocks)                                                                                \
     extern "C" __global__ void __launch_bounds__(THREADS, blocks) attention_backward_kv_bf16_##H(                    \
@@ -287,8 +295,8 @@ KEY_GRADIENT(256, 32, 2)
 #undef KEY_GRADIENT
 
 /*
- * dK and dV, `count` elements each, as the sums of partials [splits, 2, count], in their order. grid: any, of use up to
- * ceil(2 · count / 256); block: 256.
+ * dK and dV, `count` elements each, as the sums of partials [splits, 2, count], in their order. grid: any, of
+ * use up to ceil(2 · count / 256); block: 256.
  */
 template <class T> GPU void merge_keys(const float *partials, T *dK, T *dV, i64 count, i32 splits) {
     for (i64 i = thread_number(); i < 2 * count; i += thread_count()) {
@@ -310,7 +318,7 @@ MERGE(bf16, bf16)
 
 constexpr int PLAIN_ROWS = 16, PLAIN_KEYS = 32, WARP_ROWS = 4;
 
-/* sums[i] = a row of `left` for each of WARP_ROWS rows, times row `right_row` of `right`. */
+/* sums[i] = the product of row `right_row` of `right` and a row of `left`, for each of WARP_ROWS rows. */
 GPU void plain_products(float sums[WARP_ROWS], const float *left, int left_row, const float *right, int right_row,
                         int H) {
     const int stride = plain_stride(H);
@@ -322,7 +330,10 @@ GPU void plain_products(float sums[WARP_ROWS], const float *left, int left_row, 
             sums[i] = __fmaf_rn(left[(left_row + i) * stride + h], right[right_row * stride + h], sums[i]);
 }
 
-/* sums[row + i] += the sum over j of weights[row + i, j] · x[j], for WARP_ROWS rows; a lane every 32nd column. */
+/*
+ * sums[row + i] += the sum over j of weights[row + i, j] · x[j], for WARP_ROWS rows. A lane takes every 32nd
+ * column.
+ */
 GPU void plain_update(float *sums, int row, const float *weights, int weights_stride, const float *x, int count,
                       int H) {
     const int stride = plain_stride(H), lane = threadIdx.x % 32;
@@ -340,7 +351,7 @@ GPU void plain_update(float *sums, int row, const float *weights, int weights_st
     }
 }
 
-/* e^(score - lse), and d score / d product, where the row sees the key; else zeros. */
+/* e^(score - lse) and d score / d product if the row sees the key, otherwise zeros. */
 struct PlainWeight {
     float p, slope;
 
@@ -443,9 +454,9 @@ GPU void plain_key_gradient(const T *q, const T *k, const T *v, const T *dO, con
 }
 
 /*
- * Of queries: grid: (tiles of 16 rows, K); block: 128; dynamic shared memory: 320 · (H | 1) + 2,048 bytes (84,288 for
- * H = 256). Of keys: grid: (tiles of 16 keys, K, splits) as above; block: 128; dynamic shared memory:
- * 384 · (H | 1) + 2,048 bytes (100,736 for H = 256).
+ * Of queries: grid: (tiles of 16 rows, K); block: 128; dynamic shared memory: 320 · (H | 1) + 2,048 bytes
+ * (84,288 for H = 256). Of keys: grid: (tiles of 16 keys, K, splits), with splits as in KEY_GRADIENT; block:
+ * 128; dynamic shared memory: 384 · (H | 1) + 2,048 bytes (100,736 for H = 256).
  */
 #define PLAIN_GRADIENTS(T, suffix)                                                                                   \
     extern "C" __global__ void __launch_bounds__(THREADS) attention_backward_q_##suffix(                             \

@@ -1,13 +1,14 @@
 /*
- * attention.cu's attention for segments of one query each, which read many keys: keys are shared among blocks, and what
- * they give is merged. Everything that changes from token to token is in device memory, so that a graph can replay it.
+ * The attention of attention.cu for segments of one query each, which read many keys. Blocks share the keys,
+ * and a second kernel merges their results. Everything that changes from token to token is in device memory,
+ * so that a CUDA graph can be replayed.
  *
  *   attention_decode_{f32,bf16}     sums over `keys_per_split` keys each
- *   attention_merge_{f32,bf16}      o and the log-sum-exp from them
+ *   attention_merge_{f32,bf16}      o and the log-sum-exp from these sums
  */
 #include "attention.cuh"
 
-/* Heads and keys that a block takes at a time; elements of a head that a thread sums, at most. */
+/* Heads and keys that a block takes at a time; most elements of a head that a thread sums. */
 constexpr int THREADS = 128, HEADS = 8, KEYS = 32, LANES = 8, PAIRS = 2;
 
 /* Some neighbours, widened. */
@@ -20,7 +21,7 @@ template <int count, class T> GPU void load_widened(float (&values)[count], cons
     for (int i = 0; i < count; i++) values[i] = widened(run.at[i]);
 }
 
-/* What blocks have summed of a head: e^(score - most) · v in o [H], and the sum of e^(score - most). */
+/* What a block has summed of a head: e^(score - most) · v in o [H], and the sum of e^(score - most). */
 struct PartialPlace {
     float *o, *statistics;
 
@@ -29,8 +30,8 @@ struct PartialPlace {
 };
 
 /*
- * Products of HEADS queries with keys `own` and `own` + 16 of a chunk, a group of 8 lanes two keys. Runs of `run`
- * elements at a time.
+ * Products of HEADS queries with the keys `own` and `own` + 16 of a chunk: a group of 8 lanes has two keys.
+ * Lanes take runs of `run` elements at a time.
  */
 template <int run, class T>
 GPU void multiply_keys(float (&products)[2][HEADS], const float *queries, const T *const keys[2], int lane, i32 H) {
@@ -96,7 +97,7 @@ GPU void decode(const T *q, const T *k, const T *v, float *partials, const Segme
 #pragma unroll
         for (int i = 0; i < 2; i++)
             keys[i] = own + i * 16 < count ? k + first + (key + own + i * 16) * stride : nullptr;
-        __syncthreads(); /* queries are there, the last weights are free */
+        __syncthreads(); /* queries have arrived, the last weights are free */
         float products[2][HEADS] = {};
         if (is_vector)
             multiply_keys<LANES>(products, queries, keys, lane % LANES, H);
@@ -111,7 +112,7 @@ GPU void decode(const T *q, const T *k, const T *v, float *partials, const Segme
                 for (int lanes = LANES / 2; lanes; lanes >>= 1) product += __shfl_xor_sync(0xFFFFFFFFu, product, lanes);
                 if (lane % LANES == head) weights[head * KEYS + own + i * 16] = product;
             }
-        __syncthreads(); /* products are there */
+        __syncthreads(); /* products are written */
         for (int head = warp; head < HEADS; head += THREADS / 32) {
             float score = lane < count ? Score(weights[head * KEYS + lane], a.scale, a.soft_cap).value
                                        : negative_infinity();
@@ -124,7 +125,7 @@ GPU void decode(const T *q, const T *k, const T *v, float *partials, const Segme
                 most[head] = top;
             }
         }
-        __syncthreads(); /* weights are there */
+        __syncthreads(); /* weights are written */
 #pragma unroll
         for (int pair = 0; pair < PAIRS; pair++) {
             const int h = (threadIdx.x + pair * THREADS) * 2;
@@ -172,9 +173,10 @@ GPU void decode(const T *q, const T *k, const T *v, float *partials, const Segme
 }
 
 /*
- * grid: (splits, K · ceil(N / K / 8), segments); block: 128; dynamic shared memory: 32 · H + 1,152 bytes. H at most
- * 512; keys_per_split · splits at least the longest segment's keys (a block with none writes an empty part); only the
- * first query of a segment is taken. partials: float32 [segments · splits · N · (H + 2)].
+ * grid: (splits, K · ceil(N / K / 8), segments); block: 128; dynamic shared memory: 32 · H + 1,152 bytes. H
+ * is at most 512. keys_per_split · splits is at least the keys of the longest segment (a block without keys
+ * writes an empty part). Only the first query of a segment is computed. partials: float32
+ * [segments · splits · N · (H + 2)].
  */
 #define DECODE(T, suffix)                                                                                            \
     extern "C" __global__ void __launch_bounds__(THREADS, 3) attention_decode_##suffix(                              \

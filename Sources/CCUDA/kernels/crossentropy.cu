@@ -1,5 +1,6 @@
 /*
- * Soft-max cross-entropy of rows of logits, its gradient in their place, and the choice of the largest.
+ * Soft-max cross-entropy of rows of logits, its gradient in their memory, and the choice of the largest
+ * logit.
  */
 #include "gpu.cuh"
 
@@ -9,10 +10,10 @@ constexpr float LARGEST_FLOAT = 3.40282347e+38f;
 
 GPU float negative_infinity() { return __uint_as_float(0xFF800000u); }
 
-/* cap · tanh(x / cap), or x where cap is 0. */
+/* cap · tanh(x / cap); x if cap is 0. */
 GPU float capped(float x, float cap) { return cap > 0 ? cap * tanhf(x / cap) : x; }
 
-/* Some neighbours of a row: 16 bytes of it, or one element where rows are not whole vectors. */
+/* Some neighbours of a row: 16 bytes of it, or one element when rows are not whole vectors. */
 template <int lanes> struct Piece {
     float at[lanes];
 
@@ -65,7 +66,9 @@ struct Statistics {
     }
 };
 
-/* What the gradient of a row needs: (scale · e^(x - most) - factor at the target) · (1 - tanh²). */
+/*
+ * The numbers that the gradient of a row needs: (scale · e^(x - most) - factor at the target) · (1 - tanh²).
+ */
 struct RowGradient {
     float most, scale, factor, cap;
     i64 target;
@@ -79,7 +82,7 @@ struct RowGradient {
     }
 };
 
-/* Pieces that a thread has in flight, and elements that the block takes at a time. */
+/* Pieces that a thread has in flight; then elements that the block takes at a time. */
 constexpr int PIECES = 4;
 template <int lanes> constexpr int chunk = ENTROPY_THREADS * PIECES * lanes;
 
@@ -105,8 +108,9 @@ template <int lanes> GPU Statistics row_statistics(const float *row, i64 count, 
 }
 
 /*
- * In place. Where G is bfloat16 the gradient fills the first half of the row's memory: what the block writes of a chunk
- * lies in front of what it has read, or in that chunk, which all threads have read before the barrier.
+ * Writes the gradient over the logits. A bfloat16 gradient (G) fills the first half of the row's memory. It
+ * never overwrites logits that are still needed. The block writes a chunk's gradient in front of the logits
+ * that it has read, or within that chunk, which all threads have read before the barrier.
  */
 template <class G, int lanes> GPU void write_gradient(float *row, i64 count, const RowGradient &gradient) {
     G *target = reinterpret_cast<G *>(row);
@@ -128,7 +132,7 @@ template <int lanes>
 GPU void entropy_row(float *row, i32 target, float *loss, i32 V, float cap, float factor, i32 gradient,
                      float *scratch) {
     const float raw = target >= 0 && target < V ? row[target] : 0.0f;
-    /* Behind its barriers every thread has read what it needs of the logits. */
+    /* After its barriers, every thread has read the logits that it needs. */
     const Statistics all = row_statistics<lanes>(row, V, cap, scratch);
     const float nan = __uint_as_float(0x7FC00000);
     const bool is_scored = target >= 0, is_known = target < V;
@@ -144,10 +148,12 @@ GPU void entropy_row(float *row, i32 target, float *loss, i32 V, float cap, floa
 }
 
 /*
- * losses[M] in nats of logits [M, V] against targets [M], after the soft cap where `soft_cap` is not 0. gradient 1: the
- * logits become the gradient of gradient_scale times the sum of losses; 2: each row's is written as bfloat16 into the
- * first half of the row's memory; 0: logits stay. A target below 0 is not scored: loss and gradient 0. One of V or more
- * gives NaN. grid: M; block: 512.
+ * losses[M] in nats of logits [M, V] against targets [M], after the soft cap unless `soft_cap` is 0. grid: M;
+ * block: 512.
+ *
+ * gradient 1: the logits become the gradient of gradient_scale times the sum of losses. gradient 2: each
+ * row's gradient is written as bfloat16 into the first half of the row's memory. gradient 0: the logits stay.
+ * A negative target is not scored: its loss and gradient are 0. A target of V or more gives NaN.
  */
 extern "C" __global__ void __launch_bounds__(ENTROPY_THREADS, 2)
     cross_entropy(float *logits, const i32 *targets, float *losses, i32 M, i32 V, float soft_cap,
@@ -166,12 +172,15 @@ extern "C" __global__ void __launch_bounds__(256) soft_cap(float *logits, float 
     for (i64 i = thread_number(); i < n; i += thread_count()) logits[i] = capped(logits[i], cap);
 }
 
-/* The best of some logits: the largest, of equal ones that with the lowest id; infinity where one is not finite. */
+/*
+ * The best of some logits: the largest, and among equal ones the one with the lowest id. It is infinity if
+ * one is not finite.
+ */
 struct Choice {
     float logit;
     i32 id;
 
-    /* A logit behind all that were seen: of equal ones the earlier stays. */
+    /* Considers a logit with a higher id than all before: among equal ones the earlier stays. */
     GPU void consider_next(float other, i32 other_id, bool &is_finite) {
         is_finite &= fabsf(other) <= LARGEST_FLOAT;
         if (other > logit) {
@@ -196,8 +205,8 @@ struct Choice {
 };
 
 /*
- * ids[M] = the id of the largest of each row's V logits, the lowest of equal ones; -1 for a row with one that is NaN or
- * infinite. grid: M; block: any multiple of 32 up to 1,024.
+ * ids[M] = the id of the largest of each row's V logits, the lowest among equal ones; -1 for a row with a
+ * logit that is NaN or infinite. grid: M; block: any multiple of 32 up to 1,024.
  */
 extern "C" __global__ void __launch_bounds__(1024) argmax(const float *logits, i32 *ids, i32 M, i32 V) {
     __shared__ float warp_logits[32];

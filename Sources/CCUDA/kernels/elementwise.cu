@@ -1,10 +1,10 @@
 /*
  * Operations on each element by itself. An output may be an input.
- * All kernels: grid: what is useful, at most ceil(n / 2048); any gives the same result. block: 256.
+ * All kernels: block: 256; grid: any, of use up to ceil(n / 2048), with one result for all.
  */
 #include "gpu.cuh"
 
-/* Calls body(i, Count) for all elements, by eights when all pointers are aligned. */
+/* Calls body(i, Count) for all elements: for eight at a time when all pointers are aligned. */
 template <class Body, class... Pointers> GPU void for_all(i64 n, Body body, Pointers... pointers) {
     for_each((is_aligned(pointers) && ...), n, thread_number(), thread_count(), body);
 }
@@ -50,7 +50,7 @@ template <class Source, class Result> GPU void convert(const Source *x, Result *
         x, y);
 }
 
-/* y = 0 where the uniform number of (key, i) lies below `probability`, else x / (1 - probability). */
+/* y = 0 if the uniform number of (key, i) is below `probability`, otherwise x / (1 - probability). */
 template <class T> GPU void dropout(const T *x, T *y, float probability, u64 key, i64 n) {
     const float kept = 1.0f / (1.0f - probability);
     for_all(
@@ -70,7 +70,10 @@ template <class T> GPU void dropout(const T *x, T *y, float probability, u64 key
 const float root_2_over_pi = 0.79788456080286535588f;
 const float cubic = 0.044715f;
 
-/* (1 + tanh(u)) / 2 with u = sqrt(2/pi) · (x + cubic · x³), as 1 / (1 + e^-2u): nothing cancels for negative x. */
+/*
+ * (1 + tanh(u)) / 2 with u = sqrt(2/pi) · (x + cubic · x³). In the form 1 / (1 + e^-2u), nothing cancels for
+ * negative x.
+ */
 template <class T> GPU float gate_share(float x) {
     return reciprocal<T>(1.0f + exponential<T>(-2.0f * root_2_over_pi * (x + cubic * x * x * x)));
 }

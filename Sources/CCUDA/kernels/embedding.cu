@@ -14,8 +14,8 @@ template <class T> GPU void forward(const i32 *ids, const T *table, T *y, i32 D,
 }
 
 /*
- * dTable[id] += scale · dY of all rows with that id, in their order. The block of the first such row does it, the
- * others end at once.
+ * dTable[id] += scale · dY of all rows with that id, in their order. The block of the first such row does
+ * this. The other blocks end at once.
  */
 template <class T> GPU void backward(const T *dY, const i32 *ids, float scale, float *dTable, i32 rows, i32 D) {
     __shared__ u32 masks[8];
@@ -25,7 +25,7 @@ template <class T> GPU void backward(const T *dY, const i32 *ids, float scale, f
     if (__syncthreads_or(!is_first)) return;
     float *target = dTable + i64(id) * D;
     const bool vectors = has_vectors(D, dY, target);
-    /* All threads take part in the search for rows, also those without a column. */
+    /* All threads take part in the search for rows, even those without a column. */
     const i32 width = vectors ? 8 : 1;
     for (i64 start = 0; start < D; start += 256 * width) {
         const i64 column = start + i64(thread) * width;

@@ -1,11 +1,12 @@
 #pragma once
 /*
- * What the kernels are written in: number types, 16-byte accesses, reductions, asynchronous copies and matrix
- * instructions. The only file with two sides: NVRTC compiles it for a GPU (no CUDA header is needed), a C++20
- * compiler for the emulator of Tests/SimulatedGPU.
+ * The vocabulary of the kernels: number types, 16-byte accesses, reductions, asynchronous copies and matrix
+ * instructions. This is the only file with two sides. NVRTC compiles one for a GPU (no CUDA header is
+ * needed), and a C++20 compiler compiles the other for the emulator of Tests/SimulatedGPU.
  *
- * Kernels are extern "C" with pointers and scalars. Results never depend on the order in which threads run: sums that
- * reach them have a fixed order. bfloat16 is widened on reading and rounded once, to nearest even, on writing.
+ * Kernels are extern "C" with pointers and scalars. Results never depend on the order in which threads run:
+ * sums that reach results have a fixed order. bfloat16 is widened on reading and rounded once, to nearest
+ * even, on writing.
  */
 
 typedef unsigned char u8;
@@ -23,7 +24,7 @@ struct bf16 {
 #if defined(__CUDACC__)
 
 #define GPU __device__ __forceinline__
-/* The dynamic shared memory of the launch, as elements of T; at a multiple of 128 bytes. */
+/* The dynamic shared memory of the launch as elements of T, at a multiple of 128 bytes. */
 #define DYNAMIC_SHARED(T, name)                                                                                      \
     extern __shared__ __align__(128) unsigned char dynamic_shared_memory[];                                          \
     T *name = reinterpret_cast<T *>(dynamic_shared_memory)
@@ -43,7 +44,7 @@ GPU u32 packed_bf16(float low, float high) {
     return bits;
 }
 
-/* 1 / x and sqrt(x) as the fast instructions give them, subnormal numbers taken as zero. */
+/* 1 / x and sqrt(x) by the fast instructions, which take subnormal numbers as zero. */
 GPU float approximate_reciprocal(float x) {
     float y;
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
@@ -61,15 +62,15 @@ GPU float approximate_exponential(float x) { return __expf(x); }
 GPU u32 shared_address(const void *pointer) { return u32(__cvta_generic_to_shared(pointer)); }
 
 /*
- * Starts to copy 16 bytes to shared memory, zeros where not `valid` (then nothing is read). Not there before
- * wait_for_copies, and for other threads not before a barrier after that.
+ * Starts to copy 16 bytes to shared memory; zeros if not `valid` (then nothing is read). The bytes arrive
+ * with wait_for_copies. Other threads may read them only after a barrier that follows it.
  */
 GPU void copy_async_16(void *shared, const void *global, bool valid = true) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(shared_address(shared)), "l"(global),
                  "r"(valid ? 16 : 0)
                  : "memory");
 }
-/* The same with 4 bytes. */
+/* Starts to copy 4 bytes to shared memory, as copy_async_16 does. */
 GPU void copy_async_4(void *shared, const void *global, bool valid = true) {
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(shared_address(shared)), "l"(global),
                  "r"(valid ? 4 : 0)
@@ -77,13 +78,13 @@ GPU void copy_async_4(void *shared, const void *global, bool valid = true) {
 }
 /* Ends a group of copies. */
 GPU void commit_copies() { asm volatile("cp.async.commit_group;" ::: "memory"); }
-/* Waits for this thread's copies but those of the last `groups` groups. */
+/* Waits for this thread's copies, except for those of the last `groups` groups. */
 template <int groups> GPU void wait_for_copies() { asm volatile("cp.async.wait_group %0;" ::"n"(groups) : "memory"); }
 
 /*
- * Loads 8 x 8 tiles of bfloat16 from shared memory: lane 8 i + r names row r of tile i (16 bytes, aligned), and
- * receives in tiles[i] the elements 2 (lane % 4) and the next of row lane / 4; of the transposed tile in the second
- * form. For fewer than four tiles the addresses of the other lanes are not used.
+ * Loads 8 x 8 tiles of bfloat16 from shared memory. Lane 8 i + r names row r of tile i (16 bytes, aligned).
+ * Each lane receives in tiles[i] the elements 2 (lane % 4) and the next of row lane / 4; in the second form,
+ * those of the transposed tile. For fewer than four tiles, the addresses of the other lanes are not used.
  */
 #define LOAD_MATRIX(name, form)                                                                                      \
     GPU void name##_1(u32 tiles[1], const void *row) {                                                               \
@@ -109,9 +110,10 @@ LOAD_MATRIX(load_matrix_transposed, ".trans")
 #undef LOAD_MATRIX
 
 /*
- * c[16, 8] += a[16, 16] · b[16, 8] by one warp, float32 sums of bfloat16 products. With g = lane / 4, q = 2 (lane % 4):
- * a: {(g, q..), (g + 8, q..), (g, q + 8..), (g + 8, q + 8..)}; b: {(q.., g), (q + 8.., g)}; c: {(g, q), (g, q + 1),
- * (g + 8, q), (g + 8, q + 1)}.
+ * c[16, 8] += a[16, 16] · b[16, 8] by one warp, with float32 sums of bfloat16 products. A lane holds, with
+ * g = lane / 4 and q = 2 (lane % 4):
+ * a: {(g, q..), (g + 8, q..), (g, q + 8..), (g + 8, q + 8..)}; b: {(q.., g), (q + 8.., g)};
+ * c: {(g, q), (g, q + 1), (g + 8, q), (g + 8, q + 1)}.
  */
 GPU void matrix_multiply_add(float c[4], const u32 a[4], const u32 b[2]) {
     asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, "
@@ -206,7 +208,7 @@ inline void matrix_multiply_add(float c[4], const u32 a[4], const u32 b[2]) { si
 
 #endif
 
-/* --- The same on both sides. --- */
+/* --- Both sides share the rest. --- */
 
 GPU float widened(float x) { return x; }
 
@@ -215,7 +217,7 @@ template <class T> GPU T rounded(float x);
 template <> GPU float rounded<float>(float x) { return x; }
 template <> GPU bf16 rounded<bf16>(float x) { return to_bf16(x); }
 
-/* e^x and 1 / x, as exact as a result of type T needs them. */
+/* e^x and 1 / x, as exact as a result of type T requires. */
 template <class T> GPU float exponential(float x);
 template <> GPU float exponential<float>(float x) { return expf(x); }
 template <> GPU float exponential<bf16>(float x) { return approximate_exponential(x); }
@@ -223,7 +225,7 @@ template <class T> GPU float reciprocal(float x);
 template <> GPU float reciprocal<float>(float x) { return 1.0f / x; }
 template <> GPU float reciprocal<bf16>(float x) { return approximate_reciprocal(x); }
 
-/* 16 bytes of elements, read and written at once. */
+/* 16 bytes of elements, read and written in one access. */
 template <class T> struct alignas(16) Vector {
     static constexpr int count = 16 / sizeof(T);
     T at[count];
@@ -234,10 +236,13 @@ template <class T> GPU Vector<T> load_vector(const T *address) {
 template <class T> GPU void store_vector(T *address, const Vector<T> &vector) {
     *reinterpret_cast<Vector<T> *>(address) = vector;
 }
-/* Whether 16-byte accesses may start here. */
+/* Whether a 16-byte access may start here. */
 GPU bool is_aligned(const void *pointer) { return (reinterpret_cast<u64>(pointer) & 15) == 0; }
 
-/* x[k] = element k of `count` at `address`; by 16 bytes when count is 8, which must then be aligned. */
+/*
+ * x[k] = element k of `count` at `address`. It is one access when count is 8; the address must then be
+ * aligned.
+ */
 template <class T, int count> GPU void load(const T *address, float (&x)[count]) {
     if constexpr (count == 8) {
         for (int first = 0; first < count; first += Vector<T>::count) {
@@ -248,7 +253,7 @@ template <class T, int count> GPU void load(const T *address, float (&x)[count])
         for (int k = 0; k < count; k++) x[k] = widened(address[k]);
     }
 }
-/* Element k of `count` at `address` = x[k], rounded; as `load`. */
+/* Element k of `count` at `address` = x[k], rounded. Accesses are those of `load`. */
 template <class T, int count> GPU void store(T *address, const float (&x)[count]) {
     if constexpr (count == 8) {
         for (int first = 0; first < count; first += Vector<T>::count) {
@@ -261,24 +266,24 @@ template <class T, int count> GPU void store(T *address, const float (&x)[count]
     }
 }
 
-/* How many elements a step of a loop takes. */
+/* Number of elements that a step of a loop takes. */
 template <int number> struct Count {
     static constexpr int value = number;
 };
 
 /*
- * Calls body(i, Count) for runs of elements that cover 0 ..< n and are dealt out to `threads` threads in turn: runs of
- * eight when `has_vectors`, then single ones.
+ * Calls body(i, Count) for runs of elements that cover 0 ..< n, dealt out to `threads` threads in turn: runs
+ * of eight if `has_vectors`, then single elements.
  */
 template <class Body> GPU void for_each(bool has_vectors, i64 n, i64 thread, i64 threads, Body body) {
     const i64 vectors = has_vectors ? n / 8 : 0;
-    /* Enough threads keep memory busy; steps run side by side would only cost registers. */
+    /* Enough threads keep memory busy. Steps that run side by side would only cost registers. */
 #pragma unroll 1
     for (i64 i = thread; i < vectors; i += threads) body(i * 8, Count<8>());
     for (i64 i = vectors * 8 + thread; i < n; i += threads) body(i, Count<1>());
 }
 
-/* Whether a row of D elements can be read by eights, its first row being where `pointers` say. */
+/* Whether rows of D elements can be read by eights, if the first rows are at `pointers`. */
 template <class... Pointers> GPU bool has_vectors(i64 D, Pointers... pointers) {
     return D % 8 == 0 && (is_aligned(pointers) && ...);
 }
@@ -290,7 +295,10 @@ struct Maximum {
     GPU float operator()(float a, float b) const { return fmaxf(a, b); }
 };
 
-/* a combined over the 32 lanes of a warp, in a fixed order; every lane gets it. All lanes must call. */
+/*
+ * a combined over the 32 lanes of a warp, in a fixed order. Every lane gets the result, and all lanes must
+ * call.
+ */
 template <class T, class Operation> GPU T warp_reduce(T a, Operation operation) {
     for (int lanes = 16; lanes; lanes >>= 1) a = operation(a, __shfl_xor_sync(0xFFFFFFFFu, a, lanes));
     return a;
@@ -299,8 +307,9 @@ GPU float warp_sum(float a) { return warp_reduce(a, Sum()); }
 GPU float warp_maximum(float a) { return warp_reduce(a, Maximum()); }
 
 /*
- * a combined over the threads of a one-dimensional block of whole warps; every thread gets it. All threads must call.
- * scratch: 32 elements of shared memory, free for use again after the call's own first barrier.
+ * a combined over the threads of a one-dimensional block of whole warps. Every thread gets the result, and
+ * all threads must call. scratch: 32 elements of shared memory. Calls may share them, since each waits at a
+ * barrier before it writes them.
  */
 template <class T, class Operation> GPU T block_reduce(T a, T *scratch, T identity, Operation operation) {
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32, warps = blockDim.x / 32;
@@ -315,7 +324,10 @@ GPU float block_maximum(float a, float *scratch) {
     return block_reduce(a, scratch, __uint_as_float(0xFF800000u), Maximum());
 }
 
-/* 64 random bits: SplitMix64's finaliser at word + index · golden ratio, as RandomKey.bits(at:) in Random.swift. */
+/*
+ * 64 random bits: SplitMix64's finaliser at word + index · golden ratio, like RandomKey.bits(at:) in
+ * Random.swift.
+ */
 GPU u64 random_bits(u64 word, u64 index) {
     u64 z = word + (index + 1) * 0x9E3779B97F4A7C15ull;
     z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;

@@ -1,15 +1,15 @@
 /*
  * Root-mean-square norm over rows of D elements, Gemma's: y = x / sqrt(mean(x²) + epsilon) · (1 + weight).
  *
- * Kernels of rows: grid: `rows`, or ceil(rows / 8) when D <= 512; block: 256. A row is one block's, or one warp's.
- * Outputs may be inputs of the same shape.
+ * Kernels of rows: grid: `rows`, or ceil(rows / 8) when D <= 512; block: 256. One block has a row, or one
+ * warp. Outputs may be inputs of the same shape.
  */
 #include "gpu.cuh"
 
-/* Rows of up to so many elements are one warp's each. */
+/* Rows of up to this many elements have one warp each. */
 const i32 warp_width = 512;
 
-/* The threads that share a row, and the row they have; `row` may lie past the end. */
+/* The threads that share a row, and the row's index, which may lie past the end. */
 struct Team {
     i64 row;
     i32 thread, threads;
@@ -25,7 +25,7 @@ struct Team {
     GPU float sum(float x) const { return threads == 32 ? warp_sum(x) : block_sum(x, scratch); }
 };
 
-/* Writes y and rstd; the row to be normed is x, or `sum` after x + other was written there. */
+/* Writes y and rstd of a row. The row is x, or `sum` after x + other was written there. */
 template <bool has_other, class T>
 GPU void forward(const T *x, const T *other, const T *weight, T *sum, T *y, float *rstd, i32 rows, i32 D,
                  float epsilon) {
@@ -52,7 +52,7 @@ GPU void forward(const T *x, const T *other, const T *weight, T *sum, T *y, floa
     });
     const float factor = 1.0f / sqrtf(team.sum(squares) / float(D) + epsilon);
     if (team.thread == 0) rstd[team.row] = factor;
-    /* Each thread reads what it wrote itself. */
+    /* Each thread reads only elements that it wrote itself. */
     const T *normed = has_other ? sum : x;
     for_each(vectors, D, team.thread, team.threads, [&](i64 i, auto count) {
         float a[count.value], gain[count.value];
@@ -100,8 +100,9 @@ GPU void backward(const T *dY, const T *x, const T *weight, const float *rstd, c
 }
 
 /*
- * partials[part, D] = sum of dY · x · rstd over the part's rows. grid: (ceil(D / 256), parts); block: 256.
- * A warp adds up every eighth row of its part, 8 columns a lane; then the warps are added up in order.
+ * partials[part, D] = sum of dY · x · rstd over the part's rows. grid: (ceil(D / 256), parts); block: 256. A
+ * warp adds up every eighth row of its part, with 8 columns for each lane. Then the warps are added up in
+ * order.
  */
 template <class T>
 GPU void weight_gradient(const T *dY, const T *x, const float *rstd, float *partials, i32 rows, i32 D,

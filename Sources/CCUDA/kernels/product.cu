@@ -1,12 +1,12 @@
 /*
- * Matrix products: c[M, N] = alpha · op(a) · op(b) + beta · c. Matrices are dense and row-major; op(a) is [M, K] and
- * stored as [K, M] where `trans_a` is set, op(b) is [K, N] and stored as [N, K] where `trans_b` is. Sums are float32 in
- * a fixed order, rounded once to c's type; c is not read where beta is 0. Products with few rows, and those of low-rank
- * adapters, are in thin.cu.
+ * Matrix products: c[M, N] = alpha · op(a) · op(b) + beta · c. Matrices are dense and row-major. op(a) is
+ * [M, K], stored as [K, M] if `trans_a` is set. op(b) is [K, N], stored as [N, K] if `trans_b` is set. Sums
+ * are float32 in a fixed order, rounded once to c's type; c is not read when beta is 0. thin.cu has the
+ * products with few rows, and those of low-rank adapters.
  */
 #include "gpu.cuh"
 
-/* Where sums go: c = alpha · sum + beta · c, rounded once. */
+/* Where sums are written: c = alpha · sum + beta · c, rounded once. */
 struct Target {
     void *c;
     bool is_f32;
@@ -24,7 +24,7 @@ struct Target {
         }
     }
 
-    /* Elements i to i + 3, or the first `count` of them; in one access where `is_vector`. */
+    /* Writes elements i to i + 3, or the first `count` of them; in one access if `is_vector`. */
     GPU void store_four(i64 i, const float sums[4], i32 count, bool is_vector) const {
         if (!is_vector) {
             for (int k = 0; k < 4 && k < count; k++) store(i + k, sums[k]);
@@ -58,8 +58,8 @@ GPU float element(const void *x, bool is_bf16, i64 i) {
 }
 
 /*
- * The tile [ANY_DEPTH, ANY_TILE] of an operand of `lines` by `depth` at (first_line, first_depth), zeros outside.
- * along_lines: neighbours in memory differ in their line, not in their depth.
+ * Loads the tile [ANY_DEPTH, ANY_TILE] of an operand of `lines` by `depth`, from (first_line, first_depth)
+ * on; zeros outside. along_lines: neighbours in memory differ in their line, not in their depth.
  */
 GPU void load_any(const void *x, bool is_bf16, bool along_lines, i32 lines, i32 depth, i32 first_line,
                   i32 first_depth, float *tile) {
@@ -72,7 +72,10 @@ GPU void load_any(const void *x, bool is_bf16, bool along_lines, i32 lines, i32 
     }
 }
 
-/* grid: (ceil(N / 64), ceil(M / 64)); block: 256. types: bit 0 set: a is bfloat16, bit 1: b, bit 2: c; else float32. */
+/*
+ * grid: (ceil(N / 64), ceil(M / 64)); block: 256. types: bit 0 is set if a is bfloat16, bit 1 for b, bit 2
+ * for c; otherwise they are float32.
+ */
 extern "C" __global__ void __launch_bounds__(ANY_THREADS)
     product_any(const void *a, const void *b, void *c, i32 M, i32 N, i32 K, i32 types, i32 trans_a, i32 trans_b,
                 float alpha, float beta) {
@@ -108,35 +111,38 @@ extern "C" __global__ void __launch_bounds__(ANY_THREADS)
 /* --- bfloat16 by tensor cores: tiles of 128 by 128 by 32, four warps of 64 by 64, a ring of copies. --- */
 
 #ifndef PRODUCT_STAGES
-#define PRODUCT_STAGES 4 /* 16 KB of shared memory each; with 3, two blocks share a multiprocessor of 100 KB */
+/* 16 KB of shared memory each. With 3, two blocks share a multiprocessor of 100 KB. */
+#define PRODUCT_STAGES 4
 #endif
 constexpr int TILE = 128, DEPTH = 32, PRODUCT_THREADS = 128;
 constexpr int OPERAND_BYTES = TILE * DEPTH * 2, STAGE_BYTES = 2 * OPERAND_BYTES;
-/* Rows of sums on their way to c, in the ring's memory. */
+/* Rows of sums on their way to c, in the memory of the ring. */
 constexpr int STAGED_ROWS = 64, STAGED_STRIDE = TILE + 8;
 static_assert(STAGED_ROWS * STAGED_STRIDE * 4 <= PRODUCT_STAGES * STAGE_BYTES, "three stages or more");
-/* Rows of tiles that run together, so that they find b's columns in the cache. */
+/* Rows of tiles that run together, so that they find the columns of b in the cache. */
 constexpr int BAND = 8;
 
 /*
- * Byte offset in an operand's tile of the 8 elements that (line, k) is one of: [128 lines, 32] or, along lines,
- * [32, 128 lines]; the 16-byte pieces of a row are permuted so that 8 lines under each other lie in different banks.
+ * Byte offset, in an operand's tile, of the 8 elements that contain (line, k). The tile is [128 lines, 32]
+ * or, along lines, [32, 128 lines]. The 16-byte pieces of a row are permuted, so that 8 lines under each
+ * other lie in different banks.
  */
 template <bool along_lines> GPU int tile_offset(int line, int k) {
     return along_lines ? k * 256 + ((line / 8) ^ (k % 8)) * 16 : line * 64 + ((k / 8) ^ (line / 2 % 4)) * 16;
 }
 
 /*
- * The pieces of an operand's tiles that a thread copies, four a tile, zeros outside: where they come from, and where they
- * go. Its rows in memory are multiples of 16 bytes. A copy of zeros reads nothing, so that its source may be anywhere.
+ * The pieces of an operand's tiles that a thread copies, four for each tile and zeros outside: their source
+ * and their target. The operand's rows in memory are multiples of 16 bytes. A copy of zeros reads nothing, so
+ * its source may be anywhere.
  */
 template <bool along_lines> struct Pieces {
     static constexpr int count = TILE * DEPTH / 8 / PRODUCT_THREADS, tile_step = OPERAND_BYTES / count;
     const bf16 *source;
     i64 step, advance; /* elements from one piece to the next, and from one tile to the next */
-    i32 left;          /* depth to come at the first piece */
+    i32 left;          /* depth that remains at the first piece */
     int place;
-    u32 lines_inside; /* a bit a piece */
+    u32 lines_inside; /* one bit for each piece */
 
     GPU Pieces(const bf16 *x, i32 lines, i32 depth, i32 first_line, i32 first_depth, i32 depth_end) {
         const int piece = threadIdx.x, line = along_lines ? piece % 16 * 8 : piece / 4;
@@ -152,7 +158,7 @@ template <bool along_lines> struct Pieces {
         for (int i = 0; i < count; i++) lines_inside |= u32(row + (along_lines ? 0 : i * 32) < lines) << i;
     }
 
-    /* Copies this turn's pieces, and goes on to the next. */
+    /* Copies this turn's pieces, and advances to the next. */
     GPU void copy(char *tile) {
 #pragma unroll
         for (int i = 0; i < count; i++) {
@@ -164,7 +170,7 @@ template <bool along_lines> struct Pieces {
     }
 };
 
-/* What a lane holds of a, 16 lines by 16, as matrix_multiply_add takes it. */
+/* A lane's part of a, 16 lines by 16, as matrix_multiply_add takes it. */
 template <bool along_lines> GPU void load_left(u32 fragment[4], const char *tile, int line, int k) {
     const int lane = threadIdx.x % 32, row = lane % 8, odd = lane / 8 % 2, high = lane / 16;
     if (along_lines)
@@ -173,7 +179,7 @@ template <bool along_lines> GPU void load_left(u32 fragment[4], const char *tile
         load_matrix_4(fragment, tile + tile_offset<false>(line + odd * 8 + row, k + high * 8));
 }
 
-/* What a lane holds of b, two times 8 lines by 16. */
+/* A lane's part of b, two times 8 lines by 16. */
 template <bool along_lines> GPU void load_right(u32 fragments[4], const char *tile, int line, int k) {
     const int lane = threadIdx.x % 32, row = lane % 8, odd = lane / 8 % 2, high = lane / 16;
     if (along_lines)
@@ -201,7 +207,7 @@ struct WarpSums {
         }
     }
 
-    /* Puts rows 32 · part and on, of both rows of warps under each other, in `staged`. */
+    /* Writes 32 rows from 32 · part on, of each of the two rows of warps, to `staged`. */
     GPU void stage(int part, int warp_row, int warp_column, float *staged) const {
         const int lane = threadIdx.x % 32;
 #pragma unroll
@@ -219,7 +225,7 @@ struct WarpSums {
     }
 };
 
-/* Which tile a block computes: bands of BAND rows of tiles, column by column. */
+/* The tile that a block computes: bands of BAND rows of tiles, column by column. */
 struct TilePlace {
     i32 row, column;
 
@@ -245,14 +251,14 @@ GPU void multiply_tile(const bf16 *a, const bf16 *b, i32 M, i32 N, i32 K, i32 fi
             a_pieces.copy(stage);
             b_pieces.copy(stage + OPERAND_BYTES);
         }
-        commit_copies(); /* empty ones too: waiting counts groups */
+        commit_copies(); /* empty groups too: waiting counts groups */
     };
 #pragma unroll 1
     for (int step = 0; step < PRODUCT_STAGES - 1; step++) copy_stage(step);
 #pragma unroll 1
     for (i32 step = 0; step < steps; step++) {
         wait_for_copies<PRODUCT_STAGES - 2>();
-        __syncthreads(); /* this stage is there, and the one before it is free */
+        __syncthreads(); /* this stage has arrived, and the one before it is free */
         copy_stage(step + PRODUCT_STAGES - 1);
         const char *stage = ring + step % PRODUCT_STAGES * STAGE_BYTES;
         sums.add<a_along, b_along>(stage, stage + OPERAND_BYTES, warp_row, warp_column);
@@ -260,12 +266,12 @@ GPU void multiply_tile(const bf16 *a, const bf16 *b, i32 M, i32 N, i32 K, i32 fi
 }
 
 /*
- * grid: (ceil(M / 128) · ceil(N / 128), 1, splits); block: 128; dynamic shared memory: 16 KB · PRODUCT_STAGES (65,536
- * bytes). a and b at multiples of 16 bytes, with rows in memory of a multiple of 8 elements: K for a as it is and for a
- * transposed b, M for a transposed a, N for b as it is.
+ * grid: (ceil(M / 128) · ceil(N / 128), 1, splits); block: 128; dynamic shared memory: 16 KB · PRODUCT_STAGES
+ * (65,536 bytes). a and b are at multiples of 16 bytes. Their rows in memory have a multiple of 8 elements: K
+ * for a as it is and for a transposed b, M for a transposed a, N for b as it is.
  *
- * splits share K, depth_per_split of it each (a multiple of 32; K or more for one split). With more than one, c is
- * float32 partials [splits, M, N] for product_merge, and beta must be 0.
+ * splits share K, depth_per_split of it each (a multiple of 32; K or more for one split). With more than one
+ * split, c is float32 partials [splits, M, N] for product_merge, and beta must be 0.
  */
 extern "C" __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
     product_bf16(const bf16 *a, const bf16 *b, void *c, i32 M, i32 N, i32 K, i32 trans_a, i32 trans_b, i32 c_is_f32,
@@ -307,8 +313,8 @@ extern "C" __global__ void __launch_bounds__(PRODUCT_THREADS, 2)
 }
 
 /*
- * c = alpha · (the sum of partials [splits, rows, columns], in their order) + beta · c; c is [columns, rows] where
- * `transposed`. grid: any, of use up to ceil(rows · columns / 256); block: 256.
+ * c = alpha · (the sum of partials [splits, rows, columns], in their order) + beta · c; c is [columns, rows]
+ * if `transposed`. grid: any, of use up to ceil(rows · columns / 256); block: 256.
  */
 extern "C" __global__ void __launch_bounds__(256)
     product_merge(const float *partials, void *c, i32 rows, i32 columns, i32 splits, i32 transposed, i32 c_is_f32,

@@ -9,13 +9,16 @@ struct TensorRun {
     i32 unused;
 };
 
-/* Elements index · 16384 and following of a tensor, up to 16384. */
+/* Up to 16384 elements of a tensor, from index · 16384 on. */
 struct Chunk {
     i32 tensor, index;
 };
 const i64 chunk_elements = 16384;
 
-/* This thread's share of the squares of `count` elements: the same for a bfloat16 tensor and its float32 copy. */
+/*
+ * This thread's share of the squares of `count` elements. It is equal for a bfloat16 tensor and its float32
+ * copy.
+ */
 template <class T> GPU double sum_of_squares(const T *values, i64 count) {
     double sum = 0;
     for_each(is_aligned(values), count, threadIdx.x, 256, [&](i64 i, auto width) {
@@ -41,9 +44,9 @@ square_sums(const TensorRun *runs, const Chunk *chunks, double *partials) {
 }
 
 /*
- * norms[t] = norm of tensor t, whose chunks are firstChunk[t] ..< firstChunk[t + 1]; norms[count] = norm of all;
- * norms[count + 1] = min(1, maxNorm / (norm + 1e-6)), or 1 when maxNorm is 0; NaN when the norm is not finite.
- * grid: 1.
+ * norms[t] = norm of tensor t, whose chunks are firstChunk[t] ..< firstChunk[t + 1]; norms[count] = norm of
+ * all; norms[count + 1] = min(1, maxNorm / (norm + 1e-6)), or 1 when maxNorm is 0; NaN when the norm is not
+ * finite. grid: 1.
  */
 extern "C" __global__ void __launch_bounds__(256)
 norm_and_clip(const double *partials, const i32 *firstChunk, i32 count, double maxNorm, float *norms) {

@@ -2,8 +2,8 @@
 #include "gpu.cuh"
 
 /*
- * Cosine and sine within 2 units in the last place, as the CPU computes them: the multiple of pi/2 is taken off in
- * double precision, the rest goes into Cephes' sinf and cosf polynomials.
+ * Cosine and sine within 2 units in the last place, as the CPU computes them: the multiple of pi/2 is
+ * subtracted in double precision, and the rest enters Cephes' sinf and cosf polynomials.
  */
 GPU void cosine_and_sine(float angle, float &cosine, float &sine) {
     const double shift = 0x1.8p52;
@@ -43,7 +43,7 @@ GPU void rotary(const T *x, const i32 *positions, const float *inverseFrequencie
     }
     __syncthreads();
     const i64 row = i64(blockIdx.x) * heads * H;
-    /* Runs of pairs do not cross heads: half is a multiple of 8 where they are longer than one. */
+    /* Runs of pairs do not cross heads: if they are longer than one pair, half is a multiple of 8. */
     for_each(has_vectors(half, x, y), i64(heads) * half, thread, 256, [&](i64 pair, auto count) {
         const i64 head = pair / half, i = pair % half, first = row + head * H + i;
         float a[count.value], b[count.value];

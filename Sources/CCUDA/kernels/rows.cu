@@ -1,4 +1,6 @@
-/* Rows picked from a matrix, put into one, and the gradient of picking. All kernels: block: 256. */
+/*
+ * Rows picked from a matrix, rows written to a matrix, and the gradient of picking. All kernels: block: 256.
+ */
 #include "gpu.cuh"
 
 template <class T> GPU void copy_row(const T *source, T *target, i32 D) {
@@ -10,7 +12,8 @@ template <class T> GPU void copy_row(const T *source, T *target, i32 D) {
 }
 
 /*
- * dX[row] = sum of the rows of dY whose index is `row`, in their order; zero without any. grid: rows of dX.
+ * dX[row] = sum of the rows of dY whose index is `row`, in their order; zero if there are none. grid: rows of
+ * dX.
  */
 template <class T> GPU void scatter(const T *dY, const i32 *rows, T *dX, i32 M, i32 D) {
     __shared__ u32 masks[8];
@@ -37,7 +40,9 @@ template <class T> GPU void scatter(const T *dY, const i32 *rows, T *dX, i32 M, 
     }
 }
 
-/* gather_rows: y[i] = x[rows[i]]; copy_rows: target[rows[i]] = x[i], indices all different. grid of both: M. */
+/*
+ * gather_rows: y[i] = x[rows[i]]; copy_rows: target[rows[i]] = x[i], with distinct indices. grid of both: M.
+ */
 #define KERNEL extern "C" __global__ void __launch_bounds__(256)
 #define KERNELS(T, suffix)                                                                                           \
     KERNEL gather_rows_##suffix(const T *x, const i32 *rows, T *y, i32 M, i32 D) {                                   \

@@ -1,13 +1,14 @@
 /*
- * Products with one thin side, which read their large matrix once: a few rows times a weight (decoding), and those of
- * low-rank adapters, whose float32 factors stand beside bfloat16 activations. All matrices are row-major and dense, all
- * sums float32 in a fixed order. T: tokens, D: width of a layer's input or output, R: rank.
+ * Products with one thin side, which read their large matrix once: a few rows times a weight (decoding), and
+ * the products of low-rank adapters, whose float32 factors meet bfloat16 activations. All matrices are
+ * row-major and dense, and all sums are float32 in a fixed order. T: tokens, D: width of a layer's input or
+ * output, R: rank.
  *
- *   product_thin        y[M, N] = x[M, K] · weight[N, K]ᵀ                 M <= 16
+ *   product_thin        y[M, N] = x[M, K] · weight[N, K]ᵀ       M <= 16
  *   low_rank_split      a float32 factor as three bfloat16 parts whose sum it is, without loss
- *   low_rank_project    inner[T, R] = x[T, D] · factor                    forward x · Aᵀ, backward dY · B
- *   low_rank_update_T   y[T, D] += inner[T, R] · factor                   forward inner · Bᵀ, backward dInner · A
- *   low_rank_gradient   dFactor[R, D] = innerᵀ · x[T, D]                  dA from dInner and x, dBᵀ from inner and dY
+ *   low_rank_project    inner[T, R] = x[T, D] · factor          forward x · Aᵀ, backward dY · B
+ *   low_rank_update_T   y[T, D] += inner[T, R] · factor         forward inner · Bᵀ, backward dInner · A
+ *   low_rank_gradient   dFactor[R, D] = innerᵀ · x[T, D]        dA from dInner and x, dBᵀ from inner and dY
  */
 #include "gpu.cuh"
 
@@ -24,11 +25,12 @@ GPU Pairs load_pairs(const bf16 *address, bool is_inside) {
 /* --- Sums along the rows of a large matrix. --- */
 
 /*
- * x[rows, depth] · small[columns, depth]ᵀ for 16 · ROW_TILES rows and 16 columns; small is the sum of PARTS matrices.
+ * x[rows, depth] · small[columns, depth]ᵀ for 16 · ROW_TILES rows and 16 columns; small is the sum of PARTS
+ * matrices.
  *
- * The warps of a block take slices of the depth in turn. Fragments of the tensor cores come straight from memory: the
- * sum does not depend on the order of k, so that a lane's 8 neighbours can stand for its elements k = 2q, 2q + 1,
- * 2q + 8, 2q + 9 of two products, in x and small alike.
+ * The warps of a block take slices of the depth in turn. Fragments of the tensor cores come straight from
+ * memory. The sum does not depend on the order of k, so a lane's 8 neighbours can stand for its elements
+ * k = 2q, 2q + 1, 2q + 8, 2q + 9 of two products, in x and small alike.
  */
 template <int ROW_TILES, int PARTS> struct Stream {
     static constexpr int BLOCKS = 4 / ROW_TILES, SLICE = BLOCKS * 32, ROWS = ROW_TILES * 16, SHARED = WARPS * ROWS * 16;
@@ -63,7 +65,7 @@ template <int ROW_TILES, int PARTS> struct Stream {
         }
     }
 
-    /* Leaves the warp's sums in partials [WARPS, ROWS, 16]. */
+    /* Writes the warp's sums to partials [WARPS, ROWS, 16]. */
     GPU void leave(float *partials) const {
         const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
 #pragma unroll
@@ -95,8 +97,8 @@ private:
 };
 
 /*
- * y[M, N] = alpha · x[M, K] · weight[N, K]ᵀ + beta · y for M <= 16; x and weight bfloat16, y float32 or bfloat16.
- * grid: ceil(N / 16); block: 256. K a multiple of 8, x and weight at multiples of 16 bytes.
+ * y[M, N] = alpha · x[M, K] · weight[N, K]ᵀ + beta · y for M <= 16; x and weight bfloat16, y float32 or
+ * bfloat16. grid: ceil(N / 16); block: 256. K a multiple of 8, x and weight at multiples of 16 bytes.
  */
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
     product_thin(const bf16 *x, const bf16 *weight, void *y, i32 M, i32 N, i32 K, i32 y_is_f32, float alpha,
@@ -122,10 +124,12 @@ extern "C" __global__ void __launch_bounds__(THREADS, 2)
 }
 
 /*
- * parts[3, lines, padded] from float32 x, [lines, depth] or, where `transposed`, [depth, lines]; zeros from depth to
- * padded. The parts are the upper halves of x, of what they leave, and of what is left then: their sum is x, but for
- * what lies under bfloat16's smallest subnormal number (1e-40). Infinity and NaN are their own first part.
- * grid: any, of use up to ceil(lines · padded / 256); block: 256.
+ * parts[3, lines, padded] from float32 x: [lines, depth], or [depth, lines] if `transposed`; zeros from depth
+ * to padded. grid: any, of use up to ceil(lines · padded / 256); block: 256.
+ *
+ * The parts are the upper halves of x, of the rest, and of the rest after that. Their sum is x, except for
+ * what is below bfloat16's smallest subnormal number (1e-40). The first part of infinity and NaN is the
+ * number itself.
  */
 extern "C" __global__ void __launch_bounds__(THREADS)
     low_rank_split(const float *x, bf16 *parts, i32 lines, i32 depth, i32 padded, i32 transposed) {
@@ -144,10 +148,10 @@ extern "C" __global__ void __launch_bounds__(THREADS)
 }
 
 /*
- * inner[T, R] = alpha · x[T, D] · factorᵀ, where factor [R, D] comes as low_rank_split's parts [3, R, D].
- * inner is written as partials [splits, T, R] over parts of D, which product_merge adds; one split gives the result.
- * grid: (ceil(T / 64), ceil(R / 16), splits); block: 256. depth_per_split: a multiple of 8, of which all splits cover
- * D. D a multiple of 8; x and parts at multiples of 16 bytes.
+ * inner[T, R] = alpha · x[T, D] · factorᵀ, where factor [R, D] is given as the parts [3, R, D] of
+ * low_rank_split. inner is written as partials [splits, T, R] over parts of D, which product_merge adds; one
+ * split gives the result. grid: (ceil(T / 64), ceil(R / 16), splits); block: 256. depth_per_split: a multiple
+ * of 8; all splits together cover D. D a multiple of 8; x and parts at multiples of 16 bytes.
  */
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
     low_rank_project(const bf16 *x, const bf16 *parts, float *inner, i32 T, i32 D, i32 R, i32 depth_per_split,
@@ -175,7 +179,7 @@ template <class T, int COLUMNS> struct alignas(COLUMNS * sizeof(T)) Columns {
 
 constexpr int UPDATE_THREADS = 128, UPDATE_ROWS = 64, UPDATE_RANK = 64;
 
-/* Each thread keeps its columns of the factor and passes over the block's rows. */
+/* Each thread keeps its columns of the factor, and goes over the block's rows. */
 template <class T, int RANK, int COLUMNS>
 GPU void update(T *y, const float *inner, const float *factor, i32 rows, i32 D, i32 R, i32 factor_is_stored_by_column,
                 i32 first_row, i32 row_count, float alpha, float *block_rows) {
@@ -216,7 +220,7 @@ GPU void update(T *y, const float *inner, const float *factor, i32 rows, i32 D, 
 }
 
 /*
- * y[T, D] += alpha · inner[T, R] · factor for R <= 64, rounded once; factor is [R, D], or [D, R] where
+ * y[T, D] += alpha · inner[T, R] · factor for R <= 64, rounded once; factor is [R, D], or [D, R] if
  * `factor_is_stored_by_column`. y at a multiple of 16 bytes.
  * grid: (any, of use up to ceil(D / 512), ceil(T / rows_per_block)); block: 128; rows_per_block: at most 64.
  */
@@ -250,18 +254,19 @@ UPDATE(bf16, bf16)
 
 constexpr int GRADIENT_COLUMNS = 64;
 
-/* The halves of two registers that belong together: the low ones, or the high ones. */
+/* The halves of two registers that belong together: both low halves, or both high halves. */
 GPU u32 low_halves(u32 a, u32 b) { return (a & 0xFFFF) | b << 16; }
 GPU u32 high_halves(u32 a, u32 b) { return a >> 16 | (b & 0xFFFF0000); }
 
 /*
- * partials[s, R, D] = the sum over rows t of part s of inner[t, R]ᵀ · x[t, D]; product_merge adds them to the gradient.
- * inner comes as low_rank_split's parts [3, R, padded], padded: T rounded up to a multiple of 16.
- * grid: (ceil(D / 64), ceil(R / 16), splits); block: 256; dynamic shared memory: 32,768 bytes. rows_per_split: a
- * multiple of 16, of which all splits cover T. D a multiple of 8; x and parts at multiples of 16 bytes.
+ * partials[s, R, D] = the sum over rows t of part s of inner[t, R]ᵀ · x[t, D]. product_merge adds them to the
+ * gradient. inner is given as the parts [3, R, padded] of low_rank_split, with padded: T rounded up to a
+ * multiple of 16. grid: (ceil(D / 64), ceil(R / 16), splits); block: 256; dynamic shared memory: 32,768
+ * bytes. rows_per_split: a multiple of 16; all splits together cover T. D a multiple of 8; x and parts at
+ * multiples of 16 bytes.
  *
- * A lane loads 8 columns of four rows; as the order of columns and of k is free, column j of its 8 belongs to the tile
- * j of 8 columns.
+ * A lane loads 8 columns of four rows. The order of columns and of k is free, so column j of these 8 belongs
+ * to tile j of 8 columns.
  */
 extern "C" __global__ void __launch_bounds__(THREADS, 2)
     low_rank_gradient(const bf16 *x, const bf16 *parts, float *partials, i32 T, i32 D, i32 R, i32 padded,

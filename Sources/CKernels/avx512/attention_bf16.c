@@ -3,10 +3,10 @@
 #include "bf16.h"
 
 /*
- * LEFT rows at a time: their scores over whole panels of keys, from the first that one of them sees to the last, then
- * soft-max, then the sums. Left factors are read where they lie. In the backward pass probabilities and gradients of
- * scores are also kept for the whole tile, the elements of two rows side by side: so they are the pairs of the products
- * that sum over rows.
+ * LEFT rows at a time: first their scores over whole panels of keys, from the first key that one of the rows
+ * sees to the last; then soft-max; then the sums. Left factors are read without packing. The backward pass
+ * keeps probabilities and gradients of scores for the whole tile, with the elements of two rows side by side.
+ * These are the pairs of the products that sum over rows.
  */
 enum { LEFT = CK_LEFT_LINES, RIGHT = CK_RIGHT_LINES, LANES = 16 };
 
@@ -25,7 +25,7 @@ size_t ck_attention_columns(const ck_attention_tile *tile) {
   return up_to_panel(end_key(tile, tile->rows - 1)) - ck_attention_first_column(tile);
 }
 
-/* Elements from row to row of the scores of LEFT rows: no multiple of the cache's period. */
+/* Elements from row to row of the scores of LEFT rows. It is no multiple of the cache's period. */
 static size_t score_stride(const ck_attention_tile *tile) { return ck_attention_columns(tile) + LANES; }
 
 size_t ck_attention_forward_scratch(const ck_attention_tile *tile) { return (LEFT + LEFT / 2) * score_stride(tile); }
@@ -36,13 +36,16 @@ size_t ck_attention_backward_scratch(const ck_attention_tile *tile) {
 
 #if defined(__x86_64__)
 
-/* Lines of a left factor where they lie: pair k of line i is x[i · line_step + k · pair_step]. */
+/* Lines of a left factor that is not packed: pair k of line i is x[i · line_step + k · pair_step]. */
 typedef struct {
   const uint32_t *x;
   size_t line_step, pair_step;
 } left_lines;
 
-/* `rows` lines of a left factor, a constant where this is inlined as one of the steps is, times one right panel. */
+/*
+ * `rows` lines of a left factor times one right panel. `rows` is a constant where this is inlined, as in
+ * CASES.
+ */
 BF16_INLINE void block_product(left_lines left, size_t rows, const uint32_t *right, size_t pairs,
                                const ck_product_target *target, size_t column) {
   __m512 sums[LEFT][2];
@@ -72,7 +75,7 @@ BF16_INLINE void block_product(left_lines left, size_t rows, const uint32_t *rig
   CASE(1) CASE(2) CASE(3) CASE(4) CASE(5) CASE(6) CASE(7)                 \
   CASE(8) CASE(9) CASE(10) CASE(11) CASE(12) CASE(13) CASE(14)
 
-/* Up to LEFT rows whose pairs lie end to end, times right panels that lie `panel` pairs apart. */
+/* Up to LEFT rows, whose pairs lie end to end, times right panels that lie `panel` pairs apart. */
 BF16_TARGET
 static void multiply_rows(const uint32_t *x, size_t stride, size_t rows, const uint32_t *right, size_t panel,
                           size_t columns, size_t pairs, ck_product_target target) {
@@ -82,7 +85,10 @@ static void multiply_rows(const uint32_t *x, size_t stride, size_t rows, const u
   }
 }
 
-/* Up to LEFT neighbouring columns of x, whose rows are pairs of rows of the factor. */
+/*
+ * Up to LEFT neighbouring columns of x, whose rows hold pairs of rows of the factor, times right panels that
+ * lie `panel` pairs apart.
+ */
 BF16_TARGET
 static void multiply_columns(const uint32_t *x, size_t stride, size_t rows, const uint32_t *right, size_t panel,
                              size_t columns, size_t pairs, ck_product_target target) {
@@ -102,7 +108,10 @@ BF16_INLINE void scale_and_cap(float *scores, size_t count, float scale, float c
       _mm512_storeu_ps(scores + j, _mm512_mul_ps(_mm512_loadu_ps(scores + j), _mm512_set1_ps(scale)));
 }
 
-/* Columns of a row's scores, from a whole panel's first: those computed, and the visible among them. */
+/*
+ * Columns of a row's scores, counted from the start of a whole panel: the computed ones, and the visible
+ * among them.
+ */
 typedef struct {
   size_t count, first, end;
 } row_columns;
@@ -111,13 +120,13 @@ static row_columns columns_of(const ck_attention_tile *t, size_t row, size_t low
   return (row_columns){high - low, first_key(t, row) - low, end_key(t, row) - low};
 }
 
-/* Scores that the row does not see become -infinity. */
+/* Sets scores that the row does not see to -infinity. */
 static void mask(float *scores, row_columns c) {
   for (size_t j = 0; j < c.first; j++) scores[j] = -INFINITY;
   for (size_t j = c.end; j < c.count; j++) scores[j] = -INFINITY;
 }
 
-/* probabilities = soft-max of the scores, rounded. Returns the log of its sum. */
+/* probabilities = soft-max of the scores, rounded. Returns the log of the sum. */
 BF16_INLINE float softmax_row(const ck_attention_tile *t, row_columns c, float *scores, uint16_t *probabilities) {
   scale_and_cap(scores, c.count, t->scale, t->cap);
   mask(scores, c);
@@ -158,7 +167,9 @@ void ck_attention_forward_pairs(const ck_attention_tile *t, const ck_attention_o
   }
 }
 
-/* Where the tile's probabilities and gradients of scores lie: pairs of rows, `stride` columns of each. */
+/*
+ * Memory for the tile's probabilities and gradients of scores: pairs of rows, with `stride` columns for each.
+ */
 typedef struct {
   float *scores, *d_scores;     /* of LEFT rows */
   float *slopes;                /* of two rows */
@@ -168,7 +179,7 @@ typedef struct {
 } backward_room;
 
 /*
- * A row's scores become probabilities; `slopes`, if there is a cap, ds / dscore, of which the scale is a part.
+ * Turns a row's scores into probabilities. With a cap, `slopes` = ds / dscore, which includes the scale.
  * Returns the sum of p · dp.
  */
 BF16_INLINE float probabilities_row(const ck_attention_tile *t, row_columns c, float log_sum_exp, float *scores,
@@ -205,7 +216,10 @@ BF16_INLINE __m512 score_gradients(__m512 p, const float *d_scores, float delta,
   return _mm512_mul_ps(_mm512_mul_ps(p, above), slope);
 }
 
-/* Rows `row` and the next, `i` and the next of their LEFT: their probabilities, and the gradients of their scores. */
+/*
+ * Probabilities, and gradients of scores, of rows `row` and `row` + 1, which are `i` and `i` + 1 of the LEFT
+ * rows.
+ */
 BF16_INLINE void softmax_backward_rows(const ck_attention_tile *t, const ck_attention_gradients *g,
                                        const backward_room *room, size_t row, size_t i, size_t low, size_t high) {
   size_t stride = room->stride, first = ck_attention_first_column(t), count = high - low;
@@ -244,7 +258,7 @@ BF16_INLINE void softmax_backward_rows(const ck_attention_tile *t, const ck_atte
   }
 }
 
-/* dq of LEFT rows, and what d_keys and d_values need of them. */
+/* Computes dq of LEFT rows, and the pairs that d_keys and d_values need of them. */
 BF16_TARGET
 static void backward_rows(const ck_attention_tile *t, const ck_attention_gradients *g, const backward_room *room,
                           size_t row) {
@@ -261,7 +275,7 @@ static void backward_rows(const ck_attention_tile *t, const ck_attention_gradien
                 (ck_product_target){g->dq + row * t->width, t->width, CK_BFLOAT16, 0, 1});
 }
 
-/* Pairs of rows that see any of the keys first ..< end: *count of them. Returns the first. */
+/* Pairs of rows that see any of the keys first ..< end. *count is their number. Returns the first. */
 static size_t pairs_that_see(const ck_attention_tile *t, size_t first, size_t end, size_t *count) {
   size_t from = first > t->position ? (first - t->position) * t->group : 0, to = t->rows;
   if (t->window > 0) {

@@ -1,5 +1,5 @@
 #pragma once
-/* What the files of products with AVX512_BF16 share. */
+/* Parts that the files with AVX512_BF16 products share. */
 #include "vector.h"
 
 #if defined(__x86_64__)
@@ -8,7 +8,7 @@
 #define BF16_TARGET __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,fma")))
 #define BF16_INLINE static inline __attribute__((always_inline)) BF16_TARGET
 
-/* Writes scale · sum to the elements of c that `lanes` names, or adds it to them. */
+/* Writes scale · sum to the elements of c in `lanes`, or adds it to them. */
 BF16_INLINE void bf16_store(const ck_product_target *target, size_t at, __mmask16 lanes, __m512 sum) {
   sum = _mm512_mul_ps(sum, _mm512_set1_ps(target->scale));
   if (target->type == CK_BFLOAT16) {
@@ -17,7 +17,7 @@ BF16_INLINE void bf16_store(const ck_product_target *target, size_t at, __mmask1
       __m512i before = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(lanes, c));
       sum = _mm512_add_ps(_mm512_castsi512_ps(_mm512_slli_epi32(before, 16)), sum);
     }
-    /* A masked store of 16-bit elements costs many times a plain one. */
+    /* A masked store of 16-bit elements takes many times as long as a plain one. */
     if (lanes == 0xFFFF) _mm256_storeu_si256((__m256i *)c, (__m256i)_mm512_cvtneps_pbh(sum));
     else _mm256_mask_storeu_epi16(c, lanes, (__m256i)_mm512_cvtneps_pbh(sum));
   } else {
@@ -27,7 +27,7 @@ BF16_INLINE void bf16_store(const ck_product_target *target, size_t at, __mmask1
   }
 }
 
-/* The same for four elements. */
+/* Writes or adds four elements, as `bf16_store` does sixteen. */
 BF16_INLINE void bf16_store4(const ck_product_target *target, size_t at, __m128 sum) {
   sum = _mm_mul_ps(sum, _mm_set1_ps(target->scale));
   if (target->type == CK_BFLOAT16) {
@@ -65,7 +65,7 @@ BF16_INLINE __m512 bf16_exp(__m512 x) {
   return _mm512_scalef_ps(p, n);
 }
 
-/* Rows become columns: 16 x 16 elements of 32 bits. */
+/* Transposes 16 x 16 elements of 32 bits. */
 BF16_INLINE void bf16_transpose(__m512i r[16]) {
   __m512i t[16];
   CK_UNROLLED

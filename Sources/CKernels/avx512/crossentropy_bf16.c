@@ -4,7 +4,7 @@
 
 enum { LANES = 16, LINES = CK_LEFT_LINES, ACROSS = 2 * CK_LEFT_LINES, PAIRS = CK_LEFT_LINES / 2 };
 
-/* The largest of a row's elements. NaN may be passed over. */
+/* The largest of a row's elements. NaN may be skipped. */
 BF16_INLINE float largest_lane(const float *x, size_t columns) {
   __m512 a = _mm512_set1_ps(x[0]), b = a;
   size_t i = 0;
@@ -16,7 +16,7 @@ BF16_INLINE float largest_lane(const float *x, size_t columns) {
   return _mm512_reduce_max_ps(_mm512_max_ps(a, b));
 }
 
-/* e^(x - most) of lanes, 0 of the others, and that added to *sum. */
+/* e^(x - most) in `lanes`, and 0 in the others. The result is also added to *sum. */
 BF16_INLINE __m512 weight_lanes(const float *x, __mmask16 lanes, __m512 most, __m512 *sum) {
   __m512 e = _mm512_maskz_mov_ps(lanes, bf16_exp(_mm512_sub_ps(_mm512_loadu_ps(x), most)));
   *sum = _mm512_add_ps(*sum, e);
@@ -29,7 +29,10 @@ BF16_INLINE __m512 slope_lanes(const float *x, __m512 inverse_cap) {
   return _mm512_fnmadd_ps(bent, bent, _mm512_set1_ps(1.0f));
 }
 
-/* One row of `ck_softmax_weights`; whether weights are kept and bent are constants where this is inlined. */
+/*
+ * One row of `ck_softmax_weights`. Whether weights are kept, and whether a cap bends them, is constant where
+ * this is inlined.
+ */
 BF16_INLINE float row_weights(const float *x, size_t columns, float largest, int is_kept, float cap, uint16_t *y) {
   __m512 most = _mm512_set1_ps(largest), inverse_cap = _mm512_set1_ps(1.0f / cap);
   __m512 even = _mm512_setzero_ps(), odd = even;
@@ -72,7 +75,7 @@ BF16_INLINE __m512i gradient_lanes(const uint16_t *weights, __mmask32 columns, f
   return _mm512_permutexvar_epi16(_mm512_loadu_si512(pairs), (__m512i)_mm512_cvtne2ps_pbh(odd, even));
 }
 
-/* Fourteen rows and 28 columns of the gradient, to two panels of columns: pairs of rows. */
+/* Writes fourteen rows and 28 columns of the gradient, as pairs of rows, to two panels of columns. */
 BF16_INLINE void store_columns(const __m512i r[LANES], size_t row_pairs, int has_second, uint32_t *panel,
                                size_t next) {
   static const uint16_t first[2 * LANES] = {0, 32, 1, 33, 2, 34, 3,  35, 4,  36, 5,  37, 6,  38,

@@ -4,7 +4,10 @@
 
 enum { LANES = 16, PARTS = 3, PANEL = PARTS * LANES, LINES = 8, ROWS = 6, VECTORS = 4 };
 
-/* The upper halves of three floats whose sum is `value`; infinity and NaN are their own first part. */
+/*
+ * The upper halves of three floats whose sum is `value`. The first part of infinity and NaN is the value
+ * itself.
+ */
 BF16_INLINE void split(__m512 value, __m512i parts[PARTS]) {
   const __m512i upper = _mm512_set1_epi32((int)0xFFFF0000), exponent = _mm512_set1_epi32(0x7F800000);
   __m512i bits = _mm512_castps_si512(value);
@@ -17,7 +20,7 @@ BF16_INLINE void split(__m512 value, __m512i parts[PARTS]) {
   parts[2] = _mm512_castps_si512(_mm512_sub_ps(rest, _mm512_castsi512_ps(parts[1])));
 }
 
-/* Element k of up to sixteen lines, zero past the inner size. */
+/* Element k of up to sixteen lines; zero past the inner size. */
 BF16_INLINE __m512 line_elements(const ck_float_lines *s, size_t line, size_t count, size_t k) {
   if (k >= s->inner) return _mm512_setzero_ps();
   const float *x = s->x + line * s->line_stride + k * s->inner_stride;
@@ -62,7 +65,7 @@ void ck_pack_columns(const uint16_t *x, size_t stride, size_t lines, size_t inne
   }
 }
 
-/* One pair of `lines` lines, a constant where this is inlined, times one row of a panel. */
+/* One pair of `lines` lines times one row of a panel. `lines` is a constant where this is inlined. */
 BF16_INLINE void add_pairs(__m512 sums[LINES][PARTS], size_t lines, const int32_t pairs[LINES], const uint32_t *panel) {
   __m512bh split[PARTS];
   CK_UNROLLED
@@ -75,7 +78,7 @@ BF16_INLINE void add_pairs(__m512 sums[LINES][PARTS], size_t lines, const int32_
   }
 }
 
-/* Adds the products of pairs `first` ..< `end` of a few lines, from `line` on, to their totals. */
+/* Adds the products of pairs `first` ..< `end` of a few lines, from `line` on, to the lines' totals. */
 BF16_INLINE void add_lines(const struct ck_split_factors *p, const uint32_t *panel, size_t line, size_t lines,
                            size_t first, size_t end, float totals[][LANES]) {
   __m512 sums[LINES][PARTS];
@@ -115,7 +118,10 @@ static void add_few_lines(const struct ck_split_factors *p, const uint32_t *pane
   switch (p->lines - line) { FEW(1) FEW(2) FEW(3) FEW(4) FEW(5) FEW(6) FEW(7) }
 }
 
-/* Writes the totals of up to sixteen split lines, `column` the first, where their lines are rows of c. */
+/*
+ * Writes the totals of up to sixteen split lines, the first of which is `column`, when these lines are rows
+ * of c.
+ */
 BF16_INLINE void store_transposed(const struct ck_split_factors *p, size_t column, size_t count,
                                   float totals[][LANES]) {
   for (size_t line = 0; line < p->lines; line += LANES) {
@@ -171,7 +177,7 @@ void ck_transpose(const float *x, size_t x_stride, size_t rows, size_t columns, 
   }
 }
 
-/* `rows` rows of c, a constant where this is inlined, from `row` on, in up to 64 columns. */
+/* Updates `rows` rows of c from `row` on, in up to 64 columns. `rows` is a constant where this is inlined. */
 BF16_INLINE void update_block(const struct ck_update_factors *p, const ck_product_target *target, size_t row,
                               size_t rows, size_t column) {
   __m512 sums[ROWS][VECTORS];

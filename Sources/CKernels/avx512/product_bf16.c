@@ -8,17 +8,17 @@ int ck_has_bfloat16_products(void) {
          __builtin_cpu_supports("avx512bf16");
 }
 
-/* BLOCK: elements of the inner index that are packed of all columns before the next. */
+/* BLOCK: elements of the inner index that are packed for all columns before the next ones. */
 enum { LEFT = CK_LEFT_LINES, RIGHT = CK_RIGHT_LINES, LANES = 16, BLOCK = 32 };
 
-/* Lines among the sixteen from lane `lane` on of the panel that begins with line `first`. */
+/* Number of lines among the sixteen from `lane` on, in the panel that begins with line `first`. */
 BF16_INLINE size_t present_lines(const ck_bf16_lines *s, size_t width, size_t first, size_t lane) {
   size_t count = first + lane < s->lines ? s->lines - first - lane : 0, most = width - lane;
   if (most > LANES) most = LANES;
   return count < most ? count : most;
 }
 
-/* Up to sixteen lines that are rows of x, into lanes of a panel of `width` lines. */
+/* Packs up to sixteen lines that are rows of x into lanes of a panel of `width` lines. */
 BF16_INLINE void pack_rows(const uint16_t *x, size_t stride, size_t lines, size_t inner, size_t width, __mmask16 lanes,
                            uint32_t *panel) {
   for (size_t k = 0; k < inner; k += 2 * LANES) {
@@ -38,7 +38,7 @@ BF16_INLINE void pack_rows(const uint16_t *x, size_t stride, size_t lines, size_
   }
 }
 
-/* Up to sixteen lines that are columns of x. */
+/* Packs up to sixteen lines that are columns of x. */
 BF16_INLINE void pack_columns(const uint16_t *x, size_t stride, size_t lines, size_t inner, size_t width,
                               __mmask16 lanes, uint32_t *panel) {
   __mmask16 present = bf16_lanes(lines);
@@ -54,7 +54,7 @@ BF16_INLINE void pack_columns(const uint16_t *x, size_t stride, size_t lines, si
   }
 }
 
-/* Panel by panel, from lines that lie one after another. */
+/* Packs panel after panel, from lines that lie one after another. */
 BF16_INLINE void pack_all_rows(const ck_bf16_lines *s, size_t width, uint32_t *panel) {
   for (size_t first = 0; first < s->lines; first += width, panel += width * ((s->inner + 1) / 2)) {
     for (size_t lane = 0; lane < width; lane += LANES)
@@ -63,7 +63,10 @@ BF16_INLINE void pack_all_rows(const ck_bf16_lines *s, size_t width, uint32_t *p
   }
 }
 
-/* Some elements of all lines at a time, from lines that lie side by side: memory is read in its own order. */
+/*
+ * Packs some elements of all lines at a time, from lines that lie side by side. It reads memory in its own
+ * order.
+ */
 BF16_INLINE void pack_all_columns(const ck_bf16_lines *s, size_t width, uint32_t *panels) {
   for (size_t k = 0; k < s->inner; k += BLOCK) {
     size_t count = s->inner - k < BLOCK ? s->inner - k : BLOCK;
@@ -82,14 +85,14 @@ void ck_pack_panels(const ck_bf16_lines *s, size_t width, uint16_t *panels) {
   else pack_all_columns(s, width, (uint32_t *)panels);
 }
 
-/* One step of a sum over blocks: what the blocks before gave (or null), and where the sum goes. */
+/* One step of a sum over blocks: the sum of the blocks before (or null), and where the new sum is written. */
 struct step {
   const float *before;
   size_t before_stride;
   ck_product_target target;
 };
 
-/* Asks for the elements of c that a panel's product will be added to: they arrive while it is computed. */
+/* Prefetches the elements of c that a panel's product will be added to, while the product is computed. */
 BF16_INLINE void fetch_target(const ck_product_target *target, size_t rows, size_t row, size_t column) {
   size_t size = target->type == CK_BFLOAT16 ? 2 : 4;
   const char *c = (const char *)target->c + (row * target->stride + column) * size;
@@ -100,7 +103,7 @@ BF16_INLINE void fetch_target(const ck_product_target *target, size_t rows, size
   }
 }
 
-/* `rows` lines of a left panel, a constant where this is inlined, times one right panel. */
+/* `rows` lines of a left panel times one right panel. `rows` is a constant where this is inlined. */
 BF16_INLINE void panel_product(const uint32_t *left, size_t rows, const uint32_t *right, size_t columns, size_t pairs,
                                const struct step *step, size_t row, size_t column) {
   __m512 sums[LEFT][2];

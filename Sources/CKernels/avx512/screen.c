@@ -2,12 +2,15 @@
 #include "vector.h"
 
 /*
- * Norms are computed in float32 and made larger than their rounding. Rows whose largest element is not within these sizes
- * (or zero) are not screened: their squares might be lost, or infinite.
+ * Norms are computed in float32 and enlarged by more than their rounding. Rows whose largest element is
+ * outside these limits (and not zero) are not screened: their squares might be lost, or infinite.
  */
 static const float NORM_SLACK = 1.001f, SMALLEST = 1e-12f, LARGEST = 1e15f;
 
-/* Codes of one row or vector, and what they leave; the sum of the codes goes to `sum`.  Returns 0 where it cannot. */
+/*
+ * Codes of one row or vector, and the norms. The sum of the codes is written to `sum`. Returns 0 if it cannot
+ * be coded.
+ */
 CK_TEMPLATE int encode(const uint16_t *x, size_t inner, int8_t *codes, ck_code_row *row, int32_t *sum) {
 #pragma clang fp reassociate(on)
   uint32_t largest = 0;
@@ -57,7 +60,7 @@ int ck_encode_panel(const uint16_t *x, size_t rows, size_t inner, uint8_t *panel
   return 1;
 }
 
-/* Vectors of the group that begins when so many are left. */
+/* Number of vectors in the group that begins when `left` vectors are left. */
 CK_TEMPLATE size_t group_size(size_t left) {
   size_t size = CK_QUERY_GROUP;
   while (size > left) size /= 2;
@@ -70,8 +73,9 @@ int ck_encode_queries(const uint16_t *x, size_t count, size_t inner, int8_t *cod
   int8_t line[length];
   __builtin_memset(line, 0, length);
   /*
-   * A float32 sum of `inner` products is off by less than this share of |w| |x|, in whatever order it is formed, and so
-   * are the few operations on bounds: candidates are those by the sums, not by exact arithmetic.
+   * A float32 sum of `inner` products is off by less than this share of |w| |x|, in whatever order it is
+   * formed. So are the few operations on bounds. Hence the candidates are those of the float32 sums, not of
+   * exact arithmetic.
    */
   float rounding = (float)(inner + 16) * 0x1p-23f;
   for (size_t first = 0, size; first < count; first += size) {
@@ -104,7 +108,10 @@ int ck_has_screening(void) {
 /* Rows in whole panels. */
 static inline size_t whole_rows(const ck_screen *s) { return (s->rows + CK_CODE_ROWS - 1) / CK_CODE_ROWS * CK_CODE_ROWS; }
 
-/* A panel's rows against one vector: upper bounds to s->bounds.  Returns the larger of `best` and all lower bounds. */
+/*
+ * Bounds of a panel's rows with one vector: writes upper bounds to s->bounds. Returns the larger of `best`
+ * and all lower bounds.
+ */
 VNNI_INLINE float bound(const ck_screen *s, size_t row, size_t query, __m512i sums, float best) {
   const ck_query *q = s->queries + query;
   size_t left = s->rows - row;
@@ -120,9 +127,9 @@ VNNI_INLINE float bound(const ck_screen *s, size_t row, size_t query, __m512i su
 }
 
 /*
- * Some panels against a group of vectors; both numbers are constants where this is inlined. An element of a vector is
- * read once for all panels: the processor multiplies faster than it reads. Where sums are few they are formed in several
- * sets in turn, which do not wait for each other.
+ * Some panels against a group of vectors. Both numbers are constants where this is inlined. An element of a
+ * vector is read once for all panels, because the processor multiplies faster than it reads. If there are few
+ * sums, several sets of them are formed in turn, which do not wait for each other.
  */
 VNNI_INLINE void screen_panels(const ck_screen *s, size_t row, size_t panels, size_t first, size_t size, float *best) {
   const size_t sets = size * panels >= 8 ? 1 : size * panels >= 4 ? 2 : 4;
@@ -143,7 +150,7 @@ VNNI_INLINE void screen_panels(const ck_screen *s, size_t row, size_t panels, si
       CK_UNROLLED
       for (size_t p = 0; p < panels; p++) {
         quads[p] = _mm512_loadu_si512(panel + p * panel_size);
-        /* The first group asks for the next panels, the second for those after them, further away. */
+        /* The first group prefetches the next panels, and the second prefetches those after them. */
         const char *next = (const char *)panel + (p + panels) * panel_size;
         if (first == 0) _mm_prefetch(next, _MM_HINT_T0);
         else if (first == CK_QUERY_GROUP) _mm_prefetch(next + panels * panel_size, _MM_HINT_T1);
@@ -183,7 +190,7 @@ VNNI_INLINE void screen_all(const ck_screen *s, size_t row, size_t panels, float
   }
 }
 
-/* Makes a shared value at least `value`.  Returns the larger one. */
+/* Raises a shared value to at least `value`.  Returns the larger one. */
 static float raised(float *shared, float value) {
   float now;
   __atomic_load(shared, &now, __ATOMIC_RELAXED);

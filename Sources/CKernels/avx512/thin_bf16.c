@@ -7,18 +7,18 @@ enum { LANES = 16, GROUP = 16, MOST_LANES = 64, STEP = 32 };
 /* Elements k ..< k + 32 of a row. */
 BF16_INLINE __m512bh elements(const uint16_t *row, size_t k) { return (__m512bh)_mm512_loadu_si512(row + k); }
 
-/* The last elements of a row, from k on, then zeros. */
+/* The last elements of a row, from k on, followed by zeros. */
 BF16_INLINE __m512bh last_elements(const uint16_t *row, size_t k, size_t inner) {
   return (__m512bh)_mm512_maskz_loadu_epi16((__mmask32)((1u << (inner - k)) - 1), row + k);
 }
 
-/* The lanes of a sum as four partial sums. */
+/* The lanes of a sum, reduced to four partial sums. */
 BF16_INLINE __m128 quarter_sums(__m512 s) {
   __m256 half = _mm256_add_ps(_mm512_castps512_ps256(s), _mm512_extractf32x8_ps(s, 1));
   return _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
 }
 
-/* The sums of four vectors' lanes, each added up as _mm512_reduce_add_ps does: halves onto each other. */
+/* The sums of the lanes of four vectors. Each adds half to half, as _mm512_reduce_add_ps does. */
 BF16_INLINE __m128 lane_sums(const __m512 s[4]) {
   __m128 a = quarter_sums(s[0]), b = quarter_sums(s[1]), c = quarter_sums(s[2]), d = quarter_sums(s[3]);
   __m128 ab = _mm_unpacklo_ps(a, b), cd = _mm_unpacklo_ps(c, d);
@@ -29,8 +29,8 @@ BF16_INLINE __m128 lane_sums(const __m512 s[4]) {
 }
 
 /*
- * Dot products of `xs` rows of x with `ws` rows of w along their length; both are constants where this is inlined.
- * The rows of w lie end to end, which the processor's own prefetching follows best when it is left alone.
+ * Dot products of `xs` rows of x with `ws` rows of w along their length. Both numbers are constants where
+ * this is inlined. The rows of w lie end to end; the processor prefetches such memory best by itself.
  */
 BF16_INLINE void dot_products(const struct ck_thin_pairs *p, size_t x0, size_t xs, size_t w0, size_t ws) {
   __m512 sums[4][4];
@@ -69,7 +69,7 @@ BF16_INLINE void dot_products(const struct ck_thin_pairs *p, size_t x0, size_t x
   }
 }
 
-/* The same with all rows of x. */
+/* Dot products of all rows of x with `ws` rows of w. */
 BF16_INLINE void row_dot_products(const struct ck_thin_pairs *p, size_t w, size_t ws) {
   size_t x = 0;
   for (; x + 4 <= p->x_rows; x += 4) dot_products(p, x, 4, w, ws);
@@ -84,7 +84,7 @@ BF16_INLINE void all_dot_products(const struct ck_thin_pairs *p) {
   for (; w < p->w_rows; w++) row_dot_products(p, w, 1);
 }
 
-/* One step of `lane_products`: pair k of each row, of which `bytes` exist, added to s[..][set ..]. */
+/* One step of `lane_products`: pair k of each row, of which `bytes` exist, is added to s[..][set ..]. */
 BF16_INLINE void lane_step(const char *const quads[4], ptrdiff_t stride, ptrdiff_t three, size_t offset, size_t bytes,
                            size_t ws, size_t vectors, const uint32_t *x, size_t set, __m512 s[GROUP][4]) {
   __m512bh lanes[4];
@@ -102,9 +102,11 @@ BF16_INLINE void lane_step(const char *const quads[4], ptrdiff_t stride, ptrdiff
 }
 
 /*
- * sums[ws][16 · vectors] of `ws` rows of w with the lanes of x, from element `from` on; added to sums unless from is 0.
- * As many bytes as are read here are asked for from the next group's rows. With one vector, pairs are summed in two
- * sets in turn: eight sums alone would wait for the product's latency.
+ * sums[ws][16 · vectors] of `ws` rows of w with the lanes of x, from element `from` on; added to sums unless
+ * from is 0.
+ *
+ * For each byte that is read here, a byte of the next group's rows is prefetched. With one vector, pairs are
+ * summed in two sets in turn, because eight sums alone would wait for the latency of the product.
  */
 BF16_INLINE void lane_products(const struct ck_thin_pairs *p, const uint16_t *w, size_t ws, size_t vectors, size_t from,
                                size_t count, float *sums) {
@@ -148,7 +150,7 @@ BF16_INLINE void lane_products(const struct ck_thin_pairs *p, const uint16_t *w,
     }
 }
 
-/* Writes sums[GROUP][lanes] of w's rows from `w0` on as columns of c. */
+/* Writes sums[GROUP][lanes] of w's rows from `w0` on, as columns of c. */
 BF16_INLINE void store_columns(const struct ck_thin_pairs *p, const float *sums, size_t w0, size_t count) {
   __mmask16 columns = bf16_lanes(count);
   for (size_t x = 0; x < p->x_rows; x += LANES) {
@@ -163,7 +165,7 @@ BF16_INLINE void store_columns(const struct ck_thin_pairs *p, const float *sums,
   }
 }
 
-/* Groups of sixteen rows of w, `ws` at a time. */
+/* Products of groups of sixteen rows of w, `ws` at a time. */
 BF16_INLINE void all_lane_products(const struct ck_thin_pairs *p, size_t vectors, size_t ws) {
   float sums[GROUP * MOST_LANES] __attribute__((aligned(64))) = {0};
   for (size_t w = 0; w < p->w_rows; w += GROUP) {

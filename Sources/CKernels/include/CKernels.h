@@ -1,7 +1,8 @@
 #pragma once
 /*
- * CPU loops that need vector instructions. Each computes rows or elements that the caller picked, on one thread.
- * An element type is CK_FLOAT32 or CK_BFLOAT16; bfloat16 is widened on reading and rounded to nearest even on writing.
+ * CPU loops that need vector instructions. Each computes the rows or elements that its caller names, on one
+ * thread. An element type is CK_FLOAT32 or CK_BFLOAT16. bfloat16 is widened on reading, and rounded to
+ * nearest even on writing.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
 #pragma once
-/* Elements from one type to another. */
+/* Conversion of elements from one type to another. */
 #include "CKernels.h"
 
 /* y = x as float32. */

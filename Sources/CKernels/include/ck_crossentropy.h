@@ -4,11 +4,15 @@
 
 /* x = cap · tanh(x / cap). */
 void ck_soft_cap(float *x, float cap, size_t count);
-/* Of each row: the largest element, and the sum of e^(x - largest). columns > 0, at most some thousands. */
+/*
+ * For each row: the largest element, and the sum of e^(x - largest). columns > 0, and at most some thousands.
+ */
 void ck_row_statistics(const float *x, size_t rows, size_t columns, float *largest, float *sums);
-/* Of each row: the column of the largest element, the first of equals, and that element. Column -1, and any number, of a
- * row with an element that is NaN or infinite. */
+/*
+ * For each row: the column of the largest element, the first of equal ones, and that element. For a row with
+ * an element that is NaN or infinite: column -1, and any number.
+ */
 void ck_row_argmax(const float *x, size_t rows, size_t columns, size_t stride, int32_t *column, float *largest);
-/* x = factor · e^(x - largest[row]) · inverse_sum[row], and times 1 - (x / cap)² where cap > 0. */
+/* x = factor · e^(x - largest[row]) · inverse_sum[row]; also times 1 - (x / cap)² if cap > 0. */
 void ck_softmax_gradient(
     float *x, size_t rows, size_t columns, const float *largest, const float *inverse_sums, float factor, float cap);

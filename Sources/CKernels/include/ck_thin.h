@@ -2,7 +2,7 @@
 /* Products of a few rows with a matrix that is read once. */
 #include "CKernels.h"
 
-/* c = scale · x · wᵀ, or that added to c, for few rows of x: w is read once, from one row to the next. */
+/* c = scale · x · wᵀ, or c plus that, for few rows of x. w is read once, row after row. */
 struct ck_thin_factors {
   const float *x;    /* [x_rows, inner] */
   const void *w;     /* [w_rows, inner] of w_type */

@@ -3,12 +3,12 @@
 
 #include <string.h>
 
-/* Every product and sum below is rounded by itself, except where fma is written. */
+/* Every product and sum below is rounded separately, except where fma is written. */
 #pragma STDC FP_CONTRACT OFF
 
 enum { BLOCK = 256 };
 
-/* The gradient of a run of at most BLOCK elements: where it is, or widened into `wide`. */
+/* The gradient of a run of at most BLOCK elements: in its own memory, or widened into `wide`. */
 CK_TEMPLATE const float *gradient_of(const ck_adamw_step *s, const ck_adamw_run *run, float *wide) {
   if (s->gradient_type == CK_FLOAT32) return run->gradient;
   const uint16_t *gradient = run->gradient;
@@ -22,7 +22,10 @@ CK_TEMPLATE uint16_t rounded_stochastically(float x, uint32_t random) {
   return is_finite(x) ? (uint16_t)((ck_bits(x) + random) >> 16) : ck_to_bf16(x);
 }
 
-/* A parameter with the decay that comes before its step, rounded where each result is; p itself without decay. */
+/*
+ * A parameter after the decay that comes before its step; p itself without decay. It is rounded if results
+ * are rounded to the nearest bfloat16.
+ */
 CK_TEMPLATE float decayed(const ck_adamw_step *s, float p) {
   int rounds = s->type == CK_BFLOAT16 && s->rounding == CK_NEAREST;
   return rounds ? ck_from_bf16(ck_to_bf16(p * s->decay_before)) : p * s->decay_before;
@@ -34,7 +37,7 @@ CK_TEMPLATE float stepped(const ck_adamw_step *s, float p, float m, float v) {
   return __builtin_fmaf(s->step_size, m * denominator, p);
 }
 
-/* Updates the parameters of a run of at most BLOCK elements; skips those where `use` is 0. */
+/* Updates the parameters of a run of at most BLOCK elements. Skips those whose `use` is 0. */
 CK_TEMPLATE size_t update(const ck_adamw_step *s, const ck_adamw_run *run, const float *m, const float *v, const uint8_t *use) {
   size_t changed = 0, n = run->count;
   if (s->type == CK_FLOAT32) {
@@ -73,7 +76,7 @@ CK_TEMPLATE size_t update(const ck_adamw_step *s, const ck_adamw_run *run, const
   return changed;
 }
 
-/* The largest |x| of a block; bits of floats without their sign are ordered as the values are. */
+/* The largest |x| of a block. The bits of floats without their sign are ordered as the values are. */
 CK_TEMPLATE float absolute_maximum(const float *x) {
   uint32_t largest = 0;
   for (size_t i = 0; i < BLOCK; i++) {
@@ -84,8 +87,8 @@ CK_TEMPLATE float absolute_maximum(const float *x) {
 }
 
 /*
- * The code nearest to x: seven halvings from 127, which end at an even code, then one comparison with the middle
- * towards the neighbour: a middle belongs to the even one. NaN gives 0.
+ * The code nearest to x: seven halvings from 127, which end at an even code, then one comparison with the
+ * middle between it and its neighbour. A middle belongs to the even code. NaN gives 0.
  */
 static uint32_t searched_code(const float *map, float x) {
   uint32_t k = 127;
@@ -96,7 +99,10 @@ static uint32_t searched_code(const float *map, float x) {
   return (above ? x > middle : x < middle) ? other : k;
 }
 
-/* Buckets of a code table: floats of one sign, exponent and first seven digits; the smallest and the largest share one. */
+/*
+ * Buckets of a code table: floats with one sign, one exponent and the same first seven digits. Those at or
+ * below SMALLEST share one bucket, and those at or above LARGEST another.
+ */
 enum { SMALLEST = (127 - 24) << 7, LARGEST = 127 << 7, SIDE = LARGEST - SMALLEST + 1 };
 
 CK_TEMPLATE uint32_t bucket_of(float x) {
@@ -111,7 +117,7 @@ size_t ck_make_code_table(const float *map, ck_code_table *table) {
   table->negative = 0;
   for (uint32_t code = 0; code < 255; code++) {
     uint32_t middle = ck_bits((map[code] + map[code + 1]) * 0.5f);
-    /* The next float after the middle where that belongs to the lower code. */
+    /* The float after the middle, if the middle itself belongs to the lower code. */
     uint32_t next = middle == 0x80000000 ? 1 : middle >> 31 ? middle - 1 : middle + 1;
     table->edges[code] = ck_float(code % 2 ? middle : next);
     table->negative += ck_bits(map[code]) >> 31;
@@ -148,12 +154,14 @@ CK_TEMPLATE void quantize1(const ck_code_table *table, const float *m, float max
   quantize(table, m, 1.0f / maximum, codes);
   for (size_t i = 0; i < BLOCK; i++) {
     uint32_t differ = (codes[i] < table->negative) ^ (ck_bits(m[i]) >> 31);
-    /* A wrong sign moves one code towards the right one; that of an all-zero block wraps to 255. */
+    /*
+     * A wrong sign moves the code by one, towards the right sign. The code of an all-zero block wraps to 255.
+     */
     codes[i] = (uint8_t)(codes[i] + (differ ? (m[i] > 0 ? 1 : -1) : 0));
   }
 }
 
-/* One block; elements past `run->count` hold g = 0 and codes 128 and 0, and take part in the maxima only. */
+/* One block. Elements past `run->count` hold g = 0 and codes 128 and 0, and take part in the maxima only. */
 CK_TEMPLATE size_t block8(const ck_adamw_step *s, const ck_adamw_run *run, const ck_adamw_codes *state) {
   float g[BLOCK] = {0}, m[BLOCK], v[BLOCK];
   uint8_t c1[BLOCK], c2[BLOCK], use[BLOCK];
@@ -183,7 +191,7 @@ CK_TEMPLATE size_t block8(const ck_adamw_step *s, const ck_adamw_run *run, const
   return changed;
 }
 
-/* The BLOCK elements of `run` (or what is left of them) that begin at `i`. */
+/* The BLOCK elements of `run` that begin at `i`, or those that are left. */
 CK_TEMPLATE ck_adamw_run part(const ck_adamw_step *s, const ck_adamw_run *run, size_t i) {
   return (ck_adamw_run){
     .parameter = (void *)ck_at(s->type, run->parameter, i),
@@ -213,7 +221,7 @@ CK_CLONES
 size_t ck_adamw_32bit(const ck_adamw_step *step, const ck_adamw_run *run, float *moment1, float *moment2) {
   size_t changed = 0;
   const ck_adamw_step s = *step;
-  /* The kernel stores the scaled gradient back in the parameter's type before it goes on. */
+  /* The kernel stores the scaled gradient in the parameter's type before it goes on. */
   int rounds = s.type == CK_BFLOAT16 && s.rounding == CK_NEAREST;
   uint8_t use[BLOCK];
   memset(use, 1, sizeof use);

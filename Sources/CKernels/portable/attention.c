@@ -3,7 +3,7 @@
 #include "ck_attention.h"
 #include "elements.h"
 
-/* Lanes of a maximum: compilers vectorise a sum when allowed to reorder it, but not this. */
+/* Lanes of a maximum. Compilers vectorise a sum when they may reorder it, but not a maximum. */
 enum { LANES = 16 };
 
 CK_TEMPLATE float maximum(const float *x, size_t count) {
@@ -70,8 +70,8 @@ CK_CLONES void ck_attention_softmax_backward(ck_attention_row row, float log_sum
 }
 
 /*
- * Decoding: one query against a cache that is read once, where it lies. Blocks of keys and heads share what they load;
- * `js`, `hs` and `ws` are constants where these are inlined.
+ * Decoding: one query against a cache that is read once, without copies. Blocks of keys and heads share what
+ * they load. `js`, `hs` and `ws` are constants where these functions are inlined.
  */
 typedef float lanes __attribute__((ext_vector_type(LANES)));
 typedef uint32_t lanes_u32 __attribute__((ext_vector_type(LANES)));
@@ -98,7 +98,7 @@ CK_TEMPLATE float lane_sum(const lanes *x) {
   return two.x + two.y;
 }
 
-/* Raw scores of heads h0 .. and keys j0 ... */
+/* Raw scores of heads from h0 on and keys from j0 on. */
 CK_TEMPLATE void score_block(int type, const ck_attention_cache *c, const float *query, size_t h0, int hs, size_t j0,
                              int js, float *scores) {
   lanes sums[HEAD_STEP][KEY_STEP] = {0};
@@ -134,7 +134,10 @@ CK_TEMPLATE void score_heads(int type, const ck_attention_cache *c, const float 
   for (; j < count; j++) score_block(type, c, query, h0, hs, j, 1, scores);
 }
 
-/* output = scale · the weighted sum of values, of heads h0 .. and elements i0 .. of the head, `ws` vectors of them. */
+/*
+ * output = scale · the weighted sum of values, for heads from h0 on and `ws` vectors of the head from element
+ * i0 on.
+ */
 CK_TEMPLATE void value_block(int type, const ck_attention_cache *c, const float *weights, const float *scale,
                              size_t h0, int hs, size_t i0, int ws, float *output) {
   lanes sums[HEAD_STEP][VECTOR_STEP] = {0};

@@ -1,7 +1,7 @@
 #include "ck_check.h"
 #include "vector.h"
 
-/* Runs without an early exit, so that they vectorise; the one with a find is searched again. */
+/* Runs have no early exit, so that they vectorise. A run with a find is searched again. */
 #define FIND(TYPE, EXPONENT)                                                                   \
   const TYPE *bits = x;                                                                        \
   for (size_t start = 0; start < count; start += RUN) {                                        \

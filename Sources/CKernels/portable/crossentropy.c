@@ -1,6 +1,6 @@
 #include "vector.h"
 
-/* The largest of count > 0 elements, through sixteen running ones. NaN may be passed over. */
+/* The largest of count > 0 elements, by sixteen running maxima. NaN may be skipped. */
 static inline float largest_of(const float *x, size_t count) {
   enum { LANES = 16 };
   float lanes[LANES];
@@ -34,7 +34,7 @@ void ck_row_statistics(
   }
 }
 
-/* Whether none of count elements is NaN or infinite: no exponent has all its bits set. */
+/* Whether all of count elements are finite: none has an exponent with all bits set. */
 static inline int all_finite(const float *x, size_t count) {
   uint32_t full = 0;
   for (size_t i = 0; i < count; i++) {

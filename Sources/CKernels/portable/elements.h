@@ -1,7 +1,7 @@
 #pragma once
 /*
- * Loops over elements of either type are written once, as a CK_TEMPLATE with the type as a parameter, and called with
- * a constant by CK_BY_TYPE: the compiler makes a loop for each.
+ * Loops over elements of either type are written once, as a CK_TEMPLATE with the type as a parameter.
+ * CK_BY_TYPE calls it with a constant, so that the compiler makes one loop for each type.
  */
 #include "vector.h"
 
@@ -22,7 +22,7 @@ CK_TEMPLATE void ck_store(int type, void *elements, size_t i, float value) {
   else ((float *)elements)[i] = value;
 }
 
-/* The address of element i. */
+/* Address of element i. */
 CK_TEMPLATE const void *ck_at(int type, const void *elements, size_t i) {
   return (const char *)elements + i * (type == CK_BFLOAT16 ? 2 : 4);
 }

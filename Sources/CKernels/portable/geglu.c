@@ -4,7 +4,10 @@
 #define SQRT_2_OVER_PI 0.79788456080286535588f
 #define CUBIC 0.044715f
 
-/* (1 + tanh(u)) / 2 with u = sqrt(2/pi) · (x + CUBIC x³), as 1 / (1 + e^-2u): nothing cancels for negative x. */
+/*
+ * (1 + tanh(u)) / 2 with u = sqrt(2/pi) · (x + CUBIC x³). In the form 1 / (1 + e^-2u), nothing cancels for
+ * negative x.
+ */
 CK_TEMPLATE float gate_share(float x) {
   return 1.0f / (1.0f + ck_exp(-2.0f * SQRT_2_OVER_PI * (x + CUBIC * x * x * x)));
 }

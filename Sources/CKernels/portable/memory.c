@@ -9,7 +9,7 @@
 #if defined(__GLIBC__)
 #include <malloc.h>
 
-/* What glibc itself arrives at after blocks of CK_LARGEST_KEPT have been freed. */
+/* The value that glibc itself reaches after blocks of CK_LARGEST_KEPT have been freed. */
 enum { MOST_KEPT = 64 << 20 };
 
 void ck_keep_freed_memory(void) {

@@ -2,8 +2,8 @@
 #include "elements.h"
 
 /*
- * Angles reach the length of the context, so the multiple of pi/2 is taken off in double precision; the rest, within
- * pi/4, goes into Cephes' sinf and cosf polynomials (2 units in the last place).
+ * Angles reach the length of the context, so the multiple of pi/2 is subtracted in double precision. The
+ * rest, within pi/4, enters Cephes' sinf and cosf polynomials (2 units in the last place).
  */
 CK_CLONES void ck_rotary_angles(float position, const float *restrict frequencies, size_t half, float sign,
                                 float *restrict cosines, float *restrict sines) {

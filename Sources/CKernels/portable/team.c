@@ -16,10 +16,13 @@
 
 enum { MOST_WORKERS = 255, LOOKOUT_NANOSECONDS = 50000, LOOKS = 64, WAITS_BEFORE_YIELD = 4096 };
 
-/* The loop under way. `epoch` is odd while it may be joined; the other fields are written only while nobody can. */
+/*
+ * The present loop. `epoch` is odd while workers may join. The other fields are written only while none can
+ * join.
+ */
 static struct {
   _Atomic uint64_t epoch;
-  /* Workers that have joined, or are finding out that they came too late. */
+  /* Workers that have joined, and those that are about to notice that they came too late. */
   _Atomic size_t inside;
   /* Workers that may still join. */
   _Atomic ptrdiff_t places;
@@ -29,7 +32,7 @@ static struct {
   void *context;
 } job;
 
-/* Held by the thread whose loop it is. */
+/* Held by the thread that runs the present loop. */
 static atomic_flag busy = ATOMIC_FLAG_INIT;
 static size_t worker_count;
 
@@ -70,7 +73,10 @@ static uint64_t awaited(uint64_t last) {
 static void *work(void *unused) {
   for (uint64_t last = 0;;) {
     last = awaited(last);
-    /* Whoever closes the loop either sees this worker inside, or this worker sees it closed. */
+    /*
+     * When the loop closes, either the closing thread sees this worker inside, or this worker sees the loop
+     * closed.
+     */
     atomic_fetch_add(&job.inside, 1);
     if (atomic_load(&job.epoch) == last && atomic_fetch_sub(&job.places, 1) > 0) compute_tiles();
     atomic_fetch_sub(&job.inside, 1);

@@ -22,7 +22,7 @@ CK_TEMPLATE float element(const void *w, int type, size_t at) {
   return type == CK_BFLOAT16 ? ck_from_bf16(((const uint16_t *)w)[at]) : ((const float *)w)[at];
 }
 
-/* Halves added to halves: a fixed order, whatever the registers. */
+/* Adds one half of the lanes to the other, again and again: a fixed order on all registers. */
 CK_TEMPLATE float lane_sum(const ck_float16 *lanes) {
   float sum[LANES];
   __builtin_memcpy(sum, lanes, sizeof sum);
@@ -43,7 +43,7 @@ CK_TEMPLATE void store(const struct ck_thin_factors *p, size_t row, size_t colum
   }
 }
 
-/* Dot products of `xs` rows of x with `ws` rows of w; both are constants where this is inlined. */
+/* Dot products of `xs` rows of x with `ws` rows of w. Both numbers are constants where this is inlined. */
 CK_TEMPLATE void block(const struct ck_thin_factors *p, int type, size_t x0, int xs, size_t w0, int ws) {
   ck_float16 sums[X_STEP][W_STEP] = {0};
   size_t inner = p->inner, whole = inner / LANES * LANES;

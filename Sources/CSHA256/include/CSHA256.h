@@ -9,13 +9,13 @@
 //
 // `state` holds the eight words a to h; `blocks` are `count` blocks of 64 bytes, at any address.
 
-/// Works blocks into the state, on any processor.
+/// Updates the state with blocks, on any processor.
 void csha256_update_portable(uint32_t state[8], const void *blocks, size_t count);
 
-/// Works blocks into the state by the processor's SHA instructions. Only for a processor that has them.
+/// Updates the state with blocks by the processor's SHA instructions. The processor must have them.
 void csha256_update_instructions(uint32_t state[8], const void *blocks, size_t count);
 
-/// Whether the processor has SHA instructions that are used here.
+/// Whether the processor has the SHA instructions that are used here.
 bool csha256_has_instructions(void);
 
 #endif

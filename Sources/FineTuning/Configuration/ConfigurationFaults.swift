@@ -1,8 +1,8 @@
 import Files
 
-/// Every problem found in a configuration, in the order of the files and lines they stand in.
+/// Every problem found in a configuration, in the order of its files and lines.
 package struct ConfigurationFaults: Error, Equatable, Sendable, CustomStringConvertible {
-  /// At least one fault, each one line of its own.
+  /// At least one fault. Each is a line of its own.
   package let faults: [Fault]
 
   /// The problems `faults` as one error.

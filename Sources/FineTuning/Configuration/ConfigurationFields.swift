@@ -21,7 +21,7 @@ extension ConfigurationFormat where Value == RunConfiguration {
   }
 }
 
-/// The thread that starts the work, and the most workers that a pool has (CKernels/team.c).
+/// The starting thread and the most workers of a pool (CKernels/team.c).
 private let maximumThreads = 256
 
 extension ConfigurationFormat where Value == RunConfiguration.RunSection {
@@ -123,7 +123,7 @@ extension ConfigurationFormat where Value == RunConfiguration.OptimizerSection {
 }
 
 extension RunConfiguration.OptimizerSection.Betas {
-  /// Both as the list that the file holds; setting takes a list of two.
+  /// Both betas as the list that the file holds. The setter takes a list of two.
   fileprivate var pair: [Double] {
     get { [beta1, beta2] }
     set { if newValue.count == 2 { (beta1, beta2) = (newValue[0], newValue[1]) } }

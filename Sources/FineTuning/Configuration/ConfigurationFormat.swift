@@ -1,10 +1,11 @@
 import Files
+import YAML
 
 /// How one kind of value is read from YAML and written to it.
 package struct ConfigurationFormat<Value> {
-  /// Reads the node into the value that holds the default, or adds a problem and leaves it as it was.
+  /// Reads the node into the value, which holds the default. On a fault it only adds a problem.
   let read: (_ node: YAMLNode, _ path: String, inout Value, inout ConfigurationProblems) -> Void
-  /// The node that `read` takes back as the same value.
+  /// The node of a value: `read` makes the same value of it.
   let write: (Value) -> YAMLNode
 }
 
@@ -26,7 +27,7 @@ package struct ConfigurationField<Section> {
 
 extension ConfigurationFormat {
   /// A map with `fields` and no other key.
-  /// - later: keys that are planned, which this build does not have yet.
+  /// - later: keys that are planned, but not in this build yet.
   static func map(_ fields: [ConfigurationField<Value>], later: [String] = []) -> Self {
     let places = Dictionary(fields.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
     return Self(
@@ -68,7 +69,7 @@ extension ConfigurationFormat {
       write: { $0.map(format.write) ?? .null })
   }
 
-  /// A scalar whose meaning `value` accepts, or says what it expected.
+  /// A scalar. `value` accepts its meaning or says what it expected.
   static func scalar(
     expecting expected: String, _ value: @escaping (YAMLScalar) -> Value?,
     check: @escaping (Value) -> String? = { _ in nil }, write: @escaping (Value) -> YAMLNode
@@ -100,7 +101,7 @@ extension ConfigurationFormat {
   }
 }
 
-/// The entries of a map, or nil and a problem.
+/// The entries of a map. Otherwise adds a problem and returns nil.
 private func entries(
   of node: YAMLNode, _ path: String, _ problems: inout ConfigurationProblems
 ) -> [YAMLNode.Entry]? {
@@ -122,7 +123,7 @@ private func unknownKeyText(_ key: String, in path: String, known: [String]) -> 
   return "unknown key \(quoted(key, mark: "'"))\(place); \(advice)"
 }
 
-/// `a, b or c`.
+/// The words as `a, b or c`.
 func alternatives(_ words: [String]) -> String {
   guard let last = words.last, words.count > 1 else { return words.first ?? "nothing" }
   return "\(words.dropLast().joined(separator: ", ")) or \(last)"
@@ -138,5 +139,18 @@ extension YAMLNode {
   /// A default string, safe from interpolation.
   static func string(_ text: String) -> YAMLNode {
     YAMLNode(.scalar(InterpolationPiece.escaped(text), isPlain: false))
+  }
+}
+
+extension ConfigurationFormat {
+  /// This format for a text that no comment may cut. It refuses a comment that may be a part of the text.
+  var uncut: Self {
+    Self(
+      read: { node, path, value, problems in
+        let isNull = node.scalar == .null && node.content != .scalar("", isPlain: true)
+        guard let comment = node.comment, !isNull else { return read(node, path, &value, &problems) }
+        problems.add(comment.origin, path, node.content.text(of: comment.text))
+      },
+      write: write)
   }
 }

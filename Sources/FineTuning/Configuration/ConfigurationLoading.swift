@@ -1,26 +1,27 @@
 import Files
 import FoundationEssentials
+import YAML
 
 extension RunConfiguration {
-  /// The configuration in the file at `path`: defaults, then what it extends, then the file, then `overrides`
-  /// (`key.path=value`).
+  /// The configuration in the file at `path`. Defaults come first, then the files that it extends, then the
+  /// file itself, then `overrides` (`key.path=value`); later values win.
   ///
   /// Throws `ConfigurationFaults` with every problem, or the `Fault` of a file that cannot be read.
   package static func load(path: String, overrides: [String] = []) throws -> RunConfiguration {
     try parse(readFile(path, limit: YAMLLimits.bytes), file: path, overrides: overrides)
   }
 
-  /// The configuration in the text `bytes`, called `file` in messages; what it extends is read from disk
-  /// beside `file`.
+  /// The configuration in the text `bytes`, called `file` in messages. The files that it extends are read
+  /// from disk, relative to `file`.
   ///
-  /// Throws as `load` does.
+  /// Throws what `load` throws.
   package static func parse(
     _ bytes: [UInt8], file: String, overrides: [String] = []
   ) throws -> RunConfiguration {
     try parse(bytes, file: file, overrides: overrides, keptBy: nil)
   }
 
-  /// - run: the folder of the run whose saved configuration it is known to be; its directory then.
+  /// - run: the folder of the run, if this is its saved configuration. It becomes the run directory.
   static func parse(
     _ bytes: [UInt8], file: String, overrides: [String], keptBy run: String?
   ) throws -> RunConfiguration {
@@ -41,7 +42,7 @@ extension RunConfiguration {
     return configuration
   }
 
-  /// Makes the directory that of a saved configuration's run, wherever the run was made.
+  /// Sets the directory to the folder of a saved configuration's run, wherever the run was made.
   private mutating func settleDirectory(
     _ known: String?, file: String, _ tree: YAMLNode, _ problems: inout ConfigurationProblems
   ) {
@@ -52,7 +53,7 @@ extension RunConfiguration {
     }
   }
 
-  /// Every value, in a fixed order: text that `parse` takes back as an equal configuration.
+  /// Every value, in a fixed order, as text that `parse` reads back as an equal configuration.
   package func resolvedYAML() -> String { YAMLWriter.text(tree) }
 
   /// Every value, in a fixed order.
@@ -61,7 +62,7 @@ extension RunConfiguration {
   /// The dotted path of every key and section.
   package static let keyPaths = defaultTree(name: "run").keyPaths
 
-  /// Every key with its default, where the directory follows the name even if that is set later.
+  /// Every key with its default. The default directory follows the name even if the name is set later.
   private static func defaultTree(name: String) -> YAMLNode {
     let tree = RunConfiguration(named: name).tree
     let directory = RunSection(name: "${run.name}").directory
@@ -78,12 +79,12 @@ extension RunConfiguration {
   }
 }
 
-/// The files and arguments that a configuration is put together from.
+/// The files and arguments that make up a configuration.
 private struct ConfigurationSource {
   var problems: ConfigurationProblems
-  /// The main file, what it extends, and so on.
+  /// The main file, the file that it extends, and so on.
   private(set) var files: [String] = []
-  /// The folder of the run whose saved configuration the main file is known to be.
+  /// The folder of the run, where the main file is the saved configuration of a run.
   private let run: String?
   private static let maximumFiles = 8
 
@@ -92,7 +93,7 @@ private struct ConfigurationSource {
     self.run = run
   }
 
-  /// The tree of a file's text over the trees of what it extends.
+  /// The tree of a file's text, merged over the trees of the files that it extends.
   mutating func tree(of bytes: [UInt8], file: String) throws -> YAMLNode {
     files.append(file)
     let document: YAMLDocument
@@ -158,7 +159,7 @@ private struct ConfigurationSource {
       == URL(fileURLWithPath: right).resolvingSymlinksInPath()
   }
 
-  /// The tree of `key.path=value` arguments, a later one over an earlier.
+  /// The tree of `key.path=value` arguments. A later one wins over an earlier one.
   mutating func tree(of overrides: [String]) throws -> YAMLNode {
     var tree = YAMLNode(.mapping([]), origin: .commandLine)
     for override in overrides {
@@ -192,7 +193,7 @@ private struct ConfigurationSource {
   }
 }
 
-/// The parts of `text` between bytes `separator`; a combining character after one does not hide it.
+/// Splits `text` at the bytes `separator`, even where a combining character follows one.
 func parts(of text: String, at separator: Unicode.Scalar, maximumSplits: Int = .max) -> [String] {
   text.utf8.split(
     separator: UInt8(ascii: separator), maxSplits: maximumSplits, omittingEmptySubsequences: false

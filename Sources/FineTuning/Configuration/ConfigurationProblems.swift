@@ -1,11 +1,12 @@
 import Files
+import YAML
 
 /// The problems found so far while a configuration is read.
 package struct ConfigurationProblems {
-  /// The file named on the command line, blamed for what stands nowhere.
+  /// The file named on the command line. Problems without a place are reported for it.
   package let mainFile: String
   private var found: [(origin: YAMLOrigin, fault: Fault)] = []
-  /// At most so many are told; the rest are counted.
+  /// Most problems that are shown. The rest are counted.
   private static let shown = 50
 
   package init(mainFile: String) {
@@ -14,7 +15,7 @@ package struct ConfigurationProblems {
 
   package var isEmpty: Bool { found.isEmpty }
 
-  /// A problem with the value of the key `path`: `FILE:LINE:COLUMN: path: text`.
+  /// Adds a problem with the value of the key `path`: `FILE:LINE:COLUMN: path: text`.
   package mutating func add(_ origin: YAMLOrigin, _ path: String, _ text: String, hint: String? = nil) {
     switch origin {
     case .file: add(origin, text: "\(path): \(text)", hint: hint)
@@ -23,8 +24,8 @@ package struct ConfigurationProblems {
     }
   }
 
-  /// A problem whose text already names its key: `FILE:LINE:COLUMN: text`, on the command line `path` before
-  /// it.
+  /// Adds a problem whose text names its key: `FILE:LINE:COLUMN: text`; on the command line `path` comes
+  /// first.
   package mutating func add(_ origin: YAMLOrigin, key path: String = "", text: String, hint: String? = nil) {
     switch origin {
     case .file(let file, let line, let column):
@@ -34,7 +35,7 @@ package struct ConfigurationProblems {
     }
   }
 
-  /// All of `others` after what was found so far.
+  /// Appends the problems of `others`.
   package mutating func append(_ others: ConfigurationProblems) {
     found += others.found
   }
@@ -43,8 +44,8 @@ package struct ConfigurationProblems {
     found.append((origin, fault))
   }
 
-  /// Every problem as one error: the main file's first, line by line, then other files', then the command
-  /// line's.
+  /// Every problem as one error: first those of the main file, line by line, then those of other files, then
+  /// those of the command line.
   package func faults(files: [String]) -> ConfigurationFaults {
     let ranks = Dictionary(files.enumerated().map { ($1, $0) }, uniquingKeysWith: min)
     func position(_ origin: YAMLOrigin) -> (Int, Int, Int) {

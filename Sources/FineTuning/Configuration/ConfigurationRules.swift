@@ -1,9 +1,11 @@
+import YAML
+
 extension RunConfiguration {
-  /// Checks that hold between keys, each of which is right by itself.
+  /// Checks keys against each other. Each is right by itself.
   ///
-  /// A key that changes nothing is an error where it can only be meant for this run: on the command line, and
-  /// for keys that nothing shares. In files, sections of another method are let be, so that runs can share
-  /// one file.
+  /// A key without effect is an error where it can only be meant for this run: on the command line, and for
+  /// keys that runs do not share. In files, sections of another method are accepted, so that runs can share a
+  /// file.
   /// - written: what files and command line say, without the defaults.
   func checkRules(_ tree: YAMLNode, written: YAMLNode, _ problems: inout ConfigurationProblems) {
     let place = { (path: String) in
@@ -25,7 +27,7 @@ extension RunConfiguration {
   ) {
     guard train.schedule != .constant, train.minLearningRate > train.learningRate else { return }
     let (floor, peak) = (place("train.min_learning_rate"), place("train.learning_rate"))
-    // The one that was written last is the one to change.
+    // The key that was written last is the one to change.
     if floor == .defaults || (peak == .commandLine && floor != .commandLine) {
       problems.add(
         peak, "train.learning_rate",
@@ -37,7 +39,7 @@ extension RunConfiguration {
     }
   }
 
-  /// The adapter's product is multiplied by alpha / rank as a 32-bit float.
+  /// Checks alpha / rank, the factor of the adapter's product, as a 32-bit float.
   private func checkScale(_ place: (String) -> YAMLOrigin, _ problems: inout ConfigurationProblems) {
     guard method == .lora, !Float(lora.alpha / Double(lora.rank)).isNormal else { return }
     problems.add(
@@ -72,7 +74,7 @@ extension RunConfiguration {
     if model.precision == .float32 {
       idle.append(("optimizer.low_precision_update", "model.precision: float32"))
     } else if method == .lora {
-      // Adapters are float32 whatever the base model is.
+      // Adapters are float32 whatever the precision of the base model.
       idle.append(("optimizer.low_precision_update", "method: lora"))
     }
     for (path, setting) in idle {

@@ -1,6 +1,8 @@
+import YAML
+
 extension YAMLScalar {
-  /// The integer that it is, also where it is written `3.0` or `1e2`; one too large for any key as the nearest
-  /// `Int`.
+  /// The integer of this scalar, also where it is written `3.0` or `1e2`. One too large for any key becomes
+  /// the nearest `Int`.
   var wholeNumber: Int? {
     switch self {
     case .integer(let value): value
@@ -10,7 +12,7 @@ extension YAMLScalar {
     }
   }
 
-  /// The number that it is.
+  /// The number of this scalar.
   var number: Double? {
     switch self {
     case .integer(let value): Double(value)
@@ -22,7 +24,7 @@ extension YAMLScalar {
 }
 
 extension ConfigurationFormat where Value == Int {
-  /// An integer from `minimum` to `maximum`; the usual bound keeps products of two of them in range.
+  /// An integer from `minimum` to `maximum`. The default bound keeps products of two of them in range.
   static func integer(atLeast minimum: Int, atMost maximum: Int = Int(Int32.max)) -> Self {
     return scalar(
       expecting: "an integer",
@@ -43,7 +45,7 @@ extension ConfigurationFormat where Value == Int? {
 }
 
 extension ConfigurationFormat where Value == UInt64 {
-  /// An integer of 64 bits without a sign.
+  /// An unsigned 64-bit integer.
   static var seed: Self {
     scalar(
       expecting: "an integer from 0 to \(UInt64.max)",
@@ -51,7 +53,7 @@ extension ConfigurationFormat where Value == UInt64 {
         switch $0 {
         case .integer(let value): UInt64(exactly: value)
         case .unsigned(let value): value
-        // Beyond 2^53 a number with a point may have been rounded to another one.
+        // From 2^53 on, a number with a point may have been rounded to another integer.
         case .float(let value) where value < 0x1p53: UInt64(exactly: value)
         default: nil
         }
@@ -61,12 +63,12 @@ extension ConfigurationFormat where Value == UInt64 {
 }
 
 extension ConfigurationFormat where Value == Double {
-  /// A finite number for which `contains` holds; `range` says which those are.
+  /// A finite number for which `contains` holds. `range` describes those numbers in words.
   static func number(_ range: String, _ contains: @escaping (Double) -> Bool) -> Self {
     number { contains($0) ? nil : "a number \(range)" }
   }
 
-  /// A number above 0 that gradients can be scaled down to: their common factor has 32 bits.
+  /// A number above 0 that gradients can be scaled down to. Their common factor has 32 bits.
   static var norm: Self {
     number { value in
       if value <= 0 { return "a number above 0" }
@@ -78,7 +80,7 @@ extension ConfigurationFormat where Value == Double {
     "a number of at least \(Float.leastNormalMagnitude), the smallest 32-bit float of full precision"
   }
 
-  /// A number that is computed with in 32 bits, for which `contains` holds in these too.
+  /// A number for which `contains` holds, also after rounding to the 32 bits that it is computed with.
   static func float(_ range: String, _ contains: @escaping (Double) -> Bool) -> Self {
     number { value in
       let float = Float(value)
@@ -103,7 +105,7 @@ extension ConfigurationFormat where Value == Double {
   static var notNegativeFloat: Self { float("of at least 0") { $0 >= 0 } }
   static var floatShareBelowOne: Self { float("from 0 to below 1") { (0..<1).contains($0) } }
 
-  /// A number above 0 of epochs, a whole one written as such; the bound above is that of integers.
+  /// A number of epochs above 0, with the upper bound of integers. A whole number is written without a point.
   static var epochs: Self {
     scalar(
       expecting: "a number", \.number,
@@ -118,12 +120,11 @@ extension ConfigurationFormat where Value == Double {
 extension ConfigurationFormat where Value == Double? {
   /// A number above 0, or null.
   static var positiveOrNull: Self { optional(.positive, placeholder: 1) }
-  /// A norm to scale gradients down to, or null.
+  /// A norm that gradients are scaled down to, or null.
   static var normOrNull: Self { optional(.norm, placeholder: 1) }
 }
 
-/// The shortest text that reads back as `value`, with a point, without which some readers take `1e-05` for a
-/// string.
+/// The shortest text that reads back as `value`. It has a point: some readers take `1e-05` for a string.
 private func decimalText(_ value: Double) -> String {
   let text = value.description
   guard let exponent = text.firstIndex(of: "e"), !text.contains(".") else { return text }
@@ -200,7 +201,7 @@ where Value: CaseIterable & RawRepresentable & Sendable, Value.RawValue == Strin
 }
 
 extension ConfigurationFormat {
-  /// A list whose elements `element` reads; `check` may narrow the whole.
+  /// A list whose elements `element` reads. `check` may restrict the whole list.
   static func list<Element>(
     of element: ConfigurationFormat<Element>, placeholder: Element,
     check: @escaping ([Element]) -> String? = { _ in nil }

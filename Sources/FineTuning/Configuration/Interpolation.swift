@@ -1,9 +1,10 @@
 import Files
+import YAML
 
 /// Replaces `${section.key}` by the value of that key, throughout a merged configuration.
 ///
-/// A reference that is the whole value keeps its type, a list too; within a longer text it is put in as
-/// text. `\${` stands for the text `${`, and before it `\\` for a backslash.
+/// A reference that is the whole value keeps its type, lists included. Within a longer text it is inserted as
+/// text. `\${` stands for the text `${`, and before it `\\` stands for a backslash.
 package struct Interpolator {
   private let root: YAMLNode
   private let known: [String]
@@ -23,7 +24,7 @@ package struct Interpolator {
     self.problems = problems
   }
 
-  /// `root` with every reference replaced; what cannot be becomes `.unresolved` and is added to `problems`.
+  /// `root` with every reference replaced. One that cannot be becomes `.unresolved`, with a problem.
   /// - known: the dotted paths that a wrong reference may have meant.
   package static func resolve(
     _ root: YAMLNode, known: [String], _ problems: inout ConfigurationProblems
@@ -124,7 +125,7 @@ package struct Interpolator {
     guard case .sequence(let elements) = value.content else {
       return value.content == .unresolved ? nil : value
     }
-    // A list in a list would let a few lines stand for any number of values.
+    // A list within a list would let a few lines stand for any number of values.
     if path.hasSuffix("]") {
       _ = failed(node, path, "${\(target)} is a list; expected a text or a number in a list")
       return nil
@@ -146,7 +147,7 @@ package enum InterpolationPiece: Equatable, Sendable {
   /// The dotted path between `${` and `}`.
   case reference(String)
 
-  /// The pieces of `text`, backslashes before `${` taken off; nil when a `}` is missing.
+  /// The pieces of `text`, without the backslashes before `${`; nil when a `}` is missing.
   package static func pieces(of text: String) -> [InterpolationPiece]? {
     var pieces: [InterpolationPiece] = []
     var literal: [UInt8] = []
@@ -174,7 +175,7 @@ package enum InterpolationPiece: Equatable, Sendable {
     return pieces
   }
 
-  /// `text` written so that `pieces(of:)` gives it back whole.
+  /// `text`, escaped so that `pieces(of:)` returns it as one piece.
   package static func escaped(_ text: String) -> String {
     var escaped: [UInt8] = []
     var rest = Array(text.utf8)[...]
@@ -187,7 +188,7 @@ package enum InterpolationPiece: Equatable, Sendable {
     return String(decoding: escaped + rest, as: UTF8.self)
   }
 
-  /// Whether there is a `${` in `text`, escaped or not.
+  /// Whether `text` holds a `${`, escaped or not.
   package static func mayRefer(_ text: String) -> Bool {
     firstDollarBrace(Array(text.utf8)[...]) != nil
   }

@@ -1,8 +1,8 @@
 /// The known key that the unknown `key` most likely stands for; nil when none is near.
 ///
-/// A known key that is a part of `key` or holds it between underscores counts as near, so does one within an
-/// edit distance (insertion, deletion, substitution, transposition of neighbours) of a third of the longer
-/// one.
+/// A known key is near if it is a part of `key`, or holds `key`, between underscores, and the part has at
+/// least 3 bytes. It is also near within an edit distance (insertion, deletion, substitution, transposition
+/// of neighbours) of a third of the longer key.
 package func nearestKey(to key: String, in known: [String]) -> String? {
   guard key.utf8.count <= 64 else { return nil }
   let ranked = known.map { (key: $0, distance: editDistance(Array(key.utf8), Array($0.utf8))) }

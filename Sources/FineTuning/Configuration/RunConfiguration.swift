@@ -3,10 +3,9 @@ import Gemma
 
 /// Everything that a run depends on, one stored section for each section of the YAML file.
 ///
-/// Each default stands in this file and nowhere else; the keys are bound to the properties in
-/// `ConfigurationFields.swift`.
+/// Each default stands in this file alone. `ConfigurationFields.swift` binds the keys to the properties.
 package struct RunConfiguration: Equatable, Sendable {
-  /// Who the run is and where its files go.
+  /// The run's name, where its files go, and its seed.
   package var run: RunSection
   /// The base model.
   package var model = ModelSection()
@@ -28,7 +27,7 @@ package struct RunConfiguration: Equatable, Sendable {
   package var device = Device.auto
   /// The GPU, used when `device` is not `.cpu`.
   package var cuda = CUDASection()
-  /// CPU worker threads; nil takes every core.
+  /// Number of CPU worker threads; nil takes every core.
   package var threads: Int?
   /// What is reported while training.
   package var logging = LoggingSection()
@@ -46,7 +45,7 @@ extension RunConfiguration {
   /// Which half of GSM8K a file holds.
   package enum Split: String, CaseIterable, Sendable { case train, test }
 
-  /// Where the arithmetic happens; `auto` takes a GPU where one works, else the CPU.
+  /// Where the arithmetic happens. `auto` takes a GPU where one works, otherwise the CPU.
   package enum Device: String, CaseIterable, Sendable { case auto, cpu, cuda }
 
   /// `run:`
@@ -83,13 +82,13 @@ extension RunConfiguration {
   /// `lora:`
   package struct LoRASection: Equatable, Sendable {
     package var rank = 16
-    /// The adapter's product is scaled by alpha / rank.
+    /// Numerator of the scale alpha / rank of the adapter's product.
     package var alpha = 32.0
     /// The share of the adapter's inputs dropped while training, in [0, 1).
     package var dropout = 0.0
-    /// At least one, none twice.
+    /// The adapted linear maps: at least one, none twice.
     package var targets = LinearModule.allCases
-    /// A PEFT adapter folder to go on from.
+    /// A PEFT adapter folder that training continues from.
     package var initializeFrom: String?
     package init() {}
   }
@@ -104,7 +103,7 @@ extension RunConfiguration {
     package var path = "data/gsm8k"
     package var variant = Variant.main
     package var split = Split.train
-    /// The first so many examples; nil takes all.
+    /// Number of examples, taken from the start; nil takes all.
     package var limit: Int?
     /// Whether the order is drawn from `run.seed`; false keeps the file's order.
     package var shuffle = true
@@ -114,7 +113,7 @@ extension RunConfiguration {
 
   /// `prompt:`
   package struct PromptSection: Equatable, Sendable {
-    /// The tokens that are targets: the answer's, or all.
+    /// Which tokens are targets: those of the answer, or all.
     package enum LossOn: String, CaseIterable, Sendable { case answer, all }
 
     /// The wording: plain `Question: ... Answer:` or Gemma's turns.
@@ -125,8 +124,8 @@ extension RunConfiguration {
 
   /// `train:`
   package struct TrainSection: Equatable, Sendable {
-    /// Whether each layer is computed again for its gradient, to save memory: `true`, `false`, or `auto`, which keeps
-    /// everything when the plan says that it fits.
+    /// Whether each layer is computed again for its gradient, to save memory: `true`, `false`, or `auto`,
+    /// which recomputes nothing when the plan says that everything fits.
     package enum GradientCheckpointing: Equatable, Sendable, CaseIterable, ExpressibleByBooleanLiteral {
       case always, never, auto
 
@@ -134,9 +133,9 @@ extension RunConfiguration {
       package init(booleanLiteral value: Bool) { self = value ? .always : .never }
     }
 
-    /// How often each example comes; the last epoch may be a part of one.
+    /// How many times each example comes. The last epoch may be partial.
     package var epochs = 1.0
-    /// A bound on the optimizer steps; nil means none.
+    /// Upper bound on the optimizer steps; nil means none.
     package var maxSteps: Int?
     package var perDeviceBatchSize = 8
     package var gradientAccumulationSteps = 2
@@ -146,9 +145,9 @@ extension RunConfiguration {
     package var minLearningRate = 1.0e-6
     /// The share of the optimizer steps spent warming up, in [0, 1].
     package var warmupRatio = 0.03
-    /// The rate after warm-up, down to `minLearningRate` for `cosine` and `linear`.
+    /// The course of the rate after warm-up: down to `minLearningRate` for `cosine` and `linear`.
     package var schedule = LearningRateSchedule.Shape.cosine
-    /// Gradients are scaled down to this norm; nil leaves them as they are.
+    /// Gradients with a larger norm are scaled down to this; nil leaves them as they are.
     package var maxGradientNorm: Double? = 1.0
     package var gradientCheckpointing = GradientCheckpointing.always
     package init() {}
@@ -162,7 +161,7 @@ extension RunConfiguration {
       case adamw
     }
     /// How a bf16 parameter takes an update: through a float32 master copy, by seeded stochastic rounding, or
-    /// rounded to nearest as plain bf16 training does.
+    /// by rounding to nearest, which is plain bf16 training.
     package enum LowPrecisionUpdate: String, CaseIterable, Sendable { case master, stochastic, nearest }
     /// The decay rates of the two moments, each in [0, 1).
     package struct Betas: Equatable, Sendable {
@@ -197,35 +196,35 @@ extension RunConfiguration {
 
     package var split = Split.test
     package var variant = Variant.main
-    /// The first so many questions; nil takes all.
+    /// Number of questions, taken from the start; nil takes all.
     package var limit: Int? = 100
     package var maxNewTokens = 256
     package var batchSize = 16
-    /// Worked examples before the question: 0, or 1 which needs `example`.
+    /// Number of worked examples before the question: 0, or 1, which needs `example`.
     package var shots = 0
     package var instruction: String?
     package var example: Example?
     /// Strings that end an answer.
     package var stop: [String] = []
-    /// A JSONL file of questions that are answered and shown, not scored.
+    /// A JSONL file of questions that are answered and shown, but not scored.
     package var probes: String?
     package init() {}
   }
 
   /// `cuda:`
   package struct CUDASection: Equatable, Sendable {
-    /// A folder in which CUDA's libraries are looked for before anywhere else.
+    /// A folder that is searched for CUDA's libraries before any other.
     package var libraries: String?
     /// The folder of compiled kernels; nil is the user's cache.
     package var kernelCache: String?
-    /// The most device memory that is used, in units of 10⁹ bytes; nil is all that is free.
+    /// The most device memory that is used, in units of 10⁹ bytes; nil uses all that is free.
     package var memoryLimitGB: Double?
     package init() {}
   }
 
   /// `logging:`
   package struct LoggingSection: Equatable, Sendable {
-    /// A progress line every so many optimizer steps.
+    /// Optimizer steps from one progress line to the next.
     package var steps = 1
     package init() {}
   }

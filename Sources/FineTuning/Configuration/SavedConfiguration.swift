@@ -1,28 +1,30 @@
 import Files
 import Glibc
+import YAML
 
-// The configuration that a run keeps in its folder. It may have been written on another machine by somebody
-// else, so it must not say what is opened and run on this one, nor where else files go.
+// The configuration that a run keeps in its folder. Somebody else may have written it on another machine. So
+// it must not decide which libraries are opened, which code is run, or where else files go.
 
 extension RunConfiguration {
-  /// Keys that make the program open libraries and run code from a folder.
+  /// Keys that make the program open libraries and run compiled kernels from a folder.
   private static let machineKeys = [["cuda", "libraries"], ["cuda", "kernel_cache"]]
 
-  /// The text of a run's config.yaml: every value but those of `machineKeys`.
+  /// The text of a run's config.yaml: every value except for those of `machineKeys`.
   package func savedYAML() -> String {
     YAMLWriter.text(Self.machineKeys.reduce(tree) { $0.without($1) })
   }
 
-  /// The configuration of the run in `folder`, which is its directory wherever the run was made; `overrides` win.
+  /// The configuration of the run in `folder`, which becomes its directory wherever the run was made.
+  /// `overrides` win.
   ///
-  /// Throws as `load(path:)` does, also where the file names libraries or other files.
+  /// Throws what `load(path:)` throws, also where the file names libraries or other files.
   package static func load(savedIn folder: String, overrides: [String] = []) throws -> RunConfiguration {
     let file = RunPaths(folder).configuration
     let bytes = try readFile(file, limit: YAMLLimits.bytes)
     return try parse(bytes, file: file, overrides: overrides, keptBy: folder)
   }
 
-  /// The folder of the run whose saved configuration `file` is; nil where it is a file that a person wrote.
+  /// The folder of the run that saved the configuration `file`; nil for a file that a person wrote.
   static func runFolder(ofConfiguration file: String) -> String? {
     let path = file.utf8.contains(UInt8(ascii: "/")) ? file : "./\(file)"
     let ending = "/" + RunPaths.Name.configuration
@@ -34,7 +36,7 @@ extension RunConfiguration {
     return nil
   }
 
-  /// What in the file of a run, `root`, counts only in a configuration that a person names.
+  /// Reports what the saved configuration `root` may not say, though one that a person names may.
   static func checkSaved(_ root: YAMLNode, _ problems: inout ConfigurationProblems) {
     if case .mapping(let entries) = root.content, let entry = entries.first(where: { $0.key == "extends" }) {
       problems.add(
@@ -49,7 +51,7 @@ extension RunConfiguration {
     }
   }
 
-  /// Refuses another run directory than the folder that the saved configuration `file` lies in.
+  /// Refuses a run directory other than the folder of the saved configuration `file`.
   func checkDirectory(_ folder: String, _ origin: YAMLOrigin, _ problems: inout ConfigurationProblems) {
     if Self.isSameFolder(run.directory, folder) { return }
     problems.add(

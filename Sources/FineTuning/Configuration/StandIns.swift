@@ -1,8 +1,11 @@
-/// Characters that mean something to YAML, replaced by ones that do not and that a text does not hold.
+import YAML
+
+/// Replacements for characters that mean something to YAML, by characters that mean nothing and that the text
+/// does not hold.
 struct StandIns {
   private let pairs: [(character: Unicode.Scalar, standIn: Unicode.Scalar)]
 
-  /// Stand-ins from the private use areas, which are larger than any argument that holds them all.
+  /// Stand-ins from the private use areas. No argument is large enough to hold all of their characters.
   init(for characters: [Unicode.Scalar], in text: String) {
     let taken = Set(text.unicodeScalars)
     let areas = [0xE000...0xF8FF, 0xF_0000...0xF_FFFD, 0x10_0000...0x10_FFFD] as [ClosedRange<UInt32>]
@@ -10,17 +13,17 @@ struct StandIns {
     pairs = zip(characters, free).map { (character: $0, standIn: $1) }
   }
 
-  /// `text` with the stand-ins.
+  /// `text` with each character replaced by its stand-in.
   func replacing(_ text: String) -> String {
     changed(text) { scalar in pairs.first { $0.character == scalar }?.standIn }
   }
 
-  /// `text` with the characters themselves.
+  /// `text` with each stand-in replaced by its character.
   func restoring(_ text: String) -> String {
     changed(text) { scalar in pairs.first { $0.standIn == scalar }?.character }
   }
 
-  /// `node` with the characters themselves, in its keys too.
+  /// `node` with each stand-in replaced by its character, in its keys too.
   func restoring(_ node: YAMLNode) -> YAMLNode {
     var restored = node
     switch node.content {

@@ -3,22 +3,22 @@ import Files
 import FoundationEssentials
 import Tensors
 
-/// The processor that a run computes on: what `device` asks for, as far as the machine has it.
+/// The processor that a run computes on: the one that `device` asks for, if the machine has it.
 package enum ComputeDevice {
-  /// The CPU; `reason` says why it is no GPU, where one would have been taken.
+  /// The CPU. `reason` says why no GPU computes, where one would have been used.
   case cpu(CPUKernels, reason: String?)
-  /// A GPU, and the libraries that it was found with.
+  /// A GPU, and the libraries to use it with.
   case cuda(CUDALibraries, CUDADevice)
 
-  /// What there is, without making anything ready to compute: for a plan.
-  /// - Throws: `Fault` .unavailable that names what was found and what is missing, for `device: cuda` without a GPU that
-  ///   works; .missing when `cuda.libraries` names no folder.
+  /// Finds the device without preparing it for computing. For a plan.
+  /// - Throws: `Fault` .unavailable for `device: cuda` without a GPU that works, naming what was found and
+  ///   what is missing; .missing when `cuda.libraries` names no folder.
   package static func found(_ run: RunConfiguration) throws -> ComputeDevice {
     try chosen(run, cpu: { .cpu($0, reason: $1) }) { .cuda($0, try CUDADevice($0)) }
   }
 
-  /// What there is, with the kernels that compute on it. Commands that compute call it once.
-  /// - Throws: `Fault`, as `found`; .failure also where a kernel does not compile.
+  /// Finds the device and prepares its kernels. Commands that compute call it once.
+  /// - Throws: the faults of `found`, and `Fault` .failure where a kernel does not compile.
   package static func opened(_ run: RunConfiguration) throws -> (device: ComputeDevice, kernels: any Kernels)
   {
     try chosen(run, cpu: { (.cpu($0, reason: $1), $0) }) { libraries in
@@ -29,7 +29,7 @@ package enum ComputeDevice {
     }
   }
 
-  /// What `cuda` gives for a GPU, or `cpu` where the CPU computes, with the reason why no GPU is used.
+  /// The value of `cuda` for a GPU, or of `cpu` with the reason why no GPU is used.
   private static func chosen<Choice>(
     _ run: RunConfiguration, cpu: (CPUKernels, String?) -> Choice, cuda: (CUDALibraries) throws -> Choice
   ) throws -> Choice {
@@ -49,7 +49,7 @@ package enum ComputeDevice {
     }
   }
 
-  /// What the log says beside the kernels' summary: why these kernels compute, and why there is no GPU.
+  /// What the log adds to the kernels' summary: why these kernels compute, and why no GPU does.
   package var notes: [String] {
     guard case .cpu(let kernels, let reason) = self else { return [] }
     return (reason.map { ["no GPU is used: \($0)"] } ?? []) + kernels.notes
@@ -58,7 +58,7 @@ package enum ComputeDevice {
   /// Whether tensors are in a GPU's memory.
   var isGPU: Bool { if case .cuda = self { true } else { false } }
 
-  /// For a plan: the device, and the libraries that were found with it.
+  /// The device and its libraries, as a plan shows them.
   package var text: String {
     let lines =
       switch self {
@@ -68,8 +68,8 @@ package enum ComputeDevice {
     return "device      " + lines.joined(separator: "\n            ")
   }
 
-  /// The memory that a run may take.
-  /// - Throws: `Fault` .unavailable when the device does not tell.
+  /// The memory budget of a run.
+  /// - Throws: `Fault` .unavailable when the device does not report its memory.
   package func memory(_ run: RunConfiguration) throws -> MemoryRoom {
     let device: CUDADevice
     switch self {
@@ -91,22 +91,22 @@ package enum ComputeDevice {
   }
 }
 
-/// Memory that a run may take, where its tensors are.
+/// The memory budget of a run, where its tensors are.
 package struct MemoryRoom: Equatable, Sendable {
   /// All memory of the device in bytes; nil for main memory.
   package let deviceTotal: Int?
   /// Bytes that no plan may exceed.
   package let bytes: Int
-  /// What a plan may take where it has a choice: on the CPU 70 % of what is free now, since it does not know what else
-  /// the machine will do; on a GPU 90 %, since a plan is not exact.
+  /// Budget of a plan that has a choice. On the CPU it is 70 % of what is free now, since nobody knows what
+  /// else the machine will do. On a GPU it is 90 %, since a plan is not exact.
   package let comfortable: Int
-  /// What a plan with merged passes may take: on the CPU 70 % of all memory, so that the order of a run's sums does not
-  /// depend on what else the machine does.
+  /// Budget of a plan that merges micro-batches. On the CPU it is 70 % of all memory, so that the order of a
+  /// run's sums does not depend on what else the machine does.
   package let forMerging: Int
   /// The bound in words: "this machine has 24.00 GB".
   package let name: String
 
-  /// Room on a device that has `total` bytes, of which `bytes` may be taken.
+  /// Budget on a device that has `total` bytes, of which `bytes` may be taken.
   package init(bytes: Int, ofDevice total: Int, name: String) {
     self.bytes = bytes
     self.name = name
@@ -115,7 +115,7 @@ package struct MemoryRoom: Equatable, Sendable {
     forMerging = comfortable
   }
 
-  /// Main memory of `bytes`, of which `available` are free.
+  /// Main memory of `bytes`, of which `available` bytes are free.
   package init(bytes: Int, available: Int, name: String) {
     self.bytes = bytes
     self.name = name
@@ -124,18 +124,18 @@ package struct MemoryRoom: Equatable, Sendable {
     forMerging = bytes / 10 * 7
   }
 
-  /// Where.
+  /// Where the memory is.
   var place: Place { deviceTotal == nil ? .host : .device }
 
-  /// Main memory, or the addresses that a limit leaves this process, where they are fewer. What is free may grow while a
-  /// run waits for it; what there is does not.
+  /// Main memory, or the addresses that a limit leaves this process, where they are fewer. Free memory may
+  /// grow while a run waits for it; the total does not.
   package static func machine(threads: Int) -> MemoryRoom {
     let total = ProcessMemory.totalBytes ?? .max
     let free = ProcessMemory.availableBytes
     if let addresses = AddressSpace.available(besideWorkers: threads), addresses < total {
       let alone = threads == 1 ? nil : AddressSpace.available(besideWorkers: 1)
       let other = alone.map { ", with threads=1 \(byteText($0))" } ?? ""
-      // What the program takes itself is gone from these addresses, and a plan counts it again.
+      // The program already takes a part of these addresses, and a plan counts that part again.
       return MemoryRoom(
         bytes: addresses + ProcessMemory.programBytes, available: min(free, addresses),
         name: "the limit on addresses (ulimit -v) leaves \(byteText(addresses))\(other)")

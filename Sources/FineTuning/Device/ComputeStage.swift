@@ -1,22 +1,22 @@
 import Files
 import Tensors
 
-/// What was under way when a device failed: it says what its memory was for, and what to do.
+/// What was under way when a device failed. It says what the memory was for, and what to do.
 package enum ComputeStage {
-  /// Weights are taken to where they are used.
+  /// Weights are moved to where they are used.
   case weights
   /// A trainer makes its gradients and its optimizer, or the optimizer works.
   case gradients, optimizer
-  /// Forward and backward of an optimizer step.
+  /// The forward and backward passes of an optimizer step.
   case activations(step: Int)
   /// The results of an optimizer step are read.
   case step(Int)
-  /// Finished weights are taken home.
+  /// Finished weights are copied to main memory.
   case saving
   /// Questions are answered.
   case answering
 
-  /// Place of a message: "step 3", or the part of memory.
+  /// The place that a message names: "step 3", or the part of memory.
   fileprivate func place(_ kind: DeviceFailure.Kind) -> String? {
     switch self {
     case .weights: kind == .outOfMemory ? "weights" : nil
@@ -53,7 +53,7 @@ package enum ComputeStage {
     return settings.isEmpty ? others : "set \(settings.joined(separator: " or ")), or \(others)"
   }
 
-  /// What a person is told of `bytes` of main memory that cannot be had.
+  /// The fault for `bytes` of main memory that the system does not give.
   package func exhausted(_ bytes: Int, _ run: RunConfiguration) -> Fault {
     let words = [place(.outOfMemory), "memory: \(byteText(bytes)) more cannot be had"]
     return Fault(
@@ -61,7 +61,7 @@ package enum ComputeStage {
       hint: remedy(run, or: "end other programs"))
   }
 
-  /// What a person is told of a failed call.
+  /// The fault for a failed call of a device.
   fileprivate func fault(_ failure: DeviceFailure, _ run: RunConfiguration) -> Fault {
     let message = [place(failure.kind), failure.fault.message].compactMap { $0 }.joined(separator: ": ")
     switch failure.kind {
@@ -77,7 +77,7 @@ package enum ComputeStage {
 }
 
 extension MemoryKernels {
-  /// As `check`, saying what was under way.
+  /// Checks for a failure of the device, and names the stage in the fault.
   /// - Throws: `Fault`.
   func check(_ stage: ComputeStage, _ run: RunConfiguration) throws {
     do {
@@ -87,7 +87,7 @@ extension MemoryKernels {
     }
   }
 
-  /// The same for what is known without waiting for the device: whether it had memory for what was queued.
+  /// Checks, without waiting for the device, whether it had memory for the work that was queued.
   /// - Throws: `Fault`.
   func checkMemory(_ stage: ComputeStage, _ run: RunConfiguration) throws {
     if let failure { throw stage.fault(failure, run) }

@@ -1,31 +1,34 @@
 import Files
 import Tensors
 
-/// How a run is made to fit into the memory that there is.
+/// How a run fits into its memory budget.
 package struct MemoryFit: Equatable, Sendable {
   /// Whether layers are computed again for their gradients: `always` or `never`.
   package var gradientCheckpointing: RunConfiguration.TrainSection.GradientCheckpointing
-  /// Micro-batches of an optimizer step, and how many of them at most are computed as one.
+  /// Micro-batches of an optimizer step, and the most of them that are computed as one.
   package var microBatchCount: Int, mergedMicroBatches: Int
   /// Predicted peak memory.
   package var memory: MemoryPlan
-  /// What is said when the run does not fit; nil when it does.
+  /// The fault when the run does not fit; nil when it does.
   package var refusal: Fault?
 
   /// Forward passes of an optimizer step.
   package var forwardCount: Int { (microBatchCount + mergedMicroBatches - 1) / mergedMicroBatches }
 }
 
-/// More tokens in one forward pass gain nothing: on a GPU in the longest pass, and on the CPU, where activations take the
-/// memory that gradients leave, on average.
+/// More tokens in one forward pass gain nothing. On a GPU this limits the longest pass; on the CPU, where
+/// activations take the memory that gradients leave, the average pass.
 private let mostDeviceTokens = 1 << 16, mostHostTokens = 1 << 12
 
 extension MemoryDemand {
-  /// Everything is kept for the backward pass where that is left open and there is room for it. Micro-batches are merged as
-  /// far as there is room; on the CPU, which gains nothing by larger products, all or none, and where that makes gradients
-  /// bfloat16.
+  /// Decides what is kept for the backward pass and which micro-batches are merged.
   ///
-  /// Merging changes no mathematics: a loss is a sum over targets. But an adapter's dropout draws a mask for each micro-batch.
+  /// If the configuration leaves it open, everything is kept where there is room. Micro-batches are merged as
+  /// far as there is room. The CPU gains nothing by larger products: there all are merged or none, and only
+  /// where layers are computed again and merging makes gradients bfloat16.
+  ///
+  /// Merging changes no mathematics, since a loss is a sum over targets. An adapter's dropout, however, draws
+  /// a mask for each micro-batch.
   func fitted(into room: MemoryRoom) -> MemoryFit {
     let wanted = run.train.gradientCheckpointing
     var demand = self
@@ -35,10 +38,10 @@ extension MemoryDemand {
         demand.run.train.gradientCheckpointing = .always
       }
     }
-    // What is free now decides `auto` on the CPU, but not the bits of a run.
+    // On the CPU the memory that is free now decides `auto`, but not the bits of a run.
     let merged = wanted == .auto && room.place == .host ? 1 : demand.mergedMicroBatches(room)
     let count = demand.microBatchCount
-    // As even as can be: 5 micro-batches in 2 forward passes are 3 and 2, not 4 and 1.
+    // As evenly as possible: 5 micro-batches in 2 forward passes are 3 and 2, not 4 and 1.
     let forwards = (count + merged - 1) / merged
     let perForward = (count + forwards - 1) / forwards
     let memory = demand.plan(microBatches: perForward)
@@ -55,7 +58,7 @@ extension MemoryDemand {
 
   private var hasDropout: Bool { run.method == .lora && run.lora.dropout > 0 }
 
-  /// Whether this many micro-batches are better computed as one, if there is room.
+  /// Whether it is better to compute this many micro-batches as one, if there is room.
   private func gainsByMerging(_ microBatches: Int, _ room: MemoryRoom) -> Bool {
     if room.place == .device { return tokens(microBatches: microBatches) <= mostDeviceTokens }
     return microBatches == microBatchCount
@@ -64,13 +67,13 @@ extension MemoryDemand {
       && averageTokens(microBatches: microBatches) <= mostHostTokens
   }
 
-  /// The most micro-batches that fit as one. Where not even one fits: what needs least memory.
+  /// The most micro-batches that fit as one. Where not even one fits, the number that needs least memory.
   private func mergedMicroBatches(_ room: MemoryRoom) -> Int {
     func fits(_ microBatches: Int) -> Bool {
       !hasDropout && gainsByMerging(microBatches, room)
         && plan(microBatches: microBatches).total <= room.forMerging
     }
-    // All as one may fit where fewer do not: it needs no float32 gradients of linear maps.
+    // All as one may fit where fewer do not, since float32 gradients of linear maps are not needed then.
     if microBatchCount > 1 && fits(microBatchCount) { return microBatchCount }
     guard plan(microBatches: 1).total <= room.forMerging else { return leanest(room).microBatches }
     var (most, tooMany) = (1, microBatchCount)
@@ -81,7 +84,7 @@ extension MemoryDemand {
     return most
   }
 
-  /// What needs least memory: each micro-batch by itself, or all as one.
+  /// The way that needs least memory: each micro-batch by itself, or all as one.
   private func leanest(_ room: MemoryRoom) -> (microBatches: Int, memory: MemoryPlan) {
     let apart = plan(microBatches: 1)
     guard !hasDropout, gainsByMerging(microBatchCount, room) else { return (1, apart) }
@@ -89,7 +92,7 @@ extension MemoryDemand {
     return merged.total < apart.total ? (microBatchCount, merged) : (1, apart)
   }
 
-  /// The words for a run that does not fit, with the settings that would.
+  /// The fault for a run that does not fit, with the settings that would fit.
   private func refusal(_ memory: MemoryPlan, _ room: MemoryRoom) -> Fault {
     var hint = singleRemedies(room)
     if hint.isEmpty { hint = Self.joint.lazy.compactMap { jointRemedy($0, room) }.prefix(1).map { $0 } }
@@ -101,7 +104,7 @@ extension MemoryDemand {
         : "it fits with \(hint.joined(separator: ", or with "))")
   }
 
-  /// Each change of the settings that makes the run fit by itself, with what it then needs.
+  /// Each single change of the settings that makes the run fit, with the memory that it then needs.
   private func singleRemedies(_ room: MemoryRoom) -> [String] {
     Remedy.allCases.compactMap { remedy in
       choices(remedy).first { $0.demand.leanest(room).memory.total <= room.bytes }.map {
@@ -110,7 +113,7 @@ extension MemoryDemand {
     }
   }
 
-  /// Changes that are tried together, one after the other; an adapter needs no choice of rounding.
+  /// Changes that are tried together, one after the other. An adapter needs no choice of rounding.
   private static let joint: [[Remedy]] = [
     [.checkpointing, .rounding, .batch], [.method, .checkpointing, .batch],
   ]
@@ -121,7 +124,7 @@ extension MemoryDemand {
     func fits(_ demand: MemoryDemand) -> Bool { demand.leanest(room).memory.total <= room.bytes }
     for remedy in remedies {
       let choices = demand.choices(remedy)
-      // Where none is enough by itself: the one that saves most.
+      // Where no choice is enough by itself, the one that saves most.
       guard let choice = choices.first(where: { fits($0.demand) }) ?? choices.last else { continue }
       demand = choice.demand
       settings.append(choice.settings)
@@ -137,7 +140,7 @@ extension MemoryDemand {
   /// What can be changed to save memory, the mildest first.
   private enum Remedy: CaseIterable { case checkpointing, batch, rounding, method }
 
-  /// The settings of one kind that need less memory than this run's, the mildest first.
+  /// The settings of one kind that need less memory than this run's settings, the mildest first.
   private func choices(_ remedy: Remedy) -> [(settings: String, demand: MemoryDemand)] {
     var changed = self
     switch remedy {
@@ -158,7 +161,7 @@ extension MemoryDemand {
     }
   }
 
-  /// Smaller micro-batches, and as many more of them: the same sequences a step.
+  /// Smaller micro-batches, and more of them, so that the sequences of a step stay the same.
   private var smallerBatches: [(settings: String, demand: MemoryDemand)] {
     let (size, count) = (run.train.perDeviceBatchSize, run.train.gradientAccumulationSteps)
     return (2...max(2, min(size, 1 << 16))).compactMap { parts in

@@ -6,13 +6,14 @@ import Tensors
 package struct MemoryPlan: Equatable, Sendable {
   /// One part, and its bytes at the peak.
   package struct Part: Equatable, Sendable {
-    /// What it is for.
+    /// What the memory is for.
     package var name: String
     /// Its size.
     package var bytes: Int
   }
 
-  /// The parts, in the order: weights, adapter, gradients, optimizer, activations, vocabulary, rounding, workspace, program.
+  /// The parts in this order: weights, adapter, gradients, optimizer, activations, vocabulary, rounding,
+  /// workspace, program.
   package var parts: [Part]
 
   /// All parts together.
@@ -33,9 +34,9 @@ struct MemoryDemand {
   /// The run's settings; `gradient_checkpointing: auto` counts as false.
   var run: RunConfiguration
   private let model: ModelConfiguration
-  /// All memory of the device that computes; nil on the CPU.
+  /// Total memory of the device that computes; nil on the CPU.
   private let deviceTotal: Int?
-  /// Lengths of the examples, and their targets, in tokens, the longest first.
+  /// Tokens and target tokens of the examples, the longest first.
   private let lengths: [Int], targets: [Int]
 
   init(_ run: RunConfiguration, _ model: ModelConfiguration, _ data: TrainingData, _ room: MemoryRoom) {
@@ -49,10 +50,10 @@ struct MemoryDemand {
   /// Micro-batches of an optimizer step.
   var microBatchCount: Int { Batcher(run, exampleCount: lengths.count).microBatchesPerStep }
 
-  /// Upper bound on the tokens of `microBatches` merged ones.
+  /// Upper bound on the tokens of `microBatches` merged micro-batches.
   func tokens(microBatches: Int) -> Int { sum(lengths, microBatches) }
 
-  /// Tokens of `microBatches` merged ones on average.
+  /// Average tokens of `microBatches` merged micro-batches.
   func averageTokens(microBatches: Int) -> Int {
     let rows = product(microBatches, run.train.perDeviceBatchSize)
     return product(lengths.reduce(0, +), min(rows, lengths.count)) / max(1, lengths.count)
@@ -63,7 +64,7 @@ struct MemoryDemand {
     return counts.prefix(overflow ? .max : rows).reduce(0, +)
   }
 
-  /// What a run needs when its longest examples meet in one forward pass of `microBatches` merged ones.
+  /// The plan for the case that the longest examples meet in a forward pass of `microBatches` micro-batches.
   func plan(microBatches: Int) -> MemoryPlan {
     let trainable = parameters.reduce(0) { $0 + $1.count }
     let vocabulary = vocabulary(rows: sum(targets, microBatches))
@@ -85,25 +86,26 @@ struct MemoryDemand {
     return MemoryPlan(parts: parts.filter { $0.1 > 0 }.map { .init(name: $0.0, bytes: $0.1) })
   }
 
-  /// Bytes of the gradients of optimizer steps of this many forward passes.
+  /// Bytes of the gradients of an optimizer step with this many forward passes.
   func gradientBytes(forwards: Int) -> Int {
     Gradients.byteCount(parameters, isAdapter ? .float32 : precision, microBatches: forwards)
   }
 
-  /// cuBLASLt's.
+  /// Workspace of cuBLASLt.
   private static let workspaceBytes = 32 << 20
 
   private var isAdapter: Bool { run.method == .lora }
   private var precision: DType { run.model.precision == .bf16 ? .bfloat16 : .float32 }
   private var element: Int { precision.byteCount }
-  /// What is trained.
+  /// The trained parameters.
   private var parameters: [ParameterShape] {
     isAdapter
       ? WeightNames.adapter(in: model, rank: run.lora.rank, targets: run.lora.targets)
       : WeightNames.all(in: model)
   }
 
-  /// Bytes of bfloat16 copies of the largest gradient, rounded and then clipped, once activations and logits are gone.
+  /// Bytes of bfloat16 copies of the largest gradient, rounded and clipped, when activations and logits are
+  /// gone.
   private var roundedGradients: Int {
     guard !isAdapter, precision == .bfloat16, run.optimizer.lowPrecisionUpdate == .nearest else { return 0 }
     return product(parameters.map(\.count).max() ?? 0, 4)
@@ -115,8 +117,9 @@ struct MemoryDemand {
       rows: rows, vocabulary: model.vocabSize, precision, deviceMemory: deviceTotal ?? 0)
   }
 
-  /// What the backward pass needs of the layers: the residual stream before each, and the inside of one layer with its
-  /// gradients, or of all. On a GPU the gradients of a layer take the place of the logits, which are gone by then.
+  /// What the backward pass needs of the layers: the residual stream before each, and the inside of one
+  /// layer, or of all, with its gradients. On a GPU the gradients of a layer take the place of the logits,
+  /// which are freed by then.
   private func activations(tokens: Int, vocabulary: Int) -> Int {
     let layer = LayerMemory(
       model, precision,
@@ -131,7 +134,7 @@ struct MemoryDemand {
   }
 }
 
-/// A product of sizes; what no machine has is as good as 10¹⁸.
+/// A product of sizes, at most 10¹⁸, which no machine has.
 func product(_ factors: Int...) -> Int {
   Int(min(factors.reduce(1.0) { $0 * Double($1) }, 1e18))
 }

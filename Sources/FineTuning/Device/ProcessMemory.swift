@@ -1,18 +1,19 @@
 import Files
 
-/// Memory of this process and of the machine, as Linux counts it.
+/// Memory of this process and of the machine, by Linux's own count.
 package enum ProcessMemory {
-  /// What a run takes beside all that a plan counts one by one: code, libraries and their buffers, a small tokenizer and
-  /// its examples. Measured: 27 to 28 MB more than the rest of the plan on the tiny model, with one thread and two.
+  /// What a run takes beside the parts that a plan counts: code, libraries and their buffers, a small
+  /// tokenizer and its examples. Measured: 27 to 28 MB more than the rest of the plan on the tiny model, with
+  /// one thread and two.
   static let programBytes = 28_000_000
 
-  /// Memory that a new allocation could take without swapping, in bytes; 0 where the system does not tell.
+  /// Memory that a new allocation could take without swapping, in bytes; 0 where Linux does not report it.
   package static var availableBytes: Int {
     let free = machineNumber("MemAvailable") ?? 0
     return ControlGroup.ofThisProcess.compactMap(\.available).reduce(free, min)
   }
 
-  /// All memory that this process could ever have, in bytes; nil where the system does not tell.
+  /// All memory that this process could ever have, in bytes; nil where the system does not report it.
   package static var totalBytes: Int? {
     guard let total = machineNumber("MemTotal") else { return nil }
     return ControlGroup.ofThisProcess.compactMap(\.limit).reduce(total, min)
@@ -29,12 +30,12 @@ package enum ProcessMemory {
 
 /// The memory of one control group: a container, a batch job or a service.
 package struct ControlGroup: Equatable, Sendable {
-  /// Bytes that its processes may have together; nil for no limit.
+  /// Bytes that its processes may have together; nil without a limit.
   package let limit: Int?
-  /// Bytes that are left below the limit; nil for no limit.
+  /// Bytes left below the limit; nil without a limit.
   package let available: Int?
 
-  /// The groups that this process is in, of version 1 or 2, from the innermost to the root: each limit holds.
+  /// The groups that this process is in, of version 1 or 2, from the innermost to the root. Each limit holds.
   /// - Parameters:
   ///   - membership: content of /proc/self/cgroup.
   ///   - root: where the groups are mounted.
@@ -56,7 +57,7 @@ package struct ControlGroup: Equatable, Sendable {
     }
   }
 
-  /// Those of this process.
+  /// The groups of this process.
   static var ofThisProcess: [ControlGroup] {
     let bytes = (try? readFile("/proc/self/cgroup")) ?? []
     return all(membership: String(decoding: bytes, as: UTF8.self), root: "/sys/fs/cgroup")
@@ -67,8 +68,8 @@ package struct ControlGroup: Equatable, Sendable {
     available = limit.map { max(0, $0 - (used ?? 0)) }
   }
 
-  /// `/a/b`, `/a` and the root as an empty text. In a container the path may be one of the host's, of which only the root
-  /// is there.
+  /// `/a/b`, `/a` and the root as an empty text. In a container the path may be the host's, of which only the
+  /// root exists.
   private static func ancestors(_ path: String) -> [String] {
     let parts = path.split(separator: "/").filter { $0 != ".." }
     return (0...parts.count).reversed().map { parts.prefix($0).map { "/\($0)" }.joined() }

@@ -2,20 +2,20 @@ import Files
 import GSM8K
 import Gemma
 
-/// A question as the model reads it, and the place that it comes from.
+/// A question as the model reads it, and where it comes from.
 struct EncodedQuestion {
-  /// The file and its line, from 1.
+  /// The file, and the line in it, from 1.
   let file: String, line: Int
   /// The whole prompt.
   let tokens: [Int32]
 
-  /// Encodes a question for a model that has so many positions.
-  /// - Throws: `Fault` .badData naming the file and line when the prompt alone has more tokens than that.
+  /// Encodes a question for a model with this many positions.
+  /// - Throws: `Fault` .badData naming file and line when the prompt alone has more tokens than that.
   init(_ question: String, file: String, line: Int, _ prompt: Prompt, positions: Int) throws {
     self.file = file
     self.line = line
     let least = prompt.leastTokenCount(for: question)
-    // A text of megabytes takes long to encode.
+    // Encoding megabytes of text takes long.
     tokens = least > positions ? [] : prompt.encodedPrompt(for: question)
     guard least <= positions, tokens.count <= positions else {
       let count = least > positions ? "at least \(least)" : "\(tokens.count)"
@@ -26,7 +26,7 @@ struct EncodedQuestion {
     }
   }
 
-  /// A word about answers that may go on past the last position; nil where none can.
+  /// A note about answers that may go on past the last position; nil where none can.
   static func positionsNote(_ questions: [EncodedQuestion], maxNewTokens: Int, positions: Int) -> String? {
     let count = questions.count { $0.tokens.count > positions - maxNewTokens }
     guard count > 0 else { return nil }
@@ -34,7 +34,7 @@ struct EncodedQuestion {
       + "make more than max_position_embeddings = \(positions): the model was made for no longer texts"
   }
 
-  /// What a person is told when the model computes numbers for this question that are not finite.
+  /// The fault when the model computes numbers for this question that are not finite.
   func fault(_ output: NonFiniteOutput) -> Fault {
     let part =
       switch output.part {

@@ -2,7 +2,7 @@ import Files
 import Gemma
 import Tensors
 
-/// What the memory of an evaluation depends on.
+/// The memory that an evaluation needs, and what it depends on.
 struct EvaluationMemory {
   private let run: RunConfiguration
   private let model: ModelConfiguration
@@ -43,13 +43,14 @@ struct EvaluationMemory {
 
   private var element: Int { run.model.precision == .bf16 ? 2 : 4 }
 
-  /// Of one layer at a time: the stream, heads before and after norm and rotation, the MLP's three, and what is widened.
+  /// Bytes a token of one layer at a time: the stream, heads before and after norm and rotation, three
+  /// tensors of the MLP, and the widened operand.
   private var bytesPerToken: Int {
     let heads = 4 * model.numAttentionHeads * model.headDim + 6 * model.numKeyValueHeads * model.headDim
     return (6 * model.hiddenSize + heads + 3 * model.intermediateSize) * (element + 4)
   }
 
-  /// What the search for the most likely token keeps beside the embedding.
+  /// Bytes that the search for the most likely token keeps beside the embedding.
   private var vocabulary: Int {
     let place: Place = isOnDevice ? .device : .host
     return place.kernels.searchBytes(
@@ -57,7 +58,7 @@ struct EvaluationMemory {
       run.model.precision == .bf16 ? .bfloat16 : .float32)
   }
 
-  /// The words for an evaluation that does not fit, with the settings that would; nil where it fits.
+  /// The fault for an evaluation that does not fit, with the settings that would fit; nil where it fits.
   func refusal(_ room: MemoryRoom) -> Fault? {
     let plan = plan
     guard plan.total > room.bytes else { return nil }
@@ -85,8 +86,8 @@ struct EvaluationMemory {
     "\(settings) (\(byteText(plan.total)))"
   }
 
-  /// The largest number from 1 to below `limit` that fits; nil when not even 1 does. A smaller number fits where a larger
-  /// one does.
+  /// The largest number from 1 to below `limit` that fits; nil when not even 1 does. If a number fits, every
+  /// smaller one must fit.
   private func largest(below limit: Int, where fits: (Int) -> Bool) -> Int? {
     guard limit > 1, fits(1) else { return nil }
     var (most, tooMany) = (1, limit)

@@ -4,7 +4,7 @@ import Gemma
 import Glibc
 import Tensors
 
-/// One evaluation from configuration to files: what `gemmatune eval` does with a model.
+/// One evaluation of a model from configuration to files: what `gemmatune eval` does.
 package struct EvaluationSession {
   private let configuration: RunConfiguration
   private let listener: Listener
@@ -19,7 +19,7 @@ package struct EvaluationSession {
 
   private var setup: ModelSetup { finished.setup }
 
-  /// Reads the questions and the headers of the model, never the weights.
+  /// Reads the questions and the headers of the model, but never the weights.
   /// - Throws: `Fault`; nothing has been written.
   package init(
     _ configuration: RunConfiguration, otherBase: OtherBase = .refused, _ listener: Listener
@@ -45,11 +45,11 @@ package struct EvaluationSession {
     try requireRoom(on: device)
     WorkUnderWay.begin(.weights, configuration)
     let (model, base) = try finished.model(kernels)
-    // Before the work: what cannot be written should not be waited for.
+    // Before the work, so that nobody waits for files that cannot be written.
     let folders = absentFolders()
     let directory = try lockedDirectory()
     (["evaluating on \(kernels.summary)"] + device.notes).forEach(listener.note)
-    // Another base model is said also to those who want no progress: the score is not the run's.
+    // Another base model is reported even to those who want no progress, since the score is not the run's.
     finished.notes(base).forEach(base == .other ? listener.warn : listener.note)
     notePromptMismatch(finished.facts)
     notePositions()
@@ -72,13 +72,13 @@ package struct EvaluationSession {
     return summary
   }
 
-  /// The text of the configuration of a base run, which has no training that would have written it.
+  /// The text of the configuration of a base run, since no training has written it.
   private var configurationOfItsOwn: String? {
     configuration.method == .none ? configuration.savedYAML() : nil
   }
 
   /// Questions and probes as the model reads them.
-  /// - Throws: `Fault` naming the line of one that the model has no positions for.
+  /// - Throws: `Fault` naming the line of a question that needs more positions than the model has.
   private static func encoded(
     _ configuration: RunConfiguration, _ problems: [Problem], _ probes: [Probe], _ references: String,
     _ prompt: Prompt, _ setup: ModelSetup
@@ -94,7 +94,7 @@ package struct EvaluationSession {
       }
   }
 
-  /// Refuses an evaluation that does not fit into the memory that there is.
+  /// Refuses an evaluation that does not fit into the memory budget.
   /// - Throws: `Fault` .unavailable with the settings that would fit.
   private func requireRoom(on device: ComputeDevice) throws {
     let memory = EvaluationMemory(
@@ -104,7 +104,7 @@ package struct EvaluationSession {
   }
 
   /// The answers to all questions.
-  /// - folders: what is removed again when there are none, as far as it is empty.
+  /// - folders: folders that are removed again if there are no answers and the folders are empty.
   /// - Throws: `Fault` when the device failed, or the model computes numbers that are not finite.
   private func answers(
     _ evaluator: Evaluator, _ watch: Stopwatch, otherwiseRemoving folders: [String]
@@ -121,13 +121,13 @@ package struct EvaluationSession {
       isDone = true
       return answers
     } catch let output as NonFiniteOutput {
-      // A device that failed computes nothing, finite or not.
+      // The numbers of a device that failed mean nothing, finite or not.
       try evaluator.kernels.check(.answering, configuration)
       throw questions[output.prompt].fault(output)
     }
   }
 
-  /// Says so when answers may go on past the model's positions.
+  /// Notes when answers may go on past the model's positions.
   private func notePositions() {
     let note = EncodedQuestion.positionsNote(
       questions, maxNewTokens: configuration.evaluation.maxNewTokens,
@@ -135,7 +135,7 @@ package struct EvaluationSession {
     if let note { listener.note(note) }
   }
 
-  /// The folders that the evaluation's will be made in, itself first, as far as they are not there.
+  /// The folders of the evaluation's path that do not exist yet, the innermost first.
   private func absentFolders() -> [String] {
     var folders = [RunPaths(configuration.run.directory).evaluation, configuration.run.directory]
     while let last = folders.last, let slash = last.lastIndex(of: "/"), slash > last.startIndex {
@@ -145,8 +145,8 @@ package struct EvaluationSession {
   }
 
   /// The run's directory, with a folder for the evaluation.
-  /// - Throws: `Fault` .inUse or .cannotCreate, the latter also for a base evaluation in the folder of a training run,
-  ///   whose configuration it would replace.
+  /// - Throws: `Fault` .inUse or .cannotCreate. The latter also for a base evaluation in the folder of a
+  ///   training run, whose configuration it would replace.
   private func lockedDirectory() throws -> RunDirectory {
     let directory = try RunDirectory(locking: configuration.run.directory)
     if configuration.method == .none { try directory.requireUnused() }
@@ -154,7 +154,7 @@ package struct EvaluationSession {
     return directory
   }
 
-  /// Says so when the weights were trained with another prompt than they are evaluated with.
+  /// Notes when the weights were trained with another prompt than they are evaluated with.
   private func notePromptMismatch(_ facts: RunFacts?) {
     guard let facts, facts.promptHash != prompt.hash else { return }
     listener.note(

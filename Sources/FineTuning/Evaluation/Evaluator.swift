@@ -3,7 +3,7 @@ import GSM8K
 import Gemma
 import Tensors
 
-/// Asks a model questions, `batchSize` of them side by side, greedily.
+/// Answers questions with a model, greedily, `batchSize` of them side by side.
 struct Evaluator {
   let model: GemmaModel
   let prompt: Prompt
@@ -20,12 +20,12 @@ struct Evaluator {
     return try decoder.generate(prompts, onAnswer: onProgress).map(answer)
   }
 
-  /// Whether an answer holds a stop string, when it held none without its last token.
+  /// Whether an answer holds a stop string that it did not hold before its last token.
   ///
-  /// Only the end is searched, as many tokens as a stop string has bytes and those of a cut character. Tokens without
-  /// text between those of a stop string can hide it; it is cut off in the end all the same.
+  /// Only the end is searched: as many tokens as a stop string and a cut character have bytes. Tokens without
+  /// text between those of a stop string can hide it. Even so it is cut off in the end.
   private func isFinished(_ tokens: [Int32]) -> Bool {
-    // Nothing more will be computed: what comes now is no answer, and the session says so.
+    // A failed device computes no answer. The session reports the failure.
     if kernels.failure != nil { return true }
     guard let longest = configuration.stop.map(\.utf8.count).max() else { return false }
     return holdsStop(tokens.suffix(longest + 4)) && holdsStop(tokens[...])

@@ -4,10 +4,10 @@ import GSM8K
 struct ModelAnswer: Equatable, Sendable {
   /// The text as generated.
   var text: String
-  /// The text, cut at the first stop string: what is scored and shown.
+  /// The text up to the first stop string, which is scored and shown.
   var completion: String
-  /// What ended it.
+  /// What ended the answer.
   var stop: StopReason
-  /// Generated tokens.
+  /// Number of generated tokens.
   var tokenCount: Int
 }

@@ -4,7 +4,7 @@ import Files
 struct Probe: Equatable, Sendable {
   /// The question.
   var question: String
-  /// Where it stands in the file, from 1.
+  /// Its line in the file, from 1.
   var line: Int
 
   /// The probes of a JSONL file: an object with `question` on each line.

@@ -1,11 +1,11 @@
-/// Horizontal bars, one a run: names of any length find room beside them.
+/// Horizontal bars, one a run. Names of any length have room beside them.
 struct BarChart {
   struct Bar {
     var name: String
     /// 0xRRGGBB.
     var color: Int
     var value: Double
-    /// Drawn as whiskers.
+    /// The interval that whiskers show.
     var interval: ClosedRange<Double>?
     /// The value in words, beside the bar.
     var label: String
@@ -14,12 +14,12 @@ struct BarChart {
   }
 
   var kind: Picture.Kind
-  /// One or two lines.
+  /// The title in one or two lines.
   var title: [String]
   var axis: String
   var caption: String
   var bars: [Bar]
-  /// The largest value that makes sense.
+  /// The largest value that is possible.
   var bound: Double?
 
   /// The picture; nil without bars.
@@ -64,8 +64,8 @@ struct BarChart {
       plot: parts.joined(separator: ", \\\n  "))
   }
 
-  /// The share of the axis that the labels need, which stand behind the whiskers: of 1,800 pixels the names take what
-  /// they need, a character 15 pixels.
+  /// The share of the axis for the labels, which stand behind the whiskers. The names take what they need of
+  /// 1,800 pixels, a character 15 pixels.
   private var labelShare: Double {
     func pixels(_ texts: [String]) -> Double { 15 * Double(texts.map(\.count).max() ?? 0) }
     let axis = 1640 - pixels(bars.map { GnuplotText.shortened($0.name) })

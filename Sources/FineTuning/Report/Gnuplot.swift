@@ -2,27 +2,27 @@ import Files
 import FoundationEssentials
 import Glibc
 
-/// Draws pictures with gnuplot, a program of its own: without it a report has no pictures.
+/// Draws pictures with gnuplot, a separate program. Without it a report has no pictures.
 package struct Gnuplot: Sendable {
-  /// Where programs are looked for: folders between colons.
+  /// The folders, separated by colons, in which programs are looked for.
   package var searchPath: String
 
-  /// gnuplot as found in the folders of `searchPath`.
+  /// gnuplot, looked for in the folders of `searchPath`.
   package init(searchPath: String) {
     self.searchPath = searchPath
   }
 
-  /// What came of drawing.
+  /// The outcome of drawing a picture.
   package enum Outcome: Equatable, Sendable {
-    /// PNG and SVG.
+    /// The picture as PNG and as SVG.
     case drawn(png: [UInt8], svg: [UInt8])
-    /// gnuplot is not there.
+    /// No gnuplot was found.
     case missing
-    /// gnuplot is there and said this.
+    /// gnuplot failed, with this message.
     case failed(String)
   }
 
-  /// Draws a picture in `folder`, which is made for it and removed again.
+  /// Draws a picture in `folder`, which is made for it and removed afterwards.
   /// - Throws: `Fault` .cannotCreate or .cannotWrite.
   package func draw(_ picture: Picture, in folder: String) throws -> Outcome {
     guard let program else { return .missing }
@@ -45,10 +45,10 @@ package struct Gnuplot: Sendable {
     }
   }
 
-  /// Runs the script; nil when all went well, else the first line that tells why not.
+  /// Runs the script; nil when it succeeds, otherwise the first line that says why not.
   private func complaint(of program: String, _ script: String, in folder: String) -> String? {
     let log = "\(folder)/\(script).log"
-    // A process cannot be started in another folder by itself. A user's own start-up file must not change the pictures.
+    // A process cannot be started in another folder directly. A user's start-up file must have no effect.
     let inFolder = #"cd "$1" && exec "$2" --default-settings "$3""#
     guard let status = status(of: ["/bin/sh", "-c", inFolder, "sh", folder, program, script], log: log) else {
       return "it cannot be started"
@@ -60,8 +60,8 @@ package struct Gnuplot: Sendable {
     return line.map { String($0.prefix(200)) } ?? "it ended with \(end)"
   }
 
-  /// Runs a program, with what it writes in the file `log`.
-  /// - Returns: what wait tells of its end; nil when it did not start.
+  /// Runs a program and writes its output to the file `log`.
+  /// - Returns: the status that wait gives; nil when the program did not start.
   private func status(of arguments: [String], log: String) -> Int32? {
     guard let child = try? startProcess(arguments, output: log, errors: log) else { return nil }
     var status: Int32 = 0

@@ -1,7 +1,7 @@
 import Files
 
-/// Texts made safe for gnuplot, which runs what it finds between back-ticks in double quotes, takes `%` in the names of
-/// tics for a format and `_` in enhanced text for a subscript.
+/// Makes texts safe for gnuplot. It runs what stands between back-ticks in double quotes, takes `%` in names
+/// of tics for a format, and takes `_` in enhanced text for a subscript.
 enum GnuplotText {
   /// A string constant in single quotes, in which only the quote itself is special.
   static func quoted(_ text: String) -> String {
@@ -14,12 +14,12 @@ enum GnuplotText {
     quoted(shortened(name).unicodeScalars.map { $0 == "%" ? "%%" : String($0) }.joined())
   }
 
-  /// A long name cut in its middle: names differ at both ends.
+  /// A long name, cut in its middle because names differ at both ends.
   static func shortened(_ name: String, limit: Int = 40) -> String {
     name.count <= limit ? name : name.prefix(limit / 2) + "…" + name.suffix(limit / 2 - 1)
   }
 
-  /// A cell of a tab-separated table; gnuplot takes a double quote for the start of a quoted cell.
+  /// A cell of a tab-separated table. gnuplot takes a double quote for the start of a quoted cell.
   static func cell(_ text: String) -> String {
     withoutControls(text).unicodeScalars.map { $0 == "\"" ? "'" : String($0) }.joined()
   }
@@ -29,7 +29,7 @@ enum GnuplotText {
     rows.map { $0.joined(separator: "\t") + "\n" }.joined()
   }
 
-  /// A script that draws the same plot twice: as PNG of 1800 by 2 `height` pixels, and as SVG of half the numbers.
+  /// A script that draws the same plot as PNG of 1800 by 2 `height` pixels, and as SVG of half these numbers.
   static func script(_ kind: Picture.Kind, title: [String], height: Int, settings: String, plot: String)
     -> String
   {

@@ -1,7 +1,7 @@
 import Files
 
 extension ReportDocument {
-  /// The document as one HTML page that needs nothing but itself: pictures are within it.
+  /// The document as one self-contained HTML page, pictures included.
   /// - svg: the content of each picture by its name.
   package func html(svg: [String: [UInt8]]) -> String {
     """
@@ -39,7 +39,7 @@ extension ReportDocument.Block {
     }
   }
 
-  /// As an image of its own, in which no script runs and whose names cannot meet another picture's.
+  /// The picture as an image of its own, in which no script runs and no name collides with another picture's.
   private func picture(_ svg: [UInt8], _ caption: String) -> String {
     """
     <figure><img src="data:image/svg+xml;base64,\(base64(svg))" alt="\(htmlEscaped(caption))">
@@ -96,8 +96,8 @@ extension ShownQuestion.Answer {
   }
 }
 
-/// A text with nothing in it that HTML takes for markup, in text and in attributes; control characters but line feeds
-/// are spelled out.
+/// A text without anything that HTML takes for markup, in text and in attributes. Control characters except
+/// for line feeds are spelled out.
 func htmlEscaped(_ text: String) -> String {
   var out = ""
   for scalar in text.unicodeScalars {

@@ -1,6 +1,6 @@
 import FoundationEssentials
 
-/// How the HTML report looks: by day, by night and on paper.
+/// How the HTML report looks in daylight, in dark mode and on paper.
 enum HTMLStyle {
   static let css = """
     :root { color-scheme: light dark; --ink: #1c1e21; --soft: #5b6168; --page: #ffffff; --card: #f6f7f9; --rule: #d9dde2;
@@ -52,5 +52,5 @@ enum HTMLStyle {
     """
 }
 
-/// Bytes in base 64, as a data URL holds them.
+/// Bytes in base 64, the encoding of a data URL.
 func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }

@@ -1,6 +1,6 @@
 import Files
 
-/// Training losses over the steps: raw in the background, smoothed in front.
+/// Training losses over the steps, raw in the background and smoothed in front.
 struct LineChart {
   struct Line {
     var name: String
@@ -9,7 +9,7 @@ struct LineChart {
     var curve: TrainingCurve
   }
 
-  /// One or two lines.
+  /// The title in one or two lines.
   var title: [String]
   var lines: [Line]
 
@@ -23,7 +23,7 @@ struct LineChart {
       data: data, script: script)
   }
 
-  /// A row a step; empty where a run lacks the step, nan where its loss is not finite.
+  /// One row a step: empty where a run lacks the step, nan where its loss is not finite.
   private var data: String {
     let steps = Set(lines.flatMap { $0.curve.steps.map(\.step) }).sorted()
     let columns = lines.map { line in
@@ -60,16 +60,16 @@ struct LineChart {
       plot: (raw + smoothed).joined(separator: ", \\\n  "))
   }
 
-  /// A single step needs room around it.
+  /// The range of the steps, which leaves room around a single step.
   private var stepRange: String {
     let last = lines.compactMap { $0.curve.steps.last?.step }.max() ?? 0
     return last > 1 ? "[1:\(last)]" : "[0:2]"
   }
 
-  /// A line; a dot where there is but one step.
+  /// A line, or a dot where there is only one step.
   private func style(_ index: Int) -> String {
     guard lines[index].curve.steps.count > 1 else { return "points pt 7 ps 1.2" }
-    // Runs of one colour are told apart by their dashes.
+    // Dashes tell runs of one colour apart.
     let twins = lines[..<index].count { $0.color == lines[index].color }
     return "lines lw 2.2 dt \(Self.dashes[twins % Self.dashes.count])"
   }

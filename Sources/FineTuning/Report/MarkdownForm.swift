@@ -57,7 +57,7 @@ extension ShownQuestion.Answer {
   }
 }
 
-/// A text in a code block, whose fence is longer than any run of back-ticks in it.
+/// A text in a code block. The fence is longer than any run of back-ticks in the text.
 private func fenced(_ text: String) -> String {
   let text = shownText(text)
   var (longest, run) = (0, 0)
@@ -69,7 +69,7 @@ private func fenced(_ text: String) -> String {
   return "\(fence)text\n\(text)\n\(fence)"
 }
 
-/// A text with nothing in it that Markdown takes for markup, on one line.
+/// A text on one line, without anything that Markdown takes for markup.
 func markdownEscaped(_ text: String) -> String {
   var out = ""
   for scalar in withoutControls(text).unicodeScalars {
@@ -79,7 +79,8 @@ func markdownEscaped(_ text: String) -> String {
   return out.hasPrefix("#") ? "\\" + out : out
 }
 
-/// A text of several lines for people: control characters but line feeds escaped, and cut when it is very long.
+/// A text of several lines for people. Control characters except for line feeds are escaped; a very long text
+/// is cut.
 func shownText(_ text: String, limit: Int = 4000) -> String {
   let scalars = text.unicodeScalars
   let cut = String(scalars.prefix(limit))

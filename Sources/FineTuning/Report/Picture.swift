@@ -2,7 +2,7 @@ import Files
 
 /// A picture of the report: its data as a table and the gnuplot script that draws it from that table.
 package struct Picture: Equatable, Sendable {
-  /// What is shown; raw values are the names of the files.
+  /// What the picture shows. Raw values are the names of the files.
   package enum Kind: String, CaseIterable, Sendable {
     case exactMatch = "exact_match_comparison"
     case trainingLoss = "training_loss_comparison"
@@ -13,14 +13,14 @@ package struct Picture: Equatable, Sendable {
   }
 
   package let kind: Kind
-  /// The picture in words.
+  /// What the picture shows, in words.
   package let caption: String
-  /// `KIND.tsv`: tab-separated, a heading first.
+  /// Content of `KIND.tsv`: tab-separated, with a heading first.
   package let data: String
-  /// `KIND.gp`: writes KIND.png and KIND.svg from KIND.tsv, all in the working directory.
+  /// Content of `KIND.gp`: makes KIND.png and KIND.svg from KIND.tsv, all in the working directory.
   package let script: String
 
-  /// The pictures that a report has the numbers for.
+  /// The pictures for which the report has numbers.
   package static func all(_ report: StudyReport) -> [Picture] {
     [
       exactMatch(report), trainingLoss(report), finalLoss(report), throughput(report),
@@ -85,7 +85,8 @@ package struct Picture: Equatable, Sendable {
 }
 
 extension RunRecord {
-  /// The run's colour, 0xRRGGBB: blues for full, oranges for LoRA, grey for the base; told apart by the colour-blind.
+  /// The run's colour, 0xRRGGBB: blues for full, oranges for LoRA, grey for the base. The colour-blind can
+  /// tell them apart.
   var color: Int {
     switch (configuration.method, configuration.data.variant) {
     case (.none, _): 0x999999

@@ -1,7 +1,7 @@
 import Files
 
-/// A report as a list of blocks, which each form (Markdown, HTML) writes in its own way. All texts are plain: nothing in
-/// them is markup.
+/// A report as a list of blocks. Each form (Markdown, HTML) writes them in its own way. All texts are plain:
+/// nothing in them is markup.
 package struct ReportDocument: Equatable, Sendable {
   /// A part of a report.
   package enum Block: Equatable, Sendable {
@@ -9,7 +9,7 @@ package struct ReportDocument: Equatable, Sendable {
     case paragraph(String)
     case list([String])
     case table(ReportTable)
-    /// A picture by its file name without extension, and what it shows.
+    /// A picture by its file name without extension, and its caption.
     case picture(name: String, caption: String)
     case question(ShownQuestion)
   }
@@ -18,8 +18,8 @@ package struct ReportDocument: Equatable, Sendable {
   package let blocks: [Block]
 
   /// The document of a report.
-  /// - pictures: those that were drawn.
-  /// - pictureNote: why there are none, or a hint.
+  /// - pictures: the pictures that were drawn.
+  /// - pictureNote: why there are no pictures, or a hint.
   package init(_ report: StudyReport, pictures: [Picture], pictureNote: String?) {
     title = "Gemma on grade-school mathematics"
     func drawn(_ kind: Picture.Kind) -> [Block] {
@@ -74,7 +74,7 @@ package struct ReportDocument: Equatable, Sendable {
   }
 }
 
-/// What the report says whatever the runs are.
+/// The texts of the report that do not depend on the runs.
 enum ReportWording {
   static let lossNote =
     "Loss is not comparable between main and socratic: socratic answers are longer, and much of what they add is easy "
@@ -91,7 +91,7 @@ enum ReportWording {
   static let choice =
     "Chosen, not drawn at random: questions where the runs disagree come first, the most evenly split at the top."
 
-  /// What the files of an evaluation do not say.
+  /// Stands for facts that the files of an evaluation do not state.
   static let notRecorded = "not recorded"
 
   static let probes = "Questions of the user's own, answered and not scored."

@@ -25,10 +25,10 @@ func duration(_ seconds: Double) -> String {
     ? "\(whole / 60) min \(two(whole % 60)) s" : "\(whole / 3600) h \(two(whole % 3600 / 60)) min"
 }
 
-/// A p-value: four decimals, and no zero.
+/// A p-value with four decimals, never shown as zero.
 func probability(_ p: Double) -> String { p < 0.0001 ? "< 0.0001" : p.formatted(decimals: 4) }
 
 extension Optional {
-  /// The value in words, or a dash where there is none.
+  /// The value in words, or a dash for no value.
   func shown(_ text: (Wrapped) -> String) -> String { map(text) ?? ReportTable.dash }
 }

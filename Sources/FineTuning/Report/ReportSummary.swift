@@ -47,7 +47,7 @@ extension RunRecord {
 }
 
 extension RunConfiguration {
-  /// What training depends on, with the configuration's own keys.
+  /// The settings that training depends on, with the configuration's own keys.
   fileprivate var trainingSettings: JSONValue {
     var object: JSONObject = [
       "epochs": Int(exactly: train.epochs).map { .int($0) } ?? .double(train.epochs),
@@ -107,7 +107,7 @@ extension EvaluationRecord {
 }
 
 extension UInt64 {
-  /// As a number where it is one that every reader keeps whole, else as text.
+  /// A number where every reader keeps all of its digits, otherwise text.
   fileprivate var json: JSONValue { self <= 1 << 53 ? .int(Int(self)) : .string("\(self)") }
 }
 

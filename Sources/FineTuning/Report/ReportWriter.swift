@@ -3,17 +3,17 @@ import FoundationEssentials
 
 /// Writes a report into a folder.
 package struct ReportWriter {
-  /// The folder; made when it is not there.
+  /// The folder, which is made if it does not exist.
   package let folder: String
   package let gnuplot: Gnuplot
 
-  /// A writer into `folder` that draws with `gnuplot`.
+  /// A writer that draws with `gnuplot`.
   package init(folder: String, gnuplot: Gnuplot) {
     self.folder = folder
     self.gnuplot = gnuplot
   }
 
-  /// Writes every file, each whole or not at all; those of an earlier report are replaced.
+  /// Writes every file, each whole or not at all. The files replace those of an earlier report.
   /// - Returns: a hint for the person when pictures are missing.
   /// - Throws: `Fault` .cannotCreate or .cannotWrite.
   package func write(_ report: StudyReport) throws -> String? {
@@ -58,7 +58,7 @@ package struct ReportWriter {
     "\(folder)/\(kind.rawValue).\(ending)"
   }
 
-  /// An earlier report's picture must not stand for this one's.
+  /// Removes an earlier report's picture, which must not stand for this report's.
   private func remove(_ kind: Picture.Kind, _ endings: [String]) {
     for ending in endings { try? FileManager.default.removeItem(atPath: path(kind, ending)) }
   }

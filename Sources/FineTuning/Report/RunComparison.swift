@@ -5,7 +5,7 @@ import GSM8K
 package struct RunComparison: Sendable {
   /// Names of the runs.
   package let first: String, second: String
-  /// Questions that both answered, and those that only one got right.
+  /// The number of questions that both answered, and of those that only one got right.
   package let outcome: PairedOutcome
 
   /// Whether the test shows that the runs differ, at the 5 % level.
@@ -24,7 +24,7 @@ package struct RunMismatch: Equatable, Sendable {
   package enum Kind: Equatable, Sendable {
     case otherFile
     case nothingShared
-    /// Under this id they were asked different things.
+    /// The same id stands for different questions.
     case changed(id: Int)
   }
 
@@ -33,7 +33,7 @@ package struct RunMismatch: Equatable, Sendable {
   /// The file that the first run's questions come from, and the second's.
   package let files: [String]
 
-  /// The reason in words.
+  /// Why they cannot be compared, in words.
   package var reason: String {
     switch kind {
     case .otherFile: "their questions come from \(files.joined(separator: " and "))"
@@ -43,7 +43,7 @@ package struct RunMismatch: Equatable, Sendable {
   }
 }
 
-/// All pairs of evaluated runs: those with the base first, then the others in order.
+/// All pairs of evaluated runs: first those with the base, then the others in order.
 package func compared(
   _ runs: [RunRecord], base: RunRecord?
 ) -> (pairs: [RunComparison], mismatches: [RunMismatch]) {
@@ -70,8 +70,8 @@ private func orderedPairs(_ runs: [RunRecord], base: RunRecord?) -> [(RunRecord,
   }
 }
 
-/// Why the answers of two evaluations are not about the same questions; nil when they are. Where an evaluation does not
-/// say which file it took, its questions tell.
+/// Why the answers of two evaluations are not about the same questions; nil when they are. Where an
+/// evaluation does not name its file, the questions themselves are compared.
 private func mismatch(_ left: EvaluationRecord, _ right: EvaluationRecord) -> RunMismatch.Kind? {
   if let first = left.references, let second = right.references, first != second { return .otherFile }
   let questions = Dictionary(left.answers.map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
@@ -82,7 +82,7 @@ private func mismatch(_ left: EvaluationRecord, _ right: EvaluationRecord) -> Ru
 }
 
 extension EvaluationRecord {
-  /// Whether the answer to each question is right, by id.
+  /// By the id of each question, whether its answer is right.
   var correctByID: [Int: Bool] {
     Dictionary(answers.map { ($0.id, $0.correct) }, uniquingKeysWith: { first, _ in first })
   }

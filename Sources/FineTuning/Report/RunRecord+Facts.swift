@@ -1,7 +1,8 @@
 import Files
 
 extension RunRecord {
-  /// The method with what tells runs of one method apart: "LoRA r=16", "none, 1-shot" where the evaluation says so.
+  /// The method, with what tells runs of one method apart: "LoRA r=16"; "none, 1-shot" if the evaluation says
+  /// so.
   var methodName: String {
     let count = evaluation?.settings?.evaluation.shots ?? 0
     let shots = count > 0 ? ", \(count)-shot" : ""
@@ -12,10 +13,10 @@ extension RunRecord {
     }
   }
 
-  /// The variant that it was trained on.
+  /// The variant of the data that the run was trained on.
   var dataName: String { isBase ? ReportTable.dash : configuration.data.variant.rawValue }
 
-  /// What the run was, in a fixed order that is the same for all runs.
+  /// What the run was, in a fixed order that all runs share.
   var shownFacts: [(name: String, value: String)] {
     [
       ("Model", configuration.model.path),
@@ -64,7 +65,7 @@ extension RunRecord {
     return isBase ? values.map { ($0.name, ReportTable.dash) } : values
   }
 
-  /// Whose memory it was.
+  /// Whose memory the peak is of.
   private var memoryPlace: String { facts?.place == .device ? " of the device" : "" }
 
   private var evaluationFacts: [(name: String, value: String)] {
@@ -88,14 +89,14 @@ extension RunRecord {
     "\(evaluation.references ?? ReportWording.notRecorded), \(grouped(evaluation.count)) questions"
   }
 
-  /// A setting of the evaluation that is shown: what the configuration says of it may have been another.
+  /// A setting of the evaluation, in words. The configuration may hold another value than the one used.
   private func setting(_ text: (EvaluationSettings) -> String) -> String {
     evaluation.shown { $0.settings.map(text) ?? ReportWording.notRecorded }
   }
 }
 
 extension Double {
-  /// The number without a needless ".0".
+  /// The number, without a needless ".0".
   fileprivate var trimmed: String {
     description.hasSuffix(".0") ? String(description.dropLast(2)) : description
   }

@@ -1,21 +1,21 @@
 import Files
 import FoundationEssentials
 
-/// What a run's folder says about the run, as far as it has come.
+/// What a run's folder says about the run so far.
 package struct RunRecord: Sendable {
   /// The folder as it was given, without slashes at its end.
   package let directory: String
-  /// The name in the report: the configuration's, with the folder where several runs share it.
+  /// The run's name in the report: the configuration's, with the folder where several runs share the name.
   package private(set) var name: String
   package let configuration: RunConfiguration
-  /// nil before the first step is done.
+  /// The training steps; nil before the first step is done.
   package let training: TrainingCurve?
-  /// nil before the first evaluation.
+  /// The evaluation; nil before the first one.
   package let evaluation: EvaluationRecord?
-  /// What was written beside the finished weights; nil before that.
+  /// The facts beside the finished weights; nil before these are written.
   let facts: RunFacts?
 
-  /// Reads a run's folder; nothing in it is changed or locked.
+  /// Reads a run's folder. Nothing in it is changed or locked.
   /// - Throws: `Fault` .missing where there is no run, .badData naming the file; `ConfigurationFaults`.
   package init(contentsOf folder: String) throws {
     let directory = withoutSlashesAtEnd(folder)
@@ -34,8 +34,8 @@ package struct RunRecord: Sendable {
     evaluation = try EvaluationRecord(contentsOf: paths)
   }
 
-  /// Reads run folders in this order; runs of the same name get their folders added.
-  /// - Throws: as above; `Fault` .usage when a folder comes twice.
+  /// Reads run folders in this order. Runs that share a name get their folders added.
+  /// - Throws: the faults of `init(contentsOf:)`, and `Fault` .usage when a folder comes twice.
   package static func load(_ folders: [String]) throws -> [RunRecord] {
     var seen: Set<String> = []
     for folder in folders {
@@ -52,14 +52,14 @@ package struct RunRecord: Sendable {
     return runs
   }
 
-  /// Whether it is the untouched model.
+  /// Whether the run is the untouched base model.
   package var isBase: Bool { configuration.method == .none }
 
-  /// How far the run has come.
+  /// How far a run has come.
   package enum State: String, Sendable { case untrained, unfinished, finished }
   package var state: State { isBase ? .untrained : facts == nil ? .unfinished : .finished }
 
-  /// All parameters with the adapter's, and the trained ones; nil before the run is finished.
+  /// Number of all parameters, the adapter's included, and of trained ones; nil before the run is finished.
   package var parameters: (total: Int, trainable: Int)? {
     guard let facts, facts.baseParameters >= 0, facts.trainableParameters >= 0 else { return nil }
     let added = configuration.method == .lora ? facts.trainableParameters : 0

@@ -3,9 +3,9 @@ package struct ShownQuestion: Equatable, Sendable {
   /// One run's answer.
   package struct Answer: Equatable, Sendable {
     package var run: String
-    /// Whether it is right; nil for a probe, which nobody scores.
+    /// Whether the answer is right; nil for a probe, which is not scored.
     package var isCorrect: Bool?
-    /// What was taken for its final answer.
+    /// The text that was taken for the final answer.
     package var extracted: String?
     package var completion: String
   }
@@ -17,12 +17,12 @@ package struct ShownQuestion: Equatable, Sendable {
   package var answers: [Answer]
 }
 
-/// The questions that a report shows: those where the runs disagree most evenly first, then the others, each by id,
-/// from the reference file that most runs were evaluated on.
+/// The questions that a report shows, from the reference file that most runs were evaluated on. Those on
+/// which the runs disagree most evenly come first, then the others, each by id.
 package func chosenQuestions(_ runs: [RunRecord], limit: Int = 5) -> [ShownQuestion] {
   let evaluated = runs.compactMap { run in run.evaluation.map { (name: run.name, evaluation: $0) } }
   let counts = Dictionary(evaluated.map { ($0.evaluation.references, 1) }, uniquingKeysWith: +)
-  // The earliest run's file wins a tie.
+  // On a tie the earliest run's file wins.
   let largest = counts.values.max()
   guard let file = evaluated.map(\.evaluation.references).first(where: { counts[$0] == largest }) else {
     return []
@@ -40,7 +40,7 @@ package func chosenQuestions(_ runs: [RunRecord], limit: Int = 5) -> [ShownQuest
   return ranked.prefix(limit).map { id, answers in shownQuestion(id, answers) }
 }
 
-/// The probes of all runs, each question once, with the answers of the runs that were asked it.
+/// The probes of all runs. Each question comes once, with the answers of the runs that were asked it.
 package func shownProbes(_ runs: [RunRecord]) -> [ShownQuestion] {
   var questions: [ShownQuestion] = []
   for run in runs {
@@ -57,7 +57,7 @@ package func shownProbes(_ runs: [RunRecord]) -> [ShownQuestion] {
   return questions
 }
 
-/// How evenly runs are split over a question: the smaller of the numbers of right and wrong answers.
+/// How evenly runs are split over a question: the number of right or of wrong answers, whichever is smaller.
 private func disagreement(_ answers: [AnswerRecord]) -> Int {
   let right = answers.count { $0.correct }
   return min(right, answers.count - right)

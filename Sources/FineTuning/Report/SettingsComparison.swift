@@ -1,7 +1,7 @@
 import Files
 
 extension EvaluationSettings {
-  /// The settings that answers depend on, in words, by their keys.
+  /// The settings that answers depend on: their keys, and their values in words.
   fileprivate var shown: [(key: String, value: String)] {
     return [
       ("evaluation.limit", evaluation.shownLimit),
@@ -25,7 +25,8 @@ extension RunConfiguration.EvaluationSection {
   var shownStop: String { stop.isEmpty ? "none" : stop.map { quoted($0) }.joined(separator: " ") }
 }
 
-/// One sentence on the settings in which the evaluations of these runs differ; nil where those that say so agree.
+/// One sentence on the settings in which the evaluations of these runs differ; nil where all that record
+/// settings agree.
 func settingsNote(_ runs: [RunRecord]) -> String? {
   let recorded = runs.compactMap { run in
     run.evaluation?.settings.map { (run: run.name, settings: $0.shown) }

@@ -25,7 +25,7 @@ extension StudyReport {
       })
   }
 
-  /// McNemar's test of every pair.
+  /// McNemar's test for every pair of runs.
   package var comparisonTable: ReportTable {
     let headings = ["First", "Second", "Questions", "Difference", "b", "c", "p", "Verdict"]
     return ReportTable(
@@ -78,7 +78,7 @@ extension StudyReport {
       })
   }
 
-  /// What each run was: a column a run.
+  /// What each run was, one column a run.
   package var factsTable: ReportTable {
     let facts = runs.map(\.shownFacts)
     let names = facts.first?.map(\.name) ?? []
@@ -89,7 +89,7 @@ extension StudyReport {
 }
 
 extension EvaluationRecord {
-  /// How many wrong answers carry each tag; nil where the file does not tell.
+  /// How many wrong answers carry each tag; nil where the file does not record tags.
   var missCounts: [String: Int]? {
     let tags = answers.filter { !$0.correct }.map(\.tags)
     if tags.contains(nil) { return nil }

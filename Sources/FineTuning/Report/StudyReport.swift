@@ -1,22 +1,22 @@
 import Files
 import GSM8K
 
-/// What a report says, before it has a form: runs, how they compare, and which questions are shown.
+/// The content of a report, before it has a form: the runs, how they compare, and the questions to show.
 package struct StudyReport: Sendable {
-  /// In the order of the command line.
+  /// The runs in the order of the command line.
   package let runs: [RunRecord]
-  /// The first untouched model among them.
+  /// The first untouched base model among the runs.
   package let base: RunRecord?
   /// Every pair of runs that answered the same questions.
   package let comparisons: [RunComparison]
-  /// Every other pair of evaluated runs.
+  /// Every other pair of evaluated runs, with the reason why it cannot be compared.
   package let mismatches: [RunMismatch]
   /// Questions with all runs' answers.
   package let questions: [ShownQuestion]
   /// The user's own questions with the answers to them.
   package let probes: [ShownQuestion]
 
-  /// The report on these runs.
+  /// A report on these runs.
   package init(_ runs: [RunRecord]) {
     self.runs = runs
     base = runs.first(where: \.isBase)
@@ -30,7 +30,7 @@ package struct StudyReport: Sendable {
     runs.compactMap { run in run.training.map { (run, $0) } }
   }
 
-  /// Whether losses stand side by side that do not measure the same.
+  /// Whether losses stand side by side that measure different things.
   package var mixesVariants: Bool { Set(trained.map(\.run.configuration.data.variant)).count > 1 }
 
   /// Why runs and numbers may not be what they seem, one sentence each.
@@ -38,7 +38,7 @@ package struct StudyReport: Sendable {
     runs.flatMap(notes) + mismatchNotes + [settingsNote(runs)].compactMap { $0 }
   }
 
-  /// One sentence for all runs with different files, and one for each other pair.
+  /// One sentence for all runs with different files, and one for each other pair that cannot be compared.
   private var mismatchNotes: [String] {
     let evaluated = runs.compactMap { run in
       run.evaluation?.references.map { (file: $0, run: run.name) }

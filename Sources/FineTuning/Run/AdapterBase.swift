@@ -1,11 +1,11 @@
 import Files
 import Gemma
 
-/// What becomes of an adapter over a base model that it was not trained on.
+/// What to do with an adapter over a base model that it was not trained on.
 package enum OtherBase: Sendable {
-  /// It is an error.
+  /// Refuse it with an error.
   case refused
-  /// It is said, and done.
+  /// Report it and go on.
   case allowed
 }
 
@@ -14,7 +14,7 @@ struct AdapterBase {
   /// How a base model relates to the recorded one.
   enum Relation: Equatable {
     case same, other
-    /// The folder does not say what the base was.
+    /// The folder does not record the base.
     case notRecorded
   }
 
@@ -22,20 +22,20 @@ struct AdapterBase {
   let folder: String
   private let facts: RunFacts?
 
-  /// Reads what the folder of an adapter says.
+  /// Reads the record in the folder of an adapter.
   /// - Throws: `Fault` .badData.
   init(ofAdapterIn folder: String) throws {
     self.folder = folder
     facts = try RunFacts.found(in: folder)
   }
 
-  /// How a base model of this fingerprint relates to the recorded one.
+  /// How the base model with this fingerprint relates to the recorded one.
   func relation(to fingerprint: BaseFingerprint) -> Relation {
     guard let recorded = facts?.baseFingerprint else { return .notRecorded }
     return recorded == fingerprint ? .same : .other
   }
 
-  /// The refusal of another base model in `path`.
+  /// The fault for another base model in `path`.
   func refusal(of path: String, hint: String) -> Fault {
     Fault(
       .badData, file: "\(folder)/\(RunFacts.fileName)", place: "base_fingerprint",
@@ -43,21 +43,21 @@ struct AdapterBase {
       hint: hint)
   }
 
-  /// What to say where another base model in `path` is allowed.
+  /// The note where another base model in `path` is allowed.
   func note(on path: String) -> String {
     "note: the adapter was trained on \(recordedPath), and is evaluated over \(difference(of: path))"
   }
 
-  /// What to say where nothing is recorded.
+  /// The note where no base model is recorded.
   var notRecordedNote: String {
     "note: \(folder) does not record its base model (no base_fingerprint in \(RunFacts.fileName)): "
       + "whether it is this one cannot be checked"
   }
 
-  /// Whether the folder says what the base was.
+  /// Whether the folder records the base.
   var isRecorded: Bool { facts?.baseFingerprint != nil }
 
-  /// The base model's folder as it was configured.
+  /// The base model's folder, as the configuration of the training named it.
   private var recordedPath: String { facts?.baseModel ?? "" }
 
   private func difference(of path: String) -> String {

@@ -7,23 +7,23 @@ package struct AnswerRecord: Equatable, Sendable {
   package var id: Int
   /// The question, the worked answer, and the text that was scored.
   package var question: String, reference: String, completion: String
-  /// What the strict definition took for the answer; nil where it found none.
+  /// The answer that the strict definition found; nil where it found none.
   package var extracted: String?
-  /// Right by the strict and by the flexible definition.
+  /// Whether the answer is right by the strict and by the flexible definition.
   package var correct: Bool, correctFlexible: Bool
-  /// Right by OpenAI's definition; nil where the file does not say.
+  /// Whether it is right by OpenAI's definition; nil where the file does not say.
   package var correctOpenAI: Bool?
   /// What ended the answer; nil where the file does not say.
   package var stop: StopReason?
-  /// Generated tokens.
+  /// Number of generated tokens.
   package var tokens: Int
-  /// What a wrong answer looks like, in the words of `MissTag`; nil where the file does not say.
+  /// Tags of a wrong answer, in the words of `MissTag`; nil where the file does not say.
   package var tags: [String]?
 
-  /// Whether the definitions differ about it.
+  /// Whether the definitions disagree about the answer.
   package var definitionsDisagree: Bool { correct != correctFlexible || correct != correctOpenAI ?? correct }
 
-  /// The line of an answer and its score.
+  /// The record of an answer and its score.
   init(_ problem: Problem, _ answer: ModelAnswer, _ score: ScoredAnswer) {
     id = problem.id
     question = problem.question
@@ -38,7 +38,7 @@ package struct AnswerRecord: Equatable, Sendable {
     tags = score.correct ? [] : missTags(completion: answer.text, stop: answer.stop).map(\.rawValue)
   }
 
-  /// Reads a line.
+  /// Reads a line of the file.
   /// - Throws: `Fault` .badData naming the key.
   package init(_ fields: JSONFields) throws {
     id = try fields.read(Key.id)
@@ -54,7 +54,7 @@ package struct AnswerRecord: Equatable, Sendable {
     tags = try fields.optional(Key.tags)
   }
 
-  /// The line.
+  /// The line of the file.
   package var json: JSONValue {
     var object = JSONObject()
     object[Key.id] = id

@@ -3,14 +3,14 @@ import GSM8K
 
 /// The evaluation in a run's folder: its answers, the probes, and the summary.
 package struct EvaluationRecord: Equatable, Sendable {
-  /// In the file's order.
+  /// The answers, in the file's order.
   package var answers: [AnswerRecord]
-  /// Answers to the user's own questions, in the file's order; often none.
+  /// Answers to the user's own questions, in the file's order. Often there are none.
   package var probes: [ProbeRecord]
-  /// nil where there is no summary.
+  /// The summary; nil where the folder has none.
   package var summary: EvaluationSummary?
 
-  /// An evaluation that was just made.
+  /// The record of an evaluation that was just made.
   init(_ answers: [AnswerRecord], probes: [ProbeRecord], _ summary: EvaluationSummary) {
     (self.answers, self.probes, self.summary) = (answers, probes, summary)
   }
@@ -34,14 +34,14 @@ package struct EvaluationRecord: Equatable, Sendable {
     summary = RunPaths.exists(paths.summary) ? try EvaluationSummary(contentsOf: paths.summary) : nil
   }
 
-  /// Writes the evaluation in place of an earlier one, and a configuration where there is one to write.
-  /// - Throws: `Fault` .cannotCreate or .cannotWrite; where a file cannot be written, all stay as they were.
+  /// Writes the evaluation in place of an earlier one, and `configuration` unless it is nil.
+  /// - Throws: `Fault` .cannotCreate or .cannotWrite. If one file cannot be written, all stay as they were.
   func write(to paths: RunPaths, configuration: String?) throws {
     func lines(_ rows: [JSONValue]) -> String { rows.map { $0.text() + "\n" }.joined() }
     var files = [(paths.predictions, lines(answers.map(\.json)))]
     if !probes.isEmpty { files.append((paths.probes, lines(probes.map(\.json)))) }
     if let configuration { files.append((paths.configuration, configuration)) }
-    // The summary comes last: where it is, the other files are of the same evaluation.
+    // The summary comes last: where it exists, the other files are of the same evaluation.
     if let summary { files.append((paths.summary, summary.json.text(indent: 2) + "\n")) }
     try writeTogether(files, removed: probes.isEmpty ? [paths.probes] : [])
   }
@@ -50,17 +50,17 @@ package struct EvaluationRecord: Equatable, Sendable {
 extension EvaluationRecord {
   /// Number of answers.
   package var count: Int { answers.count }
-  /// Right by the strict definition, the one that is quoted.
+  /// Number of answers that are right by the strict definition, the one that is quoted.
   package var correct: Int { answers.count { $0.correct } }
-  /// Right by the flexible definition.
+  /// Number of answers that are right by the flexible definition.
   package var correctFlexible: Int { answers.count { $0.correctFlexible } }
-  /// Right by OpenAI's definition; nil where a line does not say.
+  /// Number of answers that are right by OpenAI's definition; nil where a line does not say.
   package var correctOpenAI: Int? {
     answers.contains { $0.correctOpenAI == nil } ? nil : answers.count { $0.correctOpenAI == true }
   }
-  /// Wilson's 95 % interval of the share of right answers.
+  /// Wilson's 95 % interval for the share of right answers, by the strict definition.
   package var confidenceInterval: ClosedRange<Double> { wilsonInterval(correct: correct, count: count) }
-  /// Generated tokens an answer.
+  /// Mean number of generated tokens of an answer.
   package var meanTokens: Double { answers.reduce(0.0) { $0 + Double($1.tokens) } / Double(max(1, count)) }
 
   /// The file that the questions came from; nil where the summary does not say.
@@ -69,12 +69,12 @@ extension EvaluationRecord {
   package var promptHash: String? { summary?.promptHash }
   /// Generated tokens a second.
   package var tokensPerSecond: Double? { summary?.tokensPerSecond }
-  /// What computed; nil where the summary does not say.
+  /// The kernels that computed; nil where the summary does not say.
   package var kernels: String? { summary?.kernels }
-  /// What it was made with; nil where the summary does not say: the run's configuration need not be what was
-  /// in force.
+  /// The settings of the evaluation; nil where the summary does not say. The run's configuration may hold
+  /// other values than those used.
   package var settings: EvaluationSettings? { summary?.settings }
-  /// The base model's folder, where it was another than the adapter was trained on.
+  /// The base model's folder, if it is another base than the adapter was trained on.
   package var otherBase: String? {
     guard let summary, summary.isOverOtherBase else { return nil }
     return summary.model ?? ""

@@ -2,12 +2,13 @@ import Files
 import GSM8K
 import Tensors
 
-/// What an evaluation was made with, under the configuration's own keys: `settings` in its `summary.json`.
+/// The settings that an evaluation used, under the configuration's own keys: `settings` in its
+/// `summary.json`.
 ///
-/// A run's `config.yaml` is its training's: `eval` may be given other values, and the report shows those that
-/// were used.
+/// A run's `config.yaml` holds the settings of training. `eval` may be given other values, and the report
+/// shows the values that were used.
 package struct EvaluationSettings: Equatable, Sendable {
-  /// `evaluation:`, all of it.
+  /// All of `evaluation:`.
   package var evaluation: RunConfiguration.EvaluationSection
   /// `prompt.template`.
   package var template: PromptWording.Template
@@ -17,10 +18,10 @@ package struct EvaluationSettings: Equatable, Sendable {
   package var precision: RunConfiguration.ModelSection.Precision
   /// `data.path`.
   package var dataPath: String
-  /// Where it was computed.
+  /// Where the answers were computed.
   package var place: Place
 
-  /// Those of a configuration.
+  /// The settings of a configuration.
   init(_ configuration: RunConfiguration, place: Place) {
     evaluation = configuration.evaluation
     template = configuration.prompt.template
@@ -30,7 +31,7 @@ package struct EvaluationSettings: Equatable, Sendable {
     self.place = place
   }
 
-  /// As they stand in `summary.json`.
+  /// The settings as `summary.json` holds them.
   package var json: JSONValue {
     var prompt = JSONObject()
     var model = JSONObject()

@@ -2,11 +2,11 @@ import Files
 import GSM8K
 import Tensors
 
-/// What was evaluated how, and what it came to: `evaluation/summary.json`. Older files do not say all of it.
+/// What was evaluated, how, and with what result: `evaluation/summary.json`. Older files hold a part of it.
 package struct EvaluationSummary: Equatable, Sendable {
   /// The score; nil where the file does not hold all of its counts.
   package var score: Score?
-  /// Generated tokens an answer, and a second; wall-clock seconds of all answers.
+  /// Generated tokens an answer and a second, and the wall-clock seconds of all answers.
   package var meanTokens: Double?, tokensPerSecond: Double?, seconds: Double?
   /// `Prompt.hash` of the evaluation.
   package var promptHash: String?
@@ -14,17 +14,17 @@ package struct EvaluationSummary: Equatable, Sendable {
   package var model: String?, run: String?, method: String?
   /// The file that the questions came from.
   package var references: String?
-  /// Questions that were answered side by side.
+  /// Number of questions that were answered side by side.
   package var batchSize: Int?
-  /// What computed.
+  /// The kernels that computed.
   package var kernels: String?
-  /// What the configuration and the command line asked for.
+  /// The settings of configuration and command line.
   package var settings: EvaluationSettings?
-  /// Whether the adapter was trained on another base model than it was evaluated over.
+  /// Whether the adapter was evaluated over another base model than it was trained on.
   package var isOverOtherBase = false
 
-  /// The summary of an evaluation that took so many seconds. The prompt's hash, the file of the questions and
-  /// the base are to be set.
+  /// The summary of an evaluation that took `seconds`. The caller sets the prompt's hash, the file of the
+  /// questions and the base.
   init(
     _ configuration: RunConfiguration, _ kernels: any Kernels, score: Score, of answers: [ModelAnswer],
     seconds: Double

@@ -2,23 +2,21 @@ import Files
 import Gemma
 import Tensors
 
-/// The model that an evaluation is of: a finished run's, or the untouched base model where the method is
-/// none.
+/// The model of an evaluation: that of a finished run, or the untouched base model where the method is none.
 ///
-/// A full run needs its own folder alone; an adapter stands over the base model of the configuration, which
+/// A full run needs only its own folder. An adapter stands over the base model of the configuration, which
 /// must be the one that it was trained on unless another is allowed.
 struct FinishedRun {
   /// Sizes and tokenizer.
   let setup: ModelSetup
-  /// What the run says about itself; nil for a base model, and for weights that say nothing.
+  /// What the run recorded about itself; nil for a base model, and for weights without a record.
   let facts: RunFacts?
   private let run: RunConfiguration
   private let otherBase: OtherBase
   private let adapter: (weights: AdapterWeights, base: AdapterBase)?
   private let final: String
 
-  /// Reads everything but the weights of the model: its headers, an adapter, and what was written beside
-  /// them.
+  /// Reads everything except for the weights: the model's headers, an adapter, and the record beside them.
   /// - Throws: `Fault`, also where the run is not finished.
   init(_ run: RunConfiguration, otherBase: OtherBase) throws {
     (self.run, self.otherBase) = (run, otherBase)
@@ -35,12 +33,12 @@ struct FinishedRun {
       return
     }
     let base = try AdapterBase(ofAdapterIn: final)
-    // Before the adapter: over another base its shapes may not fit either, and this is why.
+    // Checked before the adapter is read. Over another base its shapes may not fit, which the base explains.
     if let fingerprint = try setup.storedFingerprint() { try Self.check(base, fingerprint, run, otherBase) }
     adapter = (try AdapterWeights(contentsOf: final, for: setup.configuration), base)
   }
 
-  /// The headers of a full run's own model, of which nothing can be fetched again.
+  /// The headers of a full run's own model. A missing file of it cannot be downloaded again.
   private static func ownSetup(_ run: RunConfiguration) throws -> ModelSetup {
     do {
       return try ModelSetup(finished: run)
@@ -49,9 +47,9 @@ struct FinishedRun {
     }
   }
 
-  /// Reads the model and takes it to where the kernels compute.
-  /// - Returns: the model, and how its base relates to the one that it was trained on; nil without an
-  ///   adapter.
+  /// Reads the model and moves it to where the kernels compute.
+  /// - Returns: the model, and how its base relates to the one that the adapter was trained on; nil without
+  ///   an adapter.
   /// - Throws: `Fault`, also where the base is another and that is not allowed.
   func model(_ kernels: any Kernels) throws -> (model: GemmaModel, base: AdapterBase.Relation?) {
     var model = try setup.readModel()
@@ -68,7 +66,7 @@ struct FinishedRun {
     return (model, relation)
   }
 
-  /// What a person should know of the weights' origin.
+  /// What the person should know about the weights' origin.
   func notes(_ relation: AdapterBase.Relation?) -> [String] {
     guard let base = adapter?.base else {
       if run.method == .none || facts != nil { return [] }

@@ -7,10 +7,10 @@ package struct ProbeRecord: Equatable, Sendable {
   package var question: String, completion: String
   /// What ended the answer; nil where the file does not say.
   package var stop: StopReason?
-  /// Generated tokens; nil where the file does not say.
+  /// Number of generated tokens; nil where the file does not say.
   package var tokens: Int?
 
-  /// The line of a probe and its answer.
+  /// The record of a probe and its answer.
   init(_ probe: Probe, _ answer: ModelAnswer) {
     question = probe.question
     completion = answer.completion
@@ -18,7 +18,7 @@ package struct ProbeRecord: Equatable, Sendable {
     tokens = answer.tokenCount
   }
 
-  /// Reads a line.
+  /// Reads a line of the file.
   /// - Throws: `Fault` .badData naming the key.
   package init(_ fields: JSONFields) throws {
     question = try fields.read(Key.question)
@@ -27,7 +27,7 @@ package struct ProbeRecord: Equatable, Sendable {
     tokens = try fields.optional(Key.tokens)
   }
 
-  /// The line.
+  /// The line of the file.
   package var json: JSONValue {
     var object = JSONObject()
     object[Key.question] = question

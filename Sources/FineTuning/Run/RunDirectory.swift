@@ -3,11 +3,11 @@ import Glibc
 
 /// A run's folder, locked against a second process.
 package final class RunDirectory {
-  /// Where its files are.
+  /// The paths of its files.
   package let paths: RunPaths
   private let descriptor: Int32
 
-  /// Makes the folder if need be, and locks it until this object or the process ends.
+  /// Makes the folder if necessary, and locks it until this object or the process ends.
   /// - Throws: `Fault` .cannotCreate, or .inUse when another process holds it.
   package init(locking path: String) throws {
     paths = RunPaths(path)
@@ -24,14 +24,14 @@ package final class RunDirectory {
 
   deinit { close(descriptor) }
 
-  /// Refuses a folder that another process works in, and one that holds a training run: it is never written
-  /// over. Makes nothing.
+  /// Refuses a folder that another process works in, and one that holds a training run, which is never
+  /// overwritten. Makes nothing.
   /// - Throws: `Fault` .inUse or .cannotCreate.
   package static func requireUnused(_ path: String) throws {
     if isDirectory(path) { try RunDirectory(locking: path).requireUnused() }
   }
 
-  /// Refuses a folder that holds a training run: it is never written over.
+  /// Refuses a folder that holds a training run, which is never overwritten.
   /// - Throws: `Fault` .cannotCreate.
   package func requireUnused() throws {
     for name in RunPaths.Name.ofTraining where RunPaths.exists("\(paths.folder)/\(name)") {

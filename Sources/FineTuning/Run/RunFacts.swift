@@ -2,23 +2,23 @@ import Files
 import Gemma
 import Tensors
 
-/// What a finished run says about itself beside its weights: `final/gemmatune.json`.
+/// What a finished run records about itself beside its weights: `final/gemmatune.json`.
 package struct RunFacts: Equatable, Sendable {
-  /// `Prompt.hash` of training; evaluation compares its own.
+  /// `Prompt.hash` of training. Evaluation compares its own hash with it.
   package var promptHash: String
   /// The base model's folder, as the configuration named it.
   package var baseModel: String
-  /// What the base model of an adapter was; nil for full weights, and where an older file does not say.
+  /// The fingerprint of an adapter's base model; nil for full weights, and where an older file does not say.
   package var baseFingerprint: BaseFingerprint?
   /// `full` or `lora`.
   package var method: String
-  /// What computed: libraries, vector instructions, threads.
+  /// The kernels that computed: libraries, vector instructions, threads.
   package var kernels: String
-  /// Where they computed.
+  /// Where the kernels computed.
   package var place: Place
-  /// Optimizer steps done.
+  /// Number of optimizer steps done.
   package var steps: Int
-  /// Parameters of the base model, and those that were trained.
+  /// Number of parameters of the base model, and of trained parameters.
   package var baseParameters: Int, trainableParameters: Int
   /// Rows of the embedding; nil where the file does not say.
   package var vocabularySize: Int?
@@ -26,7 +26,7 @@ package struct RunFacts: Equatable, Sendable {
   /// The file's name in the folder of the weights.
   package static let fileName = "gemmatune.json"
 
-  /// Facts of a run; those that have a default may be unknown.
+  /// Facts of a run. Those that have a default may be unknown.
   package init(
     promptHash: String, baseModel: String, method: String, kernels: String, place: Place, steps: Int,
     baseParameters: Int, trainableParameters: Int, vocabularySize: Int? = nil,
@@ -51,7 +51,7 @@ package struct RunFacts: Equatable, Sendable {
     self.init(
       promptHash: try fields.read(Key.promptHash), baseModel: try fields.read(Key.baseModel),
       method: try fields.read(Key.method), kernels: try fields.read(Key.kernels),
-      // Older files do not say it: they were written where there was but the CPU.
+      // Older files do not record it. They were written when the CPU was the only device.
       place: try fields.read(.device, missing: .host), steps: try fields.read(Key.steps),
       baseParameters: try fields.read(Key.baseParameters),
       trainableParameters: try fields.read(Key.trainableParameters),
@@ -59,8 +59,8 @@ package struct RunFacts: Equatable, Sendable {
       baseFingerprint: try fields.optional(Key.baseFingerprint))
   }
 
-  /// Reads the facts in a folder of finished weights; nil where the file is not there, as in an adapter of
-  /// PEFT's.
+  /// Reads the facts in a folder of finished weights; nil where the file does not exist, for example in an
+  /// adapter that PEFT wrote.
   /// - Throws: `Fault` .badData.
   package static func found(in folder: String) throws -> RunFacts? {
     RunPaths.exists("\(folder)/\(fileName)") ? try RunFacts(contentsOf: folder) : nil

@@ -1,6 +1,6 @@
 import Glibc
 
-/// Where the files of a run are in its folder.
+/// The paths of a run's files in its folder.
 package struct RunPaths: Equatable, Sendable {
   /// The folder.
   package let folder: String
@@ -8,13 +8,13 @@ package struct RunPaths: Equatable, Sendable {
   /// The paths of the run in `folder`.
   package init(_ folder: String) { self.folder = folder }
 
-  /// Every value of the configuration, as the run used it.
+  /// Every value of the configuration that the run used.
   package var configuration: String { path(Name.configuration) }
   /// `StepMetrics`, one a line.
   package var metrics: String { path(Name.metrics) }
-  /// The same as a table.
+  /// The same steps as a table.
   package var metricsTable: String { path("metrics.h5") }
-  /// What a person was told.
+  /// The messages of the run.
   package var log: String { path(Name.log) }
   /// The finished weights, with `RunFacts`.
   package var final: String { path(Name.final) }
@@ -34,12 +34,12 @@ package struct RunPaths: Equatable, Sendable {
     static let log = "train.log"
     static let final = "final"
     static let evaluation = "evaluation"
-    /// What a training run leaves.
+    /// The names of the files that a training run leaves.
     static let ofTraining = [metrics, log, final]
   }
 
   private func path(_ name: String) -> String { "\(folder)/\(name)" }
 
-  /// Whether something of that name is there.
+  /// Whether something exists at `path`.
   static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 }

@@ -2,7 +2,7 @@ import Files
 import GSM8K
 
 extension Score {
-  /// The members of a summary that tell the score: by all three definitions, with Wilson's interval of the
+  /// The members of a summary that hold the score by all three definitions, with Wilson's interval of the
   /// strict one.
   package var json: JSONObject {
     let interval = confidenceInterval
@@ -18,7 +18,7 @@ extension Score {
     return object
   }
 
-  /// Reads the counts, from which the rest follows; nil where a summary does not hold all of them.
+  /// Reads the counts, which decide the rest; nil where a summary does not hold all of them.
   /// - Throws: `Fault` .badData naming the key.
   init?(_ fields: JSONFields) throws {
     guard let count = try fields.optional(Key.count), let correct = try fields.optional(Key.correct),

@@ -5,30 +5,29 @@ import Tensors
 ///
 /// A number that is not finite is written as null and read as NaN.
 package struct StepMetrics: Equatable, Sendable {
-  /// Counted from 1.
+  /// Number of the step, from 1.
   package var step = 0
   /// Epochs done after this step.
   package var epoch = 0.0
-  /// Nats per target token over the whole step.
+  /// Mean loss over all target tokens of the step, in nats.
   package var loss = 0.0
-  /// Rate that this step used.
+  /// The learning rate of this step.
   package var learningRate = 0.0
   /// Norm of all gradients before clipping.
   package var gradientNorm = 0.0
   /// Share of the stored trained weights whose bits this step changed, in [0, 1]; NaN where an older file
-  /// does not say.
+  /// lacks it.
   package var changedShare = 0.0
   /// Tokens, target tokens and sequences of the step.
   package var tokens = 0, targetTokens = 0, samples = 0
-  /// Wall-clock time of the step.
+  /// Wall-clock time of the step, in seconds.
   package var stepSeconds = 0.0
   /// Sequences and tokens a second.
   package private(set) var samplesPerSecond = 0.0, tokensPerSecond = 0.0
-  /// The most memory that was used so far, in bytes: of the device where one computes, otherwise of the
-  /// process.
+  /// The most memory that was used so far, in bytes: of the device if one computes, otherwise of the process.
   package var peakMemoryBytes = 0
 
-  /// A step of this many seconds; its rates follow.
+  /// A step that took this many seconds, from which its rates follow.
   package init(
     step: Int, epoch: Double, loss: Double, learningRate: Double, gradientNorm: Double, changedShare: Double,
     tokens: Int, targetTokens: Int, samples: Int, stepSeconds: Double, peakMemoryBytes: Int
@@ -97,7 +96,7 @@ extension StepMetrics {
   private enum Field {
     case whole(JSONKey<Int>, Whole)
     case real(JSONKey<Double>, Real)
-    /// One that older files lack.
+    /// A number that older files lack.
     case newReal(JSONKey<Double>, Real)
   }
 

@@ -1,12 +1,12 @@
 import Files
 
-/// The steps of a run as far as it has come.
+/// The steps that a run has done so far.
 package struct TrainingCurve: Equatable, Sendable {
-  /// At least one, by rising step.
+  /// At least one step, in ascending order.
   package let steps: [StepMetrics]
 
-  /// The steps that `metrics.jsonl` holds; nil when there is no whole line yet. The last line may be torn:
-  /// the run may be going on, or have been killed.
+  /// The steps that `metrics.jsonl` holds; nil when it has no whole line yet. The last line may be cut off,
+  /// since the run may be going on or have been killed.
   /// - Throws: `Fault` .badData naming `path:line` for any other line that is no step.
   package init?(contentsOf file: String) throws {
     let lines = lines(of: try readFile(file, limit: 1 << 30))
@@ -27,13 +27,13 @@ package struct TrainingCurve: Equatable, Sendable {
     self.init(steps)
   }
 
-  /// A curve of these steps, by rising step; nil when there are none.
+  /// A curve of these steps, put in ascending order; nil when there are none.
   package init?(_ steps: [StepMetrics]) {
     if steps.isEmpty { return nil }
     self.steps = steps
   }
 
-  /// How many steps the final loss is the mean of: the last tenth, at least one.
+  /// Number of steps that the final loss is the mean of: the last tenth, at least one.
   package var finalStepCount: Int { (steps.count + 9) / 10 }
 
   /// The loss of each step; nil where it is not finite.
@@ -45,23 +45,23 @@ package struct TrainingCurve: Equatable, Sendable {
     return last.count == finalStepCount ? last.reduce(0, +) / Double(last.count) : nil
   }
 
-  /// Median over the steps.
+  /// Sequences a second, median over the steps.
   package var samplesPerSecond: Double? { median(finite(\.samplesPerSecond)) }
-  /// Median over the steps.
+  /// Tokens a second, median over the steps.
   package var tokensPerSecond: Double? { median(finite(\.tokensPerSecond)) }
-  /// Median over the steps.
+  /// Share of changed weights, median over the steps.
   package var changedShare: Double? { median(finite(\.changedShare)) }
-  /// Sum over the steps, in seconds.
+  /// Seconds of all steps.
   package var seconds: Double { finite(\.stepSeconds).reduce(0, +) }
   /// Sums over the steps.
   package var samples: Int { saturatingSum(steps.map(\.samples)) }
   package var tokens: Int { saturatingSum(steps.map(\.tokens)) }
   package var targetTokens: Int { saturatingSum(steps.map(\.targetTokens)) }
-  /// The most memory that the process used.
+  /// The largest peak memory of the steps, in bytes.
   package var peakMemoryBytes: Int { steps.map(\.peakMemoryBytes).max() ?? 0 }
 
-  /// The losses smoothed: the exponential moving average with decay 0.9, its weights scaled to sum to 1 from
-  /// the first step on. A step without a finite loss has none and is passed over.
+  /// The losses smoothed by an exponential moving average with decay 0.9, its weights scaled to sum to 1 from
+  /// the first step on. A step without a finite loss is skipped and has no smoothed loss.
   package var smoothedLosses: [Double?] {
     var (sum, weight) = (0.0, 0.0)
     return losses.map { loss in
@@ -75,7 +75,7 @@ package struct TrainingCurve: Equatable, Sendable {
   private func finite(_ value: (StepMetrics) -> Double) -> [Double] { steps.map(value).filter(\.isFinite) }
 }
 
-/// The middle value, or the mean of the middle two; nil of none.
+/// The middle value, or the mean of the middle two; nil without values.
 private func median(_ values: [Double]) -> Double? {
   let sorted = values.sorted()
   guard !sorted.isEmpty else { return nil }
@@ -83,7 +83,7 @@ private func median(_ values: [Double]) -> Double? {
   return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
 }
 
-/// The sum of counts that a file gives; they may be anything, so it stops at the largest Int.
+/// The sum of counts from a file, which may be any numbers. It stops at the largest Int.
 private func saturatingSum(_ values: [Int]) -> Int {
   values.reduce(0) { sum, value in
     let (next, overflow) = sum.addingReportingOverflow(value)

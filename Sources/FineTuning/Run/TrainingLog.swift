@@ -1,7 +1,7 @@
 import Files
 import Tensors
 
-/// What a training run writes as it goes: `config.yaml`, `metrics.jsonl`, `metrics.h5`, `train.log`, and
+/// What a training run reports as it goes: `config.yaml`, `metrics.jsonl`, `metrics.h5`, `train.log`, and
 /// lines or a bar for the person who waits.
 final class TrainingLog {
   private let paths: RunPaths
@@ -13,7 +13,7 @@ final class TrainingLog {
   private let vocabularySize: Int
   private var table: [StepMetrics] = []
 
-  /// Starts the files of a run; `directory` must hold none yet. The log begins with the lines `computedBy`.
+  /// Starts the files of a run. `directory` must hold none yet. The log begins with the lines `computedBy`.
   /// - Throws: `Fault` .cannotCreate or .cannotWrite.
   init(
     _ directory: RunDirectory, _ configuration: RunConfiguration, _ plan: TrainingPlan, computedBy: [String],
@@ -34,7 +34,7 @@ final class TrainingLog {
     plan.text.split(separator: "\n").forEach { note(String($0)) }
   }
 
-  /// A line for the log and, unless quiet, for the person.
+  /// Writes a line to the log and, unless quiet, shows it to the person.
   func note(_ line: String) {
     try? logFile.append(line)
     listener.note(line)
@@ -49,7 +49,7 @@ final class TrainingLog {
     progress(metrics.step, metrics.text, metrics.step % interval == 0)
   }
 
-  /// Writes the table of all steps, and says what the run came to.
+  /// Writes the table of all steps, and a line on the result of the run.
   /// - Throws: `Fault`.
   func finish(_ kernels: any Kernels) throws {
     try HDF5File.writeTable(
@@ -66,7 +66,7 @@ final class TrainingLog {
     }
   }
 
-  /// A line for the log and the person, who is told of it also when quiet.
+  /// Writes a line to the log and shows it to the person, even when quiet.
   private func warn(_ line: String) {
     try? logFile.append(line)
     listener.warn(line)

@@ -1,13 +1,13 @@
 import Gemma
 import Tensors
 
-/// Which examples make up each optimizer step: a pure function of the seed.
+/// Which examples make up each optimizer step. A pure function of the seed.
 ///
-/// 5 examples, 2 a micro-batch, 2 micro-batches a step: epoch 1 in file order is [[[0, 1], [2, 3]], [[4]]].
+/// 5 examples, 2 in a micro-batch, 2 of these in a step: epoch 1 in file order is [[[0, 1], [2, 3]], [[4]]].
 package struct Batcher: Sendable {
   /// Number of examples.
   package let exampleCount: Int
-  /// Examples of one micro-batch: of one forward and backward pass.
+  /// Examples of one micro-batch, that is, of one forward and backward pass.
   package let perDeviceBatchSize: Int
   /// Micro-batches of one optimizer step.
   package let gradientAccumulationSteps: Int
@@ -29,7 +29,7 @@ package struct Batcher: Sendable {
     (microBatchesPerEpoch + gradientAccumulationSteps - 1) / gradientAccumulationSteps
   }
 
-  /// Micro-batches of the longest optimizer step: as many as are to be accumulated, unless the data end before.
+  /// Micro-batches of the longest optimizer step: all that are to be accumulated, unless the data end before.
   package var microBatchesPerStep: Int { min(gradientAccumulationSteps, microBatchesPerEpoch) }
 
   private var microBatchesPerEpoch: Int { (exampleCount + perDeviceBatchSize - 1) / perDeviceBatchSize }
@@ -38,7 +38,7 @@ package struct Batcher: Sendable {
   package func order(epoch: Int) -> [Int] {
     var order = Array(0..<exampleCount)
     guard let key = shuffle?.derived(UInt64(epoch)) else { return order }
-    // Fisher & Yates, from the end.
+    // The shuffle of Fisher and Yates, from the end.
     for last in stride(from: exampleCount - 1, to: 0, by: -1) {
       order.swapAt(last, key.below(last + 1, at: UInt64(last)))
     }

@@ -2,17 +2,17 @@ import Files
 import Gemma
 
 extension LearningRateSchedule {
-  /// Whether a step has a rate above 0 in float32, as the optimizer takes it.
+  /// Whether some step has a rate above 0 in float32, in which the optimizer takes it.
   ///
-  /// The rate rises through the warm-up and falls after it, so its largest are those on either side of the end.
+  /// The rate rises in the warm-up and falls after it, so its largest values are on either side of the end.
   package var changesWeights: Bool {
     [warmupSteps, warmupSteps + 1].contains { step in
       step >= 1 && step <= steps && Float(learningRate(step: step)) > 0
     }
   }
 
-  /// Refuses a run none of whose steps has a rate above 0: it would end with the weights that it began with. A peak rate that
-  /// is 0 in float32 has been refused with the configuration.
+  /// Refuses a run in which no step has a rate above 0, since it would not change its weights. The
+  /// configuration has already refused a peak rate that is 0 in float32.
   /// - Throws: `Fault` .configuration naming the key in `file`.
   func requireChange(file: String) throws {
     if changesWeights { return }

@@ -2,15 +2,15 @@ import Files
 import Gemma
 import Tensors
 
-/// What every command that computes begins with: the model's sizes, its tokenizer, and the headers of its
-/// weights, all checked against each other; the weights on demand.
+/// The model of a command that computes: its sizes, its tokenizer and the headers of its weights, all checked
+/// against each other. The weights are read on demand.
 package struct ModelSetup {
   /// The model's sizes.
   package let configuration: ModelConfiguration
   /// The model's tokenizer.
   package let tokenizer: Tokenizer
   private let run: RunConfiguration
-  /// The opened weights; nil where they are drawn from the run's seed.
+  /// The opened weights; nil where weights are drawn from the run's seed.
   private let weights: ModelWeights?
 
   /// Reads the headers of a run's base model, not its weights.
@@ -19,7 +19,7 @@ package struct ModelSetup {
     try self.init(run, folder: run.model.path, isStored: run.model.initialize == .pretrained)
   }
 
-  /// Reads the headers of a run's own finished model.
+  /// Reads the headers of the finished model of a full run.
   /// - Throws: `Fault`.
   init(finished run: RunConfiguration) throws {
     try self.init(run, folder: RunPaths(run.run.directory).final, isStored: true)
@@ -44,17 +44,17 @@ package struct ModelSetup {
     return GemmaModel(random: configuration, precision: precision, key: key(RandomStream.weights))
   }
 
-  /// The fingerprint of the stored weights; nil where they are drawn.
+  /// The fingerprint of the stored weights; nil where weights are drawn.
   /// - Throws: `Fault`.
   func storedFingerprint() throws -> BaseFingerprint? { try weights?.fingerprint(configuration) }
 
-  /// The fingerprint of the weights that `model` was read or drawn with, adapters aside.
+  /// The fingerprint of the base weights of `model`, read or drawn, without adapters.
   /// - Throws: `Fault`.
   func fingerprint(_ model: GemmaModel, _ kernels: any Kernels) throws -> BaseFingerprint {
     try storedFingerprint() ?? model.baseFingerprint(kernels)
   }
 
-  /// The base model made ready for the run's method: with its own copy of the weights, or with an adapter.
+  /// The base model, ready for the run's method: with its own copy of the weights, or with an adapter.
   /// - Returns: the model, and the adapter whose storage it shares.
   /// - Throws: `Fault`.
   func trainableModel(_ kernels: any Kernels) throws -> (model: GemmaModel, adapter: AdapterWeights?) {
@@ -73,7 +73,7 @@ package struct ModelSetup {
     return (model, adapter)
   }
 
-  /// The adapter that training starts from: a saved one, or a new one as PEFT draws it.
+  /// The adapter that training starts from: a saved one, or a new one drawn in PEFT's way.
   private func adapter(over model: GemmaModel, _ kernels: any Kernels) throws -> AdapterWeights {
     if var adapter = try savedAdapter(over: { try fingerprint(model, kernels) }) {
       adapter.dropout = run.lora.dropout
@@ -85,9 +85,8 @@ package struct ModelSetup {
   }
 
   /// The adapter that `lora.initialize_from` names; nil without.
-  /// - Parameter base: the base model's fingerprint; nil where that is not known yet.
-  /// - Throws: `Fault`, also when it is not of the size that the configuration says, or was trained on
-  ///   another base.
+  /// - Parameter base: the base model's fingerprint; nil where it is not known yet.
+  /// - Throws: `Fault`, also for an adapter of another size than is configured, or trained on another base.
   func savedAdapter(over base: () throws -> BaseFingerprint?) throws -> AdapterWeights? {
     guard let folder = run.lora.initializeFrom else { return nil }
     let recorded = try AdapterBase(ofAdapterIn: folder)

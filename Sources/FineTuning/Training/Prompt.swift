@@ -2,30 +2,30 @@ import Files
 import GSM8K
 import Gemma
 
-/// How questions and answers become tokens: one object for training and for evaluation.
+/// How questions and answers become tokens, the same for training and evaluation.
 ///
-/// BOS is added as an id, exactly once. The hash tells two prompts apart; it is stored with the weights, and `eval` says
-/// when the evaluation's differs from the training's.
+/// BOS is added as an id, exactly once. The hash tells two prompts apart. It is stored with the weights, so
+/// that `eval` can say when the prompts of training and evaluation differ.
 package struct Prompt: Sendable {
   /// The model's tokenizer.
   package let tokenizer: Tokenizer
   /// The text around question and answer.
   package let wording: PromptWording
-  /// Tokens that end an answer: end of sequence, and end of turn where the tokenizer has one.
+  /// Tokens that end an answer: end of sequence, and end of turn if the tokenizer has it.
   package let stopIds: Set<Int32>
   /// The token that ends a training target.
   private let endId: Int32
   private let turns: ChatTurns?
 
   /// The prompt of a wording for a model.
-  /// - Throws: `Fault` when the tokenizer has no turn marks and the wording asks for them.
+  /// - Throws: `Fault` when the wording needs turn marks and the tokenizer has none.
   package init(
     _ wording: PromptWording, _ tokenizer: Tokenizer, _ configuration: ModelConfiguration
   ) throws {
     self.tokenizer = tokenizer
     self.wording = wording
     turns =
-      wording.template == .chat ? try ChatTurns(family: configuration.family, tokenizer: tokenizer) : nil
+      wording.template == .chat ? try ChatTurns(tokenizer) : nil
     endId = turns?.endOfTurnId ?? tokenizer.eosId
     let ends = [tokenizer.eosId, tokenizer.endOfTurnId ?? tokenizer.eosId]
     stopIds = Set(ends + configuration.eosTokenIds.map(Int32.init))
@@ -37,7 +37,7 @@ package struct Prompt: Sendable {
     return turns.map { $0.prompt(text) } ?? [tokenizer.bosId] + tokenizer.encode(text)
   }
 
-  /// A number of tokens that the prompt of a question, and an answer behind it, have at least, known without encoding them.
+  /// A lower bound on the tokens of a question's prompt and an answer after it, known without encoding them.
   package func leastTokenCount(for question: String, _ answer: String = "") -> Int {
     let text = wording.prompt(for: question)
     return 1 + tokenizer.leastCount(of: turns == nil ? text : ChatTurns.text(user: text))
@@ -49,7 +49,7 @@ package struct Prompt: Sendable {
     tokenizer.encode(wording.target(for: answer)) + [endId]
   }
 
-  /// FNV-1a, 64 bits, of everything that the tokens of a prompt depend on, in hexadecimal.
+  /// FNV-1a, 64 bits, in hexadecimal, of everything that decides the tokens of a prompt.
   package var hash: String {
     let parts = JSONValue.object([
       "wording": wording.json, "bos": .int(Int(tokenizer.bosId)), "end": .int(Int(endId)),
@@ -64,7 +64,7 @@ package struct Prompt: Sendable {
 }
 
 extension PromptWording {
-  /// The wording of training: without instruction and examples.
+  /// The wording of training, without instruction and examples.
   package init(training configuration: RunConfiguration) {
     self.init(template: configuration.prompt.template)
   }

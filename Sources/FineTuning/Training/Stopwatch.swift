@@ -1,4 +1,4 @@
-/// Seconds since it was made.
+/// Measures the seconds since it was made.
 package struct Stopwatch {
   private let start = ContinuousClock.now
 

@@ -12,11 +12,11 @@ package struct Trainer {
   private let training: TrainingStep
   /// Optimizer steps of the whole run.
   package let steps: Int
-  /// Micro-batches of an optimizer step that are computed as one.
+  /// How many micro-batches of an optimizer step are computed as one.
   private let mergedMicroBatches: Int
 
-  /// A trainer of the parameters that `configuration.method` names; they must be writable.
-  /// - Parameter mergedMicroBatches: how many micro-batches of an optimizer step are computed as one at the most.
+  /// A trainer of the parameters that `configuration.method` names. They must be writable.
+  /// - Parameter mergedMicroBatches: most micro-batches of an optimizer step that are computed as one.
   /// - Throws: `Fault` .unavailable when a device has no memory for gradients and optimizer.
   package init(
     _ model: GemmaModel, _ examples: [TrainingExample], _ configuration: RunConfiguration,
@@ -41,7 +41,7 @@ package struct Trainer {
     training = TrainingStep(model, trained, gradients, optimizer, kernels)
   }
 
-  /// Runs all steps. `onStep` is called after each; what it throws ends the run.
+  /// Runs all steps. Calls `onStep` after each; an error that it throws ends the run.
   /// - Throws: `Fault` .failure when the loss or a gradient is not finite, or a parameter gets no gradient.
   package func run(onStep: (StepMetrics) throws -> Void) throws {
     try withoutActuallyEscaping(onStep) { onStep in
@@ -64,7 +64,7 @@ package struct Trainer {
     }
   }
 
-  /// The micro-batches of a step, several as one.
+  /// The micro-batches of a step, merged into fewer.
   private func merged(_ microBatches: [[Int]]) -> [[Int]] {
     stride(from: 0, to: microBatches.count, by: mergedMicroBatches).map { first in
       microBatches[first..<min(microBatches.count, first + mergedMicroBatches)].flatMap { $0 }
@@ -104,8 +104,8 @@ package struct Trainer {
     return BegunStep(step: step, learningRate: rate, loss: loss, update: update, watch: watch)
   }
 
-  /// The metrics of a step, once its results are there: it took the time since it began or, if that was later, since
-  /// the results of the one before.
+  /// The metrics of a step, once its results are there. Its time runs from its beginning or, if that was
+  /// later, from the results of the step before.
   /// - Throws: `Fault`.
   private func finished(_ begun: BegunStep, _ sinceLast: inout Stopwatch) throws -> StepMetrics {
     let lossSum = begun.loss.sum()
@@ -123,8 +123,9 @@ package struct Trainer {
       stepSeconds: seconds, peakMemoryBytes: kernels.peakMemoryBytes)
   }
 
-  /// NaN and infinity never reach the weights, and a parameter without a gradient is a fault of the program that no
-  /// loss curve shows. A of an adapter has none as long as B is zero.
+  /// Refuses NaN, infinity and a parameter without a gradient. NaN and infinity never reach the weights. A
+  /// missing gradient is a fault of the program that no loss curve shows; only A of an adapter has none as
+  /// long as B is zero.
   private func requireSound(_ step: Int, loss: Double, norms: [Float]) throws {
     let place = "step \(step)"
     guard loss.isFinite else {

@@ -1,20 +1,20 @@
 import Files
 import GSM8K
 
-/// One problem as the model sees it: `[bos] + prompt + answer + [end]`, of which the answer and the end are targets.
+/// One problem as the model reads it: `[bos] + prompt + answer + [end]`. The answer and the end are targets.
 package struct TrainingExample: Equatable, Sendable {
   /// All tokens.
   package var tokens: [Int32]
-  /// How many of them are no targets.
+  /// Number of tokens at the start that are no targets.
   package var promptLength: Int
 
-  /// A sequence of which the first `promptLength` tokens are no targets.
+  /// A sequence whose first `promptLength` tokens are no targets.
   package init(tokens: [Int32], promptLength: Int) {
     self.tokens = tokens
     self.promptLength = promptLength
   }
 
-  /// Tokens that the loss is taken over.
+  /// Number of target tokens, which the loss is the mean over.
   package var targetCount: Int { max(0, tokens.count - max(1, promptLength)) }
 }
 
@@ -22,7 +22,7 @@ package struct TrainingExample: Equatable, Sendable {
 package struct TrainingData: Equatable, Sendable {
   /// In file order.
   package var examples: [TrainingExample] = []
-  /// Examples over the length limit that were left out, and that were cut.
+  /// Number of examples over the length limit that were dropped, and that were cut.
   package var droppedCount = 0, truncatedCount = 0
 
   /// Tokens of all examples.
@@ -34,15 +34,16 @@ package struct TrainingData: Equatable, Sendable {
 
   /// Encodes the problems of a configuration.
   ///
-  /// `loss_on: all` makes every token but the first a target. Throws a `Fault` naming file and line for an example over
-  /// `train.max_length` or the model's `positions` (unless it is to be dropped or cut) and for one without targets.
+  /// `loss_on: all` makes every token except for the first a target. Throws a `Fault` naming file and line
+  /// for an example over `train.max_length` or the model's `positions` (unless it is to be dropped or cut),
+  /// and for one without targets.
   package init(
     _ problems: [Problem], _ prompt: Prompt, _ configuration: RunConfiguration, file: String, positions: Int
   ) throws {
     let limit = LengthLimit(configuration.train.maxLength, positions: positions, file: file)
     let overlong = configuration.data.overlong
     for problem in problems {
-      // A text of megabytes takes long to encode: where its length alone tells enough, it is not.
+      // Encoding megabytes of text takes long, so it is skipped where the length alone decides.
       let least = prompt.leastTokenCount(for: problem.question, problem.answer)
       if least > limit.tokens, overlong != .truncate {
         guard overlong == .drop else { throw limit.exceeded(by: problem, "at least \(least)") }
@@ -71,7 +72,7 @@ package struct TrainingData: Equatable, Sendable {
 }
 
 extension TrainingExample {
-  /// A problem as the model sees it.
+  /// A problem as the model reads it.
   fileprivate init(_ problem: Problem, _ prompt: Prompt, _ lossOn: RunConfiguration.PromptSection.LossOn) {
     let question = prompt.encodedPrompt(for: problem.question)
     self.init(
@@ -80,7 +81,7 @@ extension TrainingExample {
   }
 }
 
-/// The most tokens of an example: what the configuration says, or the model's positions where they are fewer.
+/// Most tokens of an example: the configuration's limit, or the model's positions where they are fewer.
 private struct LengthLimit {
   let tokens: Int
   private let key: String

@@ -1,30 +1,30 @@
 import Gemma
 import Tensors
 
-/// What a training run will do and need: `--dry-run` prints it, and the log begins with it.
+/// What a training run will do and need. `--dry-run` prints it, and the log begins with it.
 package struct TrainingPlan: Sendable {
   /// Optimizer steps, of which `warmupSteps` warm up.
   package var steps: Int
   package var warmupSteps: Int
   /// Examples, their tokens and target tokens, and the tokens of the longest.
   package var exampleCount: Int, tokenCount: Int, targetCount: Int, longest: Int
-  /// Examples over the length limit that were left out, and that were cut.
+  /// Number of examples over the length limit that were dropped, and that were cut.
   package var droppedCount: Int, truncatedCount: Int
-  /// Parameters of the base model, and those that are trained.
+  /// Number of parameters of the base model, and of trained parameters.
   package var baseParameters: Int, trainableParameters: Int
   /// Rows of the embedding.
   package var vocabularySize: Int
-  /// Words about a length limit that the model's positions undercut; nil where they do not.
+  /// A note where the model has fewer positions than the length limit; otherwise nil.
   private let lengthNote: String?
-  /// Parameters that an adapter adds to the base model's; 0 without.
+  /// Number of parameters that an adapter adds to the base model's; 0 without.
   private let adapterParameters: Int
-  /// How the run fits into the memory that there is.
+  /// How the run fits into the memory of the machine.
   package var fit: MemoryFit
   /// Whether adapter dropout prevents merging micro-batches.
   private let keepsMicroBatchesApart: Bool
 
   /// The plan of a configuration for a model and its data.
-  /// - Parameter room: the memory that the run may take.
+  /// - Parameter room: the memory budget of the run.
   package init(
     _ configuration: RunConfiguration, _ model: ModelConfiguration, _ data: TrainingData, _ room: MemoryRoom
   ) {
@@ -54,8 +54,9 @@ package struct TrainingPlan: Sendable {
     keepsMicroBatchesApart = demand.keepsMicroBatchesApart(room)
   }
 
-  /// Optimizer steps of a configuration over so many examples: those of all epochs, the last one perhaps a part, as
-  /// transformers counts them (5.23 trainer.py, set_initial_training_values), but no more than `max_steps`.
+  /// Optimizer steps of a configuration over this many examples: those of all epochs, of which the last may
+  /// be partial, but no more than `max_steps`. Source: transformers 5.23 trainer.py,
+  /// set_initial_training_values.
   package static func steps(_ train: RunConfiguration.TrainSection, _ batcher: Batcher) -> Int {
     let epochs = Int(exactly: train.epochs)?.multipliedReportingOverflow(by: batcher.stepsPerEpoch)
     let parts = (train.epochs * Double(batcher.stepsPerEpoch)).rounded(.up)
@@ -76,10 +77,12 @@ package struct TrainingPlan: Sendable {
       """ + (lengthNote.map { "\n\($0)" } ?? "") + mergingText
   }
 
-  /// How many micro-batches of a step are merged, where they could be.
+  /// How many micro-batches of a step are merged, if they can be.
   private var mergingText: String {
-    if keepsMicroBatchesApart { return "\npasses      not merged: lora.dropout draws a mask for each" }
+    if keepsMicroBatchesApart {
+      return "\nbatches     not merged: lora.dropout draws a mask for each micro-batch"
+    }
     if fit.forwardCount == fit.microBatchCount { return "" }
-    return "\npasses      \(fit.microBatchCount) passes merged into \(fit.forwardCount)"
+    return "\nbatches     \(fit.microBatchCount) micro-batches merged into \(fit.forwardCount)"
   }
 }

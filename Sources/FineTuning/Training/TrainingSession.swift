@@ -11,9 +11,9 @@ package struct TrainingSession {
   private let prompt: Prompt
   /// The encoded examples.
   private let data: TrainingData
-  /// What a person should know before the first step.
+  /// What the person should know before the first step.
   private let notes: [String]
-  /// The base model's folder, as it is found from anywhere.
+  /// The base model's folder, as a path valid from any folder.
   private let baseFolder: String
 
   /// Reads the data and the model's headers, never the weights.
@@ -45,8 +45,8 @@ package struct TrainingSession {
     if configuration.method == .full { try refusePadding() }
   }
 
-  /// Refuses examples that hold the padding token before their end: transformers keeps its embedding from
-  /// learning there.
+  /// Refuses examples that hold the padding token before their end, since transformers does not train its
+  /// embedding there.
   private func refusePadding() throws {
     guard let padding = setup.configuration.padTokenId else { return }
     guard data.examples.contains(where: { $0.tokens.dropLast().contains(Int32(padding)) }) else { return }
@@ -57,7 +57,7 @@ package struct TrainingSession {
 
   /// Trains, and writes the run's folder.
   /// - Returns: the folder of the finished weights.
-  /// - Throws: `Fault`; what was written until then stays.
+  /// - Throws: `Fault`. Files written before it stay.
   package func run() throws -> String {
     try RunDirectory.requireUnused(configuration.run.directory)
     let (device, kernels) = try ComputeDevice.opened(configuration)
@@ -67,7 +67,7 @@ package struct TrainingSession {
     WorkUnderWay.begin(.weights, decided)
     let (model, adapter) = try setup.trainableModel(kernels)
     let directory = try RunDirectory(locking: decided.run.directory)
-    // Once more: another process may have come in between.
+    // Checked again, because another process may have started a run in the meantime.
     try directory.requireUnused()
     let log = try TrainingLog(
       directory, decided, plan,
@@ -81,8 +81,8 @@ package struct TrainingSession {
     return directory.paths.final
   }
 
-  /// What would be done and needed: configuration, counts, memory, device. Nothing is computed or written.
-  /// - Throws: `Fault` .unavailable when a device does not tell its memory.
+  /// What the run would do and need: configuration, counts, memory, device. Computes and writes nothing.
+  /// - Throws: `Fault` .unavailable when a device does not report its memory.
   package func dryRun() throws -> String {
     let device = try ComputeDevice.found(configuration)
     let plan = try plan(on: device)
@@ -96,7 +96,7 @@ package struct TrainingSession {
     TrainingPlan(configuration, setup.configuration, data, try device.memory(configuration))
   }
 
-  /// The run's configuration, `gradient_checkpointing: auto` decided by its plan.
+  /// The run's configuration, with `gradient_checkpointing: auto` decided by the plan.
   private func decided(by plan: TrainingPlan) -> RunConfiguration {
     var decided = configuration
     decided.train.gradientCheckpointing = plan.fit.gradientCheckpointing
@@ -104,7 +104,7 @@ package struct TrainingSession {
   }
 
   /// Writes the trained weights, or the adapter, to the run's `final` folder, whole or not at all.
-  /// - Throws: `Fault` .cannotCreate or .cannotWrite; .unavailable when they cannot be had from the device.
+  /// - Throws: `Fault` .cannotCreate or .cannotWrite; .unavailable when the device does not give them back.
   private func save(
     _ model: GemmaModel, _ adapter: AdapterWeights?, _ plan: TrainingPlan, _ kernels: any Kernels,
     to directory: RunDirectory

@@ -1,7 +1,7 @@
 import Gemma
 import Tensors
 
-// What a configuration means for the parts of the training loop.
+// The settings of the training loop's parts that follow from a configuration.
 
 extension TrainedParameters {
   /// The parameters that a method trains.
@@ -47,7 +47,7 @@ extension AdamW.Settings {
   }
 }
 
-/// The random streams of a run, told apart by number: adding one never changes the others.
+/// The random streams of a run, told apart by number. Adding one never changes the others.
 enum RandomStream {
   static let dataOrder: UInt64 = 1
   static let dropout: UInt64 = 2

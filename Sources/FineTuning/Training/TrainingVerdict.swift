@@ -1,6 +1,6 @@
 import Glibc
 
-/// Why a run that came to its end is not worth what it seems: one rule for the log and for the report.
+/// Why a finished run may be worthless. The log and the report share this rule.
 package enum TrainingVerdict: Equatable, Sendable {
   /// No step changed the bits of any weight.
   case unchanged
@@ -9,13 +9,13 @@ package enum TrainingVerdict: Equatable, Sendable {
 
   /// A loss that rose, in nats per target token.
   package struct Divergence: Equatable, Sendable {
-    /// Of the first step, and the mean of the last tenth of the steps, `lastCount` of them.
+    /// Loss of the first step, and mean loss of the last tenth of the steps, which are `lastCount` steps.
     package var first: Double, last: Double, lastCount: Int
-    /// ln(vocabulary), the loss of guessing, where `last` is above it; else nil.
+    /// ln(vocabulary), the loss of guessing, where `last` is above it; otherwise nil.
     package var guessing: Double?
   }
 
-  /// What a person is told after training, with what to do.
+  /// The warning after training, with what to do.
   package var warning: String {
     switch self {
     case .unchanged:
@@ -26,7 +26,7 @@ package enum TrainingVerdict: Equatable, Sendable {
     }
   }
 
-  /// What the report says of the run `name`.
+  /// The report's note on the run `name`.
   package func note(_ name: String) -> String {
     switch self {
     case .unchanged: "\(name) changed no weight: its result is what it began with."
@@ -36,7 +36,8 @@ package enum TrainingVerdict: Equatable, Sendable {
 }
 
 extension TrainingVerdict.Divergence {
-  /// Far above the first loss: 1 nat where the last is above ln(vocabulary), else 3 nats, which no data explain.
+  /// Whether a rise is far above the first loss: by 1 nat where the last loss is above ln(vocabulary),
+  /// otherwise by 3 nats, which no data explain.
   static func isFar(_ rise: Double, aboveGuessing: Bool) -> Bool { rise > (aboveGuessing ? 1 : 3) }
 
   fileprivate var text: String {
@@ -48,8 +49,8 @@ extension TrainingVerdict.Divergence {
 }
 
 extension TrainingCurve {
-  /// What speaks against a finished run of these steps.
-  /// - Parameter vocabularySize: the model's; nil where it is not known.
+  /// The verdicts against a finished run of these steps.
+  /// - Parameter vocabularySize: the model's, in tokens; nil where it is not known.
   package func verdicts(vocabularySize: Int?) -> [TrainingVerdict] {
     let isUnchanged = steps.allSatisfy { $0.changedShare == 0 }
     return (isUnchanged ? [.unchanged] : [])

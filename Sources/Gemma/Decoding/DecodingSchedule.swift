@@ -1,16 +1,17 @@
-/// Which prompt stands in which row of a decoder, and which tokens the next pass takes.
+/// Continuous batching, as in Orca and vLLM: which prompt has which slot (row of the decoder's batch), and
+/// which tokens the next forward pass reads.
 struct DecodingSchedule {
-  /// Some tokens of one row in a pass.
+  /// Consecutive tokens of one slot in a forward pass.
   struct Part {
     var row: Int
-    /// Index of the prompt that the row answers.
+    /// Index of the prompt in this slot.
     var prompt: Int
     var tokens: ArraySlice<Int32>
-    /// Whether the row has no more tokens to read, so that a new one follows.
+    /// Whether these are the slot's last unread tokens, so that the pass yields a new one.
     var isLast: Bool
   }
 
-  /// A prompt being answered, and its tokens that the model has not yet read.
+  /// A prompt in its slot, and those of its tokens that the model has not read yet.
   private struct Row {
     var prompt: Int
     var unread: ArraySlice<Int32>
@@ -20,10 +21,10 @@ struct DecodingSchedule {
   private let prefixLength: Int
   private let tokensPerPass: Int
   private var rows: [Row?]
-  /// Prompts that have not yet had a row.
+  /// Prompts that have not yet had a slot.
   private var waiting: Range<Int>
 
-  /// All prompts waiting, of which the first `prefixLength` tokens need no reading.
+  /// A schedule in which all prompts wait. Their first `prefixLength` tokens are in the cache already.
   init(_ prompts: [[Int32]], prefixLength: Int, _ limits: DecodingLimits) {
     self.prompts = prompts
     self.prefixLength = prefixLength
@@ -34,7 +35,7 @@ struct DecodingSchedule {
 
   var rowCount: Int { rows.count }
 
-  /// Puts waiting prompts, in order, into free rows.  - Returns: these rows.
+  /// Puts waiting prompts, in order, into free slots.  - Returns: these slots.
   mutating func admit() -> [Int] {
     var admitted: [Int] = []
     for row in rows.indices where rows[row] == nil {
@@ -45,7 +46,7 @@ struct DecodingSchedule {
     return admitted
   }
 
-  /// What the next pass reads: the token of each row that decodes, then of prompts as many tokens as fit.
+  /// The tokens of the next forward pass: first one of each slot that decodes, then as much prefill as fits.
   mutating func nextPass() -> [Part] {
     let unread = rows.indices.compactMap { row in rows[row].map { (row: row, count: $0.unread.count) } }
     var left = tokensPerPass
@@ -60,9 +61,9 @@ struct DecodingSchedule {
     return parts
   }
 
-  /// The new token of a row, which the next pass reads.
+  /// Adds the new token of a slot, which the next forward pass reads.
   mutating func feed(_ id: Int32, to row: Int) { rows[row]?.unread = [id] }
 
-  /// Ends a row's answer.
+  /// Frees the slot of a finished answer.
   mutating func free(_ row: Int) { rows[row] = nil }
 }

@@ -10,9 +10,9 @@ package struct Generation: Equatable, Sendable {
     case length
   }
 
-  /// The new tokens, without the prompt and without the one that ended the answer.
+  /// The new tokens, without the prompt and without the token that ended the answer.
   package var tokens: [Int32] = []
-  /// What ended it.
+  /// What ended the answer.
   package var stop: Stop = .length
 
   /// An answer so far, and what ended it.
@@ -22,16 +22,17 @@ package struct Generation: Equatable, Sendable {
   }
 }
 
-/// How much a decoder does at a time; the answers are the same but for rounding.
+/// How much a decoder does at a time. The answers are the same except for rounding.
 package struct DecodingLimits: Sendable {
-  /// Prompts answered side by side; a row whose answer ends takes the next prompt.
+  /// Slots: prompts answered side by side. When an answer ends, the next prompt takes its slot.
   package var rows: Int
-  /// Tokens of one pass through the model: what bounds the memory of its activations. Longer prompts are read in parts.
+  /// Most tokens of a forward pass, which bounds its activations' memory. Longer prompts are read in parts.
   package var tokensPerPass: Int
-  /// Tokens that all prompts must have in common at their start for these to be computed only once.
+  /// Fewest tokens that all prompts must share at their start for the prefix to be computed only once.
   package var shortestSharedPrefix: Int
 
-  /// Limits: by default all prompts side by side, and a prefix shared once it is worth a pass of its own.
+  /// By default all prompts are answered side by side, and a shared prefix gets a forward pass of its own
+  /// from 16 tokens on.
   package init(rows: Int = .max, tokensPerPass: Int = 2048, shortestSharedPrefix: Int = 16) {
     precondition(rows > 0 && tokensPerPass > 0, "DecodingLimits: \(rows) rows, \(tokensPerPass) tokens")
     self.rows = rows

@@ -1,12 +1,12 @@
 import Tensors
 
-/// Greedy decoding of many prompts with a key/value cache, some of them side by side: when one's answer ends,
-/// the next prompt takes its row, and its tokens join the pass in which the other rows decode.
+/// Greedy decoding of many prompts with a key/value cache and continuous batching: when an answer ends, the
+/// next prompt takes its slot and is prefilled in the forward pass in which the other slots decode.
 ///
-/// The same call gives the same answers, on any number of threads: what a pass holds follows from the
-/// prompts, the answers and the limits alone. A row reads only what is its own; but products of another
-/// number of rows may sum in another order, so an answer can differ in rounding, hence at a near-tie of two
-/// tokens, from the one that the prompt gets among other prompts or with other limits.
+/// The same call gives the same answers on any number of threads, because the prompts, the answers and the
+/// limits alone decide what a forward pass holds. A slot reads only its own tokens. However, products of
+/// another number of rows may sum in another order. So an answer may differ in rounding, and hence at a
+/// near-tie of two tokens, when its prompt stands among other prompts or has other limits.
 package struct GreedyDecoder {
   private let model: GemmaModel
   private let kernels: any Kernels
@@ -17,11 +17,11 @@ package struct GreedyDecoder {
   private let limits: DecodingLimits
   private let isFinished: ([Int32]) -> Bool
 
-  /// A decoder; for answers of some length the vocabulary is prepared, which takes as long as a few tokens.
+  /// A decoder. For long answers the vocabulary is prepared, which takes as long as a few tokens.
   /// - Parameters:
   ///   - maxNewTokens: limit of each answer.
   ///   - stopIds: tokens that end an answer.
-  ///   - isFinished: asked after each new token, with all the answer's tokens; true ends it.
+  ///   - isFinished: called after each new token with all tokens of the answer; true ends the answer.
   package init(
     _ model: GemmaModel, _ kernels: any Kernels, maxNewTokens: Int, stopIds: Set<Int32>,
     limits: DecodingLimits = DecodingLimits(), isFinished: @escaping ([Int32]) -> Bool = { _ in false }
@@ -36,8 +36,7 @@ package struct GreedyDecoder {
   }
 
   /// The answers to `prompts`, each at least one token long, in order.
-  /// - Parameter onAnswer: called after each finished answer, whichever it is, with the number of those so
-  ///   far.
+  /// - Parameter onAnswer: called after each finished answer with the number of answers finished so far.
   /// - Throws: `NonFiniteOutput` as soon as a logit of a next token is not finite.
   package func generate(
     _ prompts: [[Int32]], onAnswer: (Int) -> Void = { _ in }
@@ -70,8 +69,8 @@ package struct GreedyDecoder {
     }
   }
 
-  /// The tokens that all prompts begin with and that are worth computing once; a prompt's last token is never
-  /// among them.
+  /// The tokens that all prompts begin with, if there are enough to compute them only once. The last token of
+  /// a prompt is never among them.
   private func sharedPrefix(of prompts: [[Int32]]) -> ArraySlice<Int32> {
     guard prompts.count > 1 else { return [] }
     let length = prompts.reduce(prompts[0].count) { length, prompt in
@@ -80,7 +79,7 @@ package struct GreedyDecoder {
     return length < max(1, limits.shortestSharedPrefix) ? [] : prompts[0][..<length]
   }
 
-  /// Takes a prefix into every row of an empty cache.
+  /// Prefills every slot of an empty cache with the shared prefix.
   private func read(_ prefix: ArraySlice<Int32>, _ cache: KeyValueCache, _ replays: any Replaying) {
     if prefix.isEmpty { return }
     for start in stride(from: 0, to: prefix.count, by: limits.tokensPerPass) {
@@ -90,8 +89,8 @@ package struct GreedyDecoder {
     cache.copyToAllRows(from: 0)
   }
 
-  /// Takes the tokens of a pass into the cache.
-  /// - Returns: the most likely token after each part that is its row's last, -1 where a logit is not finite.
+  /// Runs one forward pass over `parts` and adds their keys and values to the cache.
+  /// - Returns: the most likely next token of each part that `isLast`; -1 where a logit is not finite.
   private func step(
     _ parts: [DecodingSchedule.Part], _ cache: KeyValueCache, _ replays: any Replaying
   ) -> [Int32] {
@@ -114,14 +113,14 @@ package struct GreedyDecoder {
     return kernels.onHost(vocabulary.argmax(model.normed(residual, rows: lastRows, operations))).ints
   }
 
-  /// A pass of one token a row: all that changes from one to the next is data, so that the pass can be
-  /// replayed.
-  /// - Returns: the most likely next token of each row, -1 where a logit is not finite.
+  /// A forward pass of one token a slot. Everything that changes between such passes is data, so that the
+  /// pass can be replayed.
+  /// - Returns: the most likely next token of each slot; -1 where a logit is not finite.
   private func decode(
     _ ids: [Int32], _ advance: KeyValueCache.Advance, _ cache: KeyValueCache, _ replays: any Replaying
   ) -> [Int32] {
     let rows = advance.positions.count
-    // In steps, so that one recording serves many lengths.
+    // Rounded up to 256, so that one recording serves many lengths.
     let longest = ((advance.segments.map(\.keyCount).max() ?? 0) + 255) / 256 * 256
     let segments = advance.segments.flatMap(\.numbers)
     let padding = [Int32](repeating: 0, count: rows - ids.count)
@@ -138,8 +137,8 @@ package struct GreedyDecoder {
     return kernels.onHost(next).ints
   }
 
-  /// What went wrong where no next token could be chosen: the prompt and its answer so far are read once more
-  /// to find it.
+  /// The error of an answer for which no next token could be chosen. Reads the prompt and its answer once
+  /// more to find the part at fault.
   private func nonFinite(
     _ prompt: Int, _ prompts: [[Int32]], _ generations: [Generation]
   ) -> NonFiniteOutput {
@@ -149,7 +148,7 @@ package struct GreedyDecoder {
     return NonFiniteOutput(prompt: prompt, token: answer.count + 1, part: part)
   }
 
-  /// Takes one new token into an answer.  - Returns: whether the answer is finished.
+  /// Adds one new token to an answer.  - Returns: whether the answer is finished.
   private func accept(_ id: Int32, _ generation: inout Generation) -> Bool {
     if stopIds.contains(id) {
       generation.stop = .token(id)

@@ -1,16 +1,15 @@
 import Tensors
 
-/// Keys and values of the tokens so far, for decoding: each row of a batch owns `capacity` places in every
-/// layer.
+/// Keys and values of the tokens read so far, for decoding: each slot owns `capacity` places in every layer.
 final class KeyValueCache {
   private let kernels: any Kernels
-  /// One pair a layer, [rows · capacity + 1, K · H]: the last place is for rows that only fill up a pass.
+  /// Those of each layer, [slots · capacity + 1, K · H]. The last place is for rows that pad a forward pass.
   private let keys: [Tensor], values: [Tensor]
   private let capacity: Int
-  /// Tokens held for each row.
+  /// Number of tokens held for each slot.
   private(set) var lengths: [Int]
 
-  /// An empty cache for `rows` sequences of up to `capacity` tokens.
+  /// An empty cache for `rows` slots of up to `capacity` tokens.
   init(_ configuration: ModelConfiguration, _ dtype: DType, rows: Int, capacity: Int, _ kernels: any Kernels)
   {
     let shape = [rows * capacity + 1, configuration.numKeyValueHeads * configuration.headDim]
@@ -21,15 +20,15 @@ final class KeyValueCache {
     lengths = Array(repeating: 0, count: rows)
   }
 
-  /// What a pass over new tokens is told of the cache.
+  /// Where the new tokens of one forward pass go in the cache, and what they attend to.
   struct Advance {
-    /// Position of each new token in its sequence, and the place that it goes to.
+    /// Position of each new token in its sequence, and its place in the cache.
     var positions: [Int32] = [], places: [Int32] = []
-    /// The attention's segments.
+    /// Segments of the attention: the queries of each slot and their keys.
     var segments: [AttentionSegment] = []
   }
 
-  /// Makes room for `counts[i]` new tokens of row `rows[i]`, which come end to end in the next pass.
+  /// Makes room for `counts[i]` new tokens of slot `rows[i]`, laid end to end in the next forward pass.
   func advance(rows: [Int], counts: [Int]) -> Advance {
     var advance = Advance()
     for (row, count) in zip(rows, counts) {
@@ -48,7 +47,7 @@ final class KeyValueCache {
     return advance
   }
 
-  /// Fills up a pass of one token a row to `count` rows with ones that nobody reads.
+  /// Pads a forward pass of one token a slot to `count` rows. Nobody reads the results of these rows.
   func fill(_ advance: inout Advance, upTo count: Int) {
     let spare = lengths.count * capacity
     for row in advance.positions.count..<max(count, advance.positions.count) {
@@ -58,13 +57,13 @@ final class KeyValueCache {
     }
   }
 
-  /// Forgets all but the first `count` tokens of a row.
+  /// Forgets all tokens of a slot except for the first `count`.
   func truncate(_ row: Int, to count: Int) {
     precondition(count <= lengths[row], "KeyValueCache: \(lengths[row]) tokens truncated to \(count)")
     lengths[row] = count
   }
 
-  /// Gives every row the tokens that row `source` holds.
+  /// Gives every slot the tokens that slot `source` holds.
   func copyToAllRows(from source: Int) {
     for tensor in keys + values {
       let held = tensor.rows(source * capacity..<source * capacity + lengths[source])
@@ -75,8 +74,7 @@ final class KeyValueCache {
     lengths = lengths.map { _ in lengths[source] }
   }
 
-  /// Takes the keys and values of the pass's tokens at `layer`, and returns those that the attention reads:
-  /// all.
+  /// Stores keys and values of the new tokens in the cache of `layer`.  - Returns: all that it then holds.
   /// - places: int32 [T], in the kernels' place.
   func keysAndValues(adding k: Tensor, _ v: Tensor, at places: Tensor, layer: Int) -> (Tensor, Tensor) {
     kernels.copy(k, toRows: places, of: keys[layer])

@@ -1,15 +1,15 @@
 import Tensors
 
-/// A model's logits that are not all finite, so that no next token can be chosen.
+/// Logits that are not all finite, so that no next token can be chosen.
 package struct NonFiniteOutput: Error, Equatable, Sendable {
   /// Index of the prompt that was being answered.
   package var prompt: Int
   /// Number of the new token, from 1.
   package var token: Int
-  /// Where the numbers go wrong first.
+  /// The first part of the model whose output is not finite.
   package var part: ModelPart
 
-  /// All of it.
+  /// The failure at new token `token` (from 1) of the answer to `prompt`, which begins in `part`.
   package init(prompt: Int, token: Int, part: ModelPart) {
     self.prompt = prompt
     self.token = token
@@ -17,25 +17,24 @@ package struct NonFiniteOutput: Error, Equatable, Sendable {
   }
 }
 
-/// A part of a model, by its output.
+/// A part of a model, known by its output.
 package enum ModelPart: Equatable, Sendable {
   /// The scaled embedding of the tokens.
   case embedding
-  /// The residual stream behind a layer, counted from 0.
+  /// The residual stream after a layer, counted from 0.
   case layer(Int)
-  /// Final norm and output map.
+  /// The final norm and the output map.
   case outputMap
 }
 
 extension GemmaModel {
-  /// The first part whose output is not finite when the model reads `tokens`; the output map where all before
-  /// it are.
+  /// The first part whose output is not finite when the model reads `tokens`; the output map where all parts
+  /// before it are finite.
   ///
-  /// What is not finite in the residual stream stays so, hence a few passes through the first layers find the
-  /// place.
+  /// A number that is not finite stays so in the residual stream, hence a few passes through the first layers
+  /// find the part.
   func firstNonFinitePart(_ tokens: [Int32], tokensPerPass: Int, _ kernels: any Kernels) -> ModelPart {
-    // All of the first `finite` layers give finite numbers; the first `other` do not, or are all and one
-    // more.
+    // The first `finite` layers give only finite numbers. The first `other` do not, or are one more than all.
     var (finite, other) = (-1, layers.count + 1)
     while other - finite > 1 {
       let middle = (finite + other) / 2

@@ -1,27 +1,27 @@
 import Files
 
-/// Which keys a `config.json` of a family may hold: those that are read, and those that change nothing here.
+/// Which keys the `config.json` of a family may hold: keys that are read, and keys that change nothing here.
 ///
-/// Any other must be off (null, false, empty), known or not: what it would do is not done.
+/// Any other key must be off (null, false, empty), known or not, because what it asks for is not done here.
 package struct ConfigurationPolicy {
   private let read: Set<String>
   private let inert: Set<String>
 
-  /// The keys of a family's file.
+  /// The keys that files of `family` may hold.
   package init(of family: ModelConfiguration.Family) {
     switch family {
     case .gemma: (read, inert) = (Self.readInAll, Self.inertInAll)
     case .gemma2: (read, inert) = (Self.readInAll.union(Self.readInLater), Self.inertInAll)
     case .gemma3:
       read = Self.readInAll.union(Self.readInLater).union(["rope_local_base_freq"])
-      // What transformers 5 writes of the pattern and never reads.
+      // The pattern that transformers 5 writes and never reads.
       inert = Self.inertInAll.union(["_sliding_window_pattern"])
     }
   }
 
-  /// Whether what the key says changes nothing in what a text model computes here.
+  /// Whether the key changes nothing in what a text model computes here.
   package func isInert(_ key: String) -> Bool {
-    // Unsloth's own notes: unsloth_version, unsloth_fixed.
+    // Unsloth's own notes: `unsloth_version`, `unsloth_fixed`.
     inert.contains(key) || key.hasPrefix("unsloth_")
   }
 
@@ -41,13 +41,14 @@ package struct ConfigurationPolicy {
 
   private static let inertInAll = names.union(execution).union(otherHeads).union(generation)
 
-  /// Where the file comes from.
+  /// Keys that say where the file comes from.
   private static let names: Set = [
     "transformers_version", "_name_or_path", "name_or_path", "_commit_hash", "tokenizer_class",
     "finetuning_task", "task_specific_params", "transformers.js_config",
   ]
 
-  /// How transformers computes, not what; the dtype is that of the weights and of `model.precision`.
+  /// Keys that say how transformers computes, not what. The dtype is that of the weights and of
+  /// `model.precision`.
   private static let execution: Set = [
     "dtype", "torch_dtype", "use_bfloat16", "torchscript", "use_cache", "cache_implementation",
     "attn_implementation", "_attn_implementation", "_attn_implementation_autoset",
@@ -60,13 +61,13 @@ package struct ConfigurationPolicy {
     "original_max_position_embeddings",
   ]
 
-  /// Of models that classify, translate or see.
+  /// Keys of models that classify, translate or see.
   private static let otherHeads: Set = [
     "id2label", "label2id", "num_labels", "problem_type", "tie_encoder_decoder", "decoder_start_token_id",
     "sep_token_id", "unk_token_id",
   ]
 
-  /// Defaults of generation, which transformers 5 leaves out too: answers here are greedy.
+  /// Defaults of generation, which transformers 5 leaves out too. Answers here are greedy.
   /// Source: transformers 5.23 generation/configuration_utils.py,
   /// GenerationConfig._get_default_generation_params.
   private static let generation: Set = [
@@ -82,12 +83,12 @@ package struct ConfigurationPolicy {
 }
 
 extension JSONFields {
-  /// Refuses what the policy does not allow and is not off.
+  /// Refuses every key that the policy does not allow and that is not off.
   func refuseUnknown(_ policy: ConfigurationPolicy) throws {
     for (key, value) in object.members where !policy.allows(key) { try requireOff(key, value) }
   }
 
-  /// Refuses every other key that is not off.
+  /// Refuses every key outside `known` that is not off.
   func refuseOtherThan(_ known: Set<String>) throws {
     for (key, value) in object.members where !known.contains(key) { try requireOff(key, value) }
   }

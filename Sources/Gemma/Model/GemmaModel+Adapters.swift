@@ -1,7 +1,7 @@
 import Tensors
 
 extension GemmaModel {
-  /// Puts an adapter beside the linear maps that it names; the base weights are shared and stay frozen.
+  /// Puts an adapter beside the linear maps that it names. The base weights are shared and stay frozen.
   package mutating func attach(_ weights: AdapterWeights) {
     var pairs: [Int: [LinearModule: AdapterWeights.Pair]] = [:]
     for pair in weights.pairs { pairs[pair.layer, default: [:]][pair.module] = pair }
@@ -25,6 +25,6 @@ extension GemmaModel {
 }
 
 extension AdapterWeights {
-  /// The highest rank that is read back.
+  /// The highest rank that the reader of adapters accepts.
   package static var maximumRank: Int { AdapterSettings.maximumRank }
 }

@@ -17,7 +17,7 @@ extension GemmaModel {
     return parameters
   }
 
-  /// The model with its trained parameters watched on `tape`, for one micro-batch (from 0) of an optimizer step.
+  /// The model for one micro-batch (from 0) of an optimizer step: `tape` watches its trained parameters.
   /// - Parameter gradients: of `parameters(trained)`, prepared by `Gradients.begin` before micro-batch 0.
   package func watched(
     _ trained: TrainedParameters, on tape: Tape, _ gradients: Gradients, microBatch: Int
@@ -32,20 +32,20 @@ extension GemmaModel {
     return model
   }
 
-  /// Gives the model its own copy of the weights where `kernels` compute, to be trained: a checkpoint's mapped file
-  /// cannot be written.
+  /// Copies the weights to where `kernels` compute, so that they can be trained: the mapped file of a
+  /// checkpoint cannot be written.
   package mutating func copyWeights(_ kernels: any Kernels) {
     update(.all) { _, _, parameter in
       parameter = kernels.place == parameter.place ? kernels.copied(parameter) : kernels.placed(parameter)
     }
   }
 
-  /// Takes the weights to where `kernels` compute; those that are there stay as they are.
+  /// Moves the weights to where `kernels` compute. Weights that are there already stay as they are.
   package mutating func placeWeights(_ kernels: any Kernels) {
     update(.all) { _, _, parameter in parameter = kernels.placed(parameter) }
   }
 
-  /// Calls `body` with name, role and weights of each trained parameter, in the order of `parameters`.
+  /// Calls `body` with the name, role and weights of each trained parameter, in the order of `parameters`.
   mutating func update(
     _ trained: TrainedParameters, _ body: (String, ParameterRole, inout Tensor) throws -> Void
   ) rethrows {

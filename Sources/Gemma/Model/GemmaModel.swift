@@ -1,13 +1,13 @@
 import Tensors
 
-/// A Gemma 1, 2 or 3 text model: parameters, and how they turn tokens into losses and logits.
+/// A Gemma 1, 2 or 3 text model: its parameters, and how tokens become losses and logits.
 ///
-/// A value: copies share the parameters' storage, which only an optimizer writes.
+/// A value: copies share the storage of the parameters, which only an optimizer writes.
 /// Source: transformers modeling_gemma.py, modeling_gemma2.py, modeling_gemma3.py.
 package struct GemmaModel {
   /// Sizes and family.
   package let configuration: ModelConfiguration
-  /// E [V, D]: the input embedding, and unscaled the output map.
+  /// E [V, D]: the input embedding and, unscaled, the output map.
   package var embedding: Tensor
   /// The decoder layers, first to last.
   package var layers: [Layer]
@@ -23,7 +23,7 @@ package struct GemmaModel {
     return dtype == .bfloat16 ? widened(roundedToBFloat16(scale)) : scale
   }
 
-  /// The heads of one kind of layer.
+  /// The attention heads of one kind of layer.
   private func attentionShape(_ kind: ModelConfiguration.LayerKind) -> AttentionShape {
     AttentionShape(
       headCount: configuration.numAttentionHeads, keyValueHeadCount: configuration.numKeyValueHeads,
@@ -32,9 +32,9 @@ package struct GemmaModel {
       softCap: configuration.attnLogitSoftcapping)
   }
 
-  /// What all layers share in a pass over some tokens.
-  /// - positions: int32 [T], in the kernels' place.  - cache: with the tokens' places, int32 [T], in that
-  ///   place too.
+  /// What all layers share in a forward pass.
+  /// - positions: int32 [T], in the kernels' place.
+  /// - cache: the cache and the tokens' places in it, int32 [T], in the kernels' place.
   func context(
     positions: Tensor, _ segments: PassSegments, cache: (store: KeyValueCache, places: Tensor)? = nil,
     dropout: RandomKey? = nil
@@ -51,7 +51,7 @@ package struct GemmaModel {
       dropout: dropout)
   }
 
-  /// The residual stream after all layers, [T, D], before the final norm, of tokens in the kernels' place.
+  /// The residual stream after all layers and before the final norm, [T, D]. `ids` is in the kernels' place.
   func residual(
     _ ids: Tensor, _ operations: Operations, _ context: ForwardContext, checkpointing: Bool
   ) -> Tensor {
@@ -68,7 +68,7 @@ package struct GemmaModel {
     return stream.sum(operations)
   }
 
-  /// Rows of the residual stream, normed for the output map: [M, D].
+  /// The given rows of the residual stream, normed for the output map: [M, D].
   func normed(_ residual: Tensor, rows: [Int32], _ operations: Operations) -> Tensor {
     normed(operations.gather(residual, rows: operations.kernels.placed(Tensor(rows))), operations)
   }
@@ -78,12 +78,12 @@ package struct GemmaModel {
     operations.rmsNorm(residual, finalNorm, epsilon: configuration.rmsNormEps)
   }
 
-  /// The summed cross-entropy of a batch's targets, in nats.
+  /// Summed cross-entropy of a batch's targets, in nats.
   /// - Parameters:
-  ///   - gradientScale: factor of this sum in the objective; the tape's root is seeded with 1.
+  ///   - gradientScale: factor of this sum in the objective. The tape's root is seeded with 1.
   ///   - checkpointing: whether each layer is computed again for its gradient.
-  ///   - dropout: key of this pass's dropout in the adapters; nil without.
-  /// - Returns: `lossSum`, float32 [1], the tape's root; `losses`, float32 [M], of each target.
+  ///   - dropout: key of the adapters' dropout in this forward pass; nil is no dropout.
+  /// - Returns: `lossSum`, float32 [1], the tape's root; `losses`, float32 [M], one for each target.
   package func loss(
     _ batch: TokenBatch, _ operations: Operations, gradientScale: Float = 1, checkpointing: Bool = false,
     dropout: RandomKey? = nil
@@ -99,7 +99,7 @@ package struct GemmaModel {
       gradientScale: gradientScale)
   }
 
-  /// Logits of every token of a batch, float32 [T, V]: for tests and small batches.
+  /// Logits of every token of a batch, float32 [T, V]. For tests and small batches.
   package func logits(_ batch: TokenBatch, _ kernels: any Kernels) -> Tensor {
     let operations = Operations(kernels)
     let context = context(positions: kernels.placed(Tensor(batch.positions)), .sequences(batch.segments))

@@ -4,17 +4,17 @@ import Tensors
 struct ForwardContext {
   /// Position of each token in its sequence, int32 [T].
   var positions: Tensor
-  /// Heads in layers that see everything, and in those with a window.
+  /// Attention heads of full layers, and of layers with a window.
   var fullAttention: AttentionShape, slidingAttention: AttentionShape
-  /// Angles of either kind of layer.
+  /// Rotation angles of either kind of layer.
   var fullRotary: RotaryTable, slidingRotary: RotaryTable
   var epsilon: Float
-  /// Who attends to whom.
+  /// Which tokens attend to which.
   var segments: PassSegments
   /// The cache of keys and values that this pass fills and reads, and the places of its tokens there, int32
-  /// [T]; nil where the pass attends to its own tokens alone.
+  /// [T]; nil where the tokens attend to each other alone.
   var cache: (store: KeyValueCache, places: Tensor)?
-  /// Key of the adapters' dropout in this pass; nil without dropout.
+  /// Key of the adapters' dropout in this forward pass; nil without dropout.
   var dropout: RandomKey?
 
   func attention(_ kind: ModelConfiguration.LayerKind) -> AttentionShape {
@@ -29,20 +29,20 @@ struct ForwardContext {
 enum PassSegments {
   /// Sequences of any length.
   case sequences([AttentionSegment])
-  /// Decoding, one token a sequence: segments as data (`OperationKernels.attentionDecode`), so that a
-  /// recorded pass serves other ones. No segment has more than `longest` keys.
+  /// Decoding, one token a sequence. The segments are data (`OperationKernels.attentionDecode`), so that a
+  /// recorded pass can be replayed with other segments. No segment has more than `longest` keys.
   case decoding(Tensor, longest: Int)
 }
 
 /// Self-attention of one layer.
 package struct Attention {
   package var qProj: Linear, kProj: Linear, vProj: Linear, oProj: Linear
-  /// Gemma 3: norms [H] of each head's query and key, before RoPE.
+  /// Gemma 3: norms [H] of each head's queries and keys, before RoPE.
   package var qNorm: Tensor?, kNorm: Tensor?
-  /// Whether the layer sees everything or a window.
+  /// Whether the layer attends to everything or within a window.
   package let kind: ModelConfiguration.LayerKind
 
-  /// `x` [T, D] attended to [T, D].
+  /// Attention over `x` [T, D]; the result is [T, D].
   func callAsFunction(
     _ x: Tensor, _ operations: Operations, _ context: ForwardContext, layer: Int, dropout: RandomKey?
   ) -> Tensor {
@@ -86,18 +86,17 @@ package struct MLP {
   }
 }
 
-/// One decoder layer, with the norms of Gemma 1 (before each block) or of Gemma 2 and 3 (before and after
-/// each).
+/// One decoder layer. Gemma 1 has a norm before each block, Gemma 2 and 3 before and after each block.
 package struct Layer {
-  /// Before attention: `input_layernorm`.
+  /// Norm before attention: `input_layernorm`.
   package var inputNorm: Tensor
   package var attention: Attention
-  /// After attention, Gemma 2 and 3: `post_attention_layernorm`.
+  /// Norm after attention, Gemma 2 and 3: `post_attention_layernorm`.
   package var postAttentionNorm: Tensor?
-  /// Before the MLP: `pre_feedforward_layernorm`, which Gemma 1 calls `post_attention_layernorm`.
+  /// Norm before the MLP: `pre_feedforward_layernorm`, which Gemma 1 calls `post_attention_layernorm`.
   package var preFeedforwardNorm: Tensor
   package var mlp: MLP
-  /// After the MLP, Gemma 2 and 3: `post_feedforward_layernorm`.
+  /// Norm after the MLP, Gemma 2 and 3: `post_feedforward_layernorm`.
   package var postFeedforwardNorm: Tensor?
 
   /// The residual stream after this layer.
@@ -117,17 +116,17 @@ package struct Layer {
   }
 }
 
-/// The residual stream between two blocks, x + addend: the next block's norm makes the sum on the way.
+/// The residual stream between two blocks, x + addend. The sum is left to the next block's norm.
 struct ResidualStream {
-  /// [T, D].
+  /// The stream before the last block, [T, D].
   var x: Tensor
-  /// What the last block adds, [T, D]; nil where `x` is all.
+  /// What the last block adds, [T, D]; nil where `x` is the whole stream.
   var addend: Tensor?
 
-  /// The sum.
+  /// x + addend.
   func sum(_ operations: Operations) -> Tensor { addend.map { operations.add(x, $0) } ?? x }
 
-  /// The sum, and its norm.
+  /// x + addend, and its norm.
   func normed(_ weight: Tensor, _ operations: Operations, _ context: ForwardContext)
     -> (sum: Tensor, normed: Tensor)
   {

@@ -1,8 +1,8 @@
 import Tensors
 
-/// One of the norms of a layer, by its name in a checkpoint: raw values are paths inside the layer.
+/// One of the norms of a layer, by its name in a checkpoint. The raw value is the path inside the layer.
 ///
-/// The same name may stand at different places; see `LayerNormPlaces`.
+/// One name stands at different places in different families; see `LayerNormPlaces`.
 package enum LayerNorm: String, CaseIterable, Sendable {
   case input = "input_layernorm"
   case postAttention = "post_attention_layernorm"
@@ -11,18 +11,18 @@ package enum LayerNorm: String, CaseIterable, Sendable {
   case query = "self_attn.q_norm"
   case key = "self_attn.k_norm"
 
-  /// Those that a layer of this configuration has, in the order of the parameters.
+  /// The norms that a layer of this configuration has, in the order of the parameters.
   package static func all(in configuration: ModelConfiguration) -> [LayerNorm] {
     LayerNormPlaces(configuration.family).all
   }
 
-  /// [D], or [H] for those of queries and keys.
+  /// Shape of the weight: [D], or [H] for the norms of queries and keys.
   package func shape(in configuration: ModelConfiguration) -> Shape {
     self == .query || self == .key ? [configuration.headDim] : [configuration.hiddenSize]
   }
 }
 
-/// Which norm stands at which place of a family's layers; nil where the family has none.
+/// Which norm stands at which place in the layers of a family; nil where the family has none there.
 ///
 /// Source: transformers modeling_gemma.py, modeling_gemma2.py, modeling_gemma3.py, the decoder layers.
 package struct LayerNormPlaces: Equatable, Sendable {
@@ -43,7 +43,7 @@ package struct LayerNormPlaces: Equatable, Sendable {
     (queries, keys) = family == .gemma3 ? (.query, .key) : (nil, nil)
     switch family {
     case .gemma:
-      // The norm before the MLP bears the name that later families give to the one after attention.
+      // Gemma 1's norm before the MLP bears the name that later families give to the norm after attention.
       (afterAttention, beforeMLP, afterMLP) = (nil, .postAttention, nil)
     case .gemma2, .gemma3:
       (afterAttention, beforeMLP, afterMLP) = (.postAttention, .preFeedforward, .postFeedforward)

@@ -1,6 +1,6 @@
 import Tensors
 
-/// A linear map without bias, y = W x, perhaps with a low-rank adapter beside it.
+/// A linear map without bias, y = W x, with or without a low-rank adapter beside it.
 package struct Linear {
   /// W [out, in], as the checkpoint stores it.
   package var weight: Tensor
@@ -11,7 +11,7 @@ package struct Linear {
   package init(weight: Tensor) { self.weight = weight }
 
   /// `x` [T, in] mapped to [T, out], in x's dtype.
-  /// - Parameter dropout: key of the adapter's dropout at this map and step; nil evaluates without dropout.
+  /// - Parameter dropout: key of the adapter's dropout at this map and step; nil is no dropout.
   func callAsFunction(_ x: Tensor, _ operations: Operations, dropout: RandomKey?) -> Tensor {
     guard let adapter else { return operations.linear(x, weight) }
     var term = LowRankTerm(a: adapter.a, b: adapter.b, scale: adapter.scale)
@@ -20,9 +20,10 @@ package struct Linear {
   }
 }
 
-/// LoRA's addition to a linear map: scale · B A x. Source: Hu et al. 2021, section 4.1; PEFT tuners/lora/layer.py.
+/// LoRA's addition to a linear map: scale · B A x.
+/// Source: Hu et al. 2021, section 4.1; PEFT tuners/lora/layer.py.
 package struct LowRankAdapter {
-  /// A [R, in], float32 also over a bfloat16 base (PEFT's `autocast_adapter_dtype`).
+  /// A [R, in], float32 over a bfloat16 base too (PEFT's `autocast_adapter_dtype`).
   package var a: Tensor
   /// B [out, R], float32.
   package var b: Tensor

@@ -1,6 +1,6 @@
 import Tensors
 
-/// One of the seven linear maps of a layer; raw values are Hugging Face's module names.
+/// One of the seven linear maps of a layer. Raw values are Hugging Face's module names.
 package enum LinearModule: String, CaseIterable, Sendable {
   case query = "q_proj"
   case key = "k_proj"

@@ -2,8 +2,8 @@ import Files
 
 /// The shape and constants of a Gemma 1, 2 or 3 text model, as `config.json` gives them.
 ///
-/// Fields bear Hugging Face's names in lowerCamel. Sizes are positive and capped, so that no product
-/// of them overflows `Int`.
+/// Fields bear Hugging Face's names in lowerCamel. Sizes are positive and capped, so that no product of them
+/// overflows `Int`.
 package struct ModelConfiguration: Equatable, Sendable {
   /// The generation of the architecture; the raw value is `model_type`.
   package enum Family: String, CaseIterable, Sendable {
@@ -19,7 +19,7 @@ package struct ModelConfiguration: Equatable, Sendable {
   package enum LayerKind: String, CaseIterable, Sendable {
     /// Every earlier position.
     case full = "full_attention"
-    /// The last `slidingWindow` positions, itself included.
+    /// The last `slidingWindow` positions, the token's own included.
     case sliding = "sliding_attention"
   }
 
@@ -27,7 +27,7 @@ package struct ModelConfiguration: Equatable, Sendable {
   package struct RotaryEmbedding: Equatable, Sendable {
     /// Base of the frequencies.
     package var theta: Double
-    /// What every frequency is divided by; 1 is none.
+    /// Divisor of every frequency; 1 changes nothing.
     package var linearScale: Double
 
     /// A rotary embedding with base `theta`.
@@ -51,7 +51,7 @@ package struct ModelConfiguration: Equatable, Sendable {
   package var numAttentionHeads: Int
   /// Key/value heads (K); divides `numAttentionHeads`.
   package var numKeyValueHeads: Int
-  /// Width of a head (H), even; not hiddenSize / numAttentionHeads.
+  /// Width of a head (H), even. It need not be hiddenSize / numAttentionHeads.
   package var headDim: Int
   /// Added to the mean square in every norm.
   package var rmsNormEps: Float
@@ -61,9 +61,9 @@ package struct ModelConfiguration: Equatable, Sendable {
   package var attnLogitSoftcapping: Float?
   /// Cap of the logits; nil is none.
   package var finalLogitSoftcapping: Float?
-  /// Keys that a sliding layer sees, itself included; nil only when no layer slides.
+  /// Keys that a sliding layer sees, the token's own included; nil only when no layer slides.
   package var slidingWindow: Int?
-  /// One per layer.
+  /// Kind of each layer, first to last.
   package var layerKinds: [LayerKind]
   /// Positions that the model was trained for.
   package var maxPositionEmbeddings: Int
@@ -73,9 +73,9 @@ package struct ModelConfiguration: Equatable, Sendable {
   package var slidingRotary: RotaryEmbedding
   /// Standard deviation of randomly initialized weights.
   package var initializerRange: Double
-  /// End of sequence: these end an answer, beside those that the tokenizer names.
+  /// End-of-sequence tokens, which end an answer, beside those that the tokenizer names.
   package var eosTokenIds: [Int]
-  /// The token whose embedding transformers keeps from learning where it stands in the input; nil is none.
+  /// The token whose embedding transformers does not train where it stands in the input; nil is none.
   package var padTokenId: Int?
 }
 
@@ -88,9 +88,9 @@ extension ModelConfiguration {
     }
   }
 
-  /// What attention scores are multiplied by.
+  /// Factor of attention scores.
   package var attentionScale: Double { 1 / queryPreAttnScalar.squareRoot() }
 
-  /// All parameters, the tied embedding counted once.
+  /// Number of all parameters, the tied embedding counted once.
   package func parameterCount() -> Int { WeightNames.all(in: self).reduce(0) { $0 + $1.count } }
 }

@@ -1,12 +1,11 @@
 import Files
 
 extension ModelConfiguration {
-  /// Reads `config.json` at `path`, as transformers 4 or 5 writes it, to the same effect as transformers
-  /// 5.23.
+  /// Reads `config.json` at `path`, written by transformers 4 or 5, to the same effect as transformers 5.23.
   ///
-  /// Every key is used, or known not to change what is computed (`ConfigurationPolicy`), or refused.
-  /// - Throws: `Fault` `.missing` without the file, `.badData` naming the key for anything absent, mistyped,
-  ///   out of range or not implemented.
+  /// Every key is read, or is known not to change what is computed (`ConfigurationPolicy`), or is refused.
+  /// - Throws: `Fault` `.missing` without the file, `.badData` naming a key that is absent, mistyped, out of
+  ///   range or not implemented.
   package init(contentsOf path: String) throws {
     // Real files are about 1 KB; the cap only bounds the work on a hostile one.
     try self.init(JSONFields(contentsOf: path, limit: 1 << 20, expected: Self.expected))
@@ -46,7 +45,7 @@ extension ModelConfiguration {
     (fullRotary, slidingRotary) = try keys.rotary(family)
     eosTokenIds = try keys.tokens("eos_token_id", missing: [1], vocabSize: vocabSize)
     padTokenId = try keys.token("pad_token_id", missing: 0, vocabSize: vocabSize)
-    // The tokenizer says which token begins a sequence; this one must only be one.
+    // The tokenizer says which token begins a sequence. This key only has to hold a token.
     _ = try keys.token("bos_token_id", missing: 2, vocabSize: vocabSize)
     try keys.checkHeads(numAttentionHeads, numKeyValueHeads, headDim)
   }
@@ -58,7 +57,7 @@ extension JSONFields {
     try read(.whole(name, in: 1...limit), missing: missing)
   }
 
-  /// A null is no default: transformers refuses it.
+  /// A null is not replaced by the default: transformers refuses it.
   func positive(_ name: String, missing: Double? = nil) throws -> Double {
     try read(.positive(name), missing: missing)
   }
@@ -102,7 +101,9 @@ extension JSONFields {
     try checkActivation(family)
   }
 
-  /// transformers 4 took `hidden_activation`, and without it the tanh form, whatever `hidden_act` said;
+  /// Accepts only the tanh form of GELU.
+  ///
+  /// transformers 4 took `hidden_activation`, and without it the tanh form, whatever `hidden_act` said.
   /// transformers 5 takes `hidden_act` in Gemma 1, where `gelu` means the tanh form too, and
   /// `hidden_activation` in Gemma 2 and 3.
   private func checkActivation(_ family: ModelConfiguration.Family) throws {
@@ -123,7 +124,7 @@ extension JSONFields {
     }
   }
 
-  /// Gemma 2 must say its caps, null being none: their absence would silently be another model.
+  /// A cap; null is none. Gemma 2 must say it, since without the key it would silently be another model.
   func softcap(_ key: String, _ family: ModelConfiguration.Family) throws -> Float? {
     if family == .gemma { return nil }
     if family == .gemma2, object[key] == nil {
@@ -188,7 +189,7 @@ extension JSONFields {
 }
 
 extension ModelConfiguration.Family {
-  /// transformers' class of a text model with a tied output map, as `architectures` names it.
+  /// The class of a text model with a tied output map, as `architectures` names it in transformers.
   fileprivate var architecture: String {
     switch self {
     case .gemma: "GemmaForCausalLM"

@@ -1,6 +1,6 @@
 import Tensors
 
-/// What a parameter is in the model. The role decides how it is trained; the name only says where it is stored.
+/// What a parameter is in the model. The role decides how it is trained, the name only where it is stored.
 package enum ParameterRole: Hashable, Sendable {
   /// The embedding, which is the output map too. Its optimizer states stay in 32 bits.
   case embedding
@@ -8,13 +8,13 @@ package enum ParameterRole: Hashable, Sendable {
   case norm
   /// The weight of a linear map.
   case matrix(LinearModule)
-  /// A of the adapter of a linear map. It has no gradient as long as B is zero.
+  /// A of the adapter of a linear map. Its gradient is zero as long as B is zero.
   case adapterA(LinearModule)
   /// B of the adapter of a linear map.
   case adapterB(LinearModule)
 
-  /// Whether the parameter is a factor of exactly one matrix product of a forward pass. Its gradient is one product too,
-  /// which can replace what the gradient held before.
+  /// Whether the parameter is a factor of exactly one matrix product of a forward pass. Then its gradient is
+  /// one product too, which can replace what the gradient held before.
   package var isMatrixFactor: Bool {
     switch self {
     case .embedding, .norm: false
@@ -23,7 +23,7 @@ package enum ParameterRole: Hashable, Sendable {
   }
 }
 
-/// A parameter as a configuration demands it, before there are weights.
+/// A parameter that a configuration demands, before there are weights.
 package struct ParameterShape: Equatable, Sendable {
   /// The name in a checkpoint or an adapter's file.
   package var name: String
@@ -32,7 +32,7 @@ package struct ParameterShape: Equatable, Sendable {
   /// The shape of its tensor.
   package var shape: Shape
 
-  /// A parameter of that name, role and shape.
+  /// A parameter of this name, role and shape.
   package init(_ name: String, _ role: ParameterRole, _ shape: Shape) {
     self.name = name
     self.role = role
@@ -52,7 +52,7 @@ package struct Parameter {
   /// The weights. Copies share their storage.
   package var tensor: Tensor
 
-  /// A parameter of that name and role.
+  /// A parameter of this name and role.
   package init(_ name: String, _ role: ParameterRole, _ tensor: Tensor) {
     self.name = name
     self.role = role

@@ -1,10 +1,10 @@
 import Files
 
-/// The rotary embeddings of a `config.json`.
+/// Reads the rotary embeddings of a `config.json`.
 ///
-/// transformers 5 keeps all in `rope_parameters`, for Gemma 3 in one object a kind of layer. transformers 4
-/// has `rope_theta`, `rope_local_base_freq` and `rope_scaling` at the top, the last for the full layers only
-/// in Gemma 3. Where both stand, transformers 5 decides what counts.
+/// transformers 5 keeps everything in `rope_parameters`, which for Gemma 3 has one object for each kind of
+/// layer. transformers 4 has `rope_theta`, `rope_local_base_freq` and `rope_scaling` at the top level; in
+/// Gemma 3 `rope_scaling` is for the full layers only. Where both stand, transformers 5 decides which counts.
 /// Source: transformers 5.23 modeling_rope_utils.py, RotaryEmbeddingConfigMixin; configuration_gemma3.py,
 /// Gemma3TextConfig.convert_rope_params_to_dict.
 extension JSONFields {
@@ -39,7 +39,7 @@ extension JSONFields {
     )
   }
 
-  /// Gemma 3's parameters of full layers, with the members of `rope_scaling` over them.
+  /// Gemma 3's parameters of full layers, overridden by the members of `rope_scaling`.
   private func scaled(_ parameters: JSONFields) throws -> JSONFields {
     let key = ModelConfiguration.LayerKind.full.rawValue
     let full = try parameters.optionalNested(key)
@@ -50,7 +50,7 @@ extension JSONFields {
     }
     var members = full?.object ?? ["rope_type": .string("default")]
     if let type = scaling.value("type"), scaling.value("rope_type") == nil, type != members["rope_type"] {
-      // transformers 4 reads it, transformers 5 does not: the file means two models.
+      // transformers 4 reads this key and transformers 5 does not, so that the file means two models.
       throw scaling.fault("type", "not read in gemma3_text", got: type, expected: "rope_type")
     }
     for (key, value) in scaling.object.members { members[key] = value }
@@ -68,7 +68,7 @@ extension JSONFields {
     }
   }
 
-  /// The rotary embedding that this object says; `theta` where it does not say its own.
+  /// The rotary embedding of this object; `theta` is called where the object has no `rope_theta`.
   private func embedding(theta: () throws -> Double) throws -> ModelConfiguration.RotaryEmbedding {
     try checkUnscaled()
     try refuseOtherThan([
@@ -90,7 +90,7 @@ extension JSONFields {
     }
   }
 
-  /// `rope_type`, which transformers 4 called `type` at first; without either it is `default`.
+  /// The type of scaling: `rope_type`, which transformers 4 first called `type`; without either, `default`.
   private func ropeType() throws -> (type: String, key: String) {
     let (new, old) = (try ropeType("rope_type"), try ropeType("type"))
     if let new, let old, new != old {
@@ -99,6 +99,6 @@ extension JSONFields {
     return (new ?? old ?? "default", new == nil && old != nil ? "type" : "rope_type")
   }
 
-  /// nil where the key is absent; a null is no type.
+  /// nil where the key is absent. A null is refused.
   private func ropeType(_ key: String) throws -> String? { object[key] == nil ? nil : try read(.text(key)) }
 }

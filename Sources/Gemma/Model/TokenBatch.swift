@@ -1,12 +1,12 @@
 import Tensors
 
-/// Sequences laid end to end, without padding, and which of their tokens are to be predicted.
+/// Sequences laid end to end without padding, and the tokens to be predicted in them.
 package struct TokenBatch: Sendable, Equatable {
   /// All tokens, [T].
   package private(set) var ids: [Int32] = []
   /// Position of each token in its own sequence, [T].
   package private(set) var positions: [Int32] = []
-  /// Where each sequence begins in `ids`, and at the end T: [sequences + 1].
+  /// Where each sequence begins in `ids`, then T: [sequences + 1].
   package private(set) var offsets: [Int] = [0]
   /// Rows whose next token is a target, ascending, [M].
   package private(set) var targetRows: [Int32] = []
@@ -16,7 +16,7 @@ package struct TokenBatch: Sendable, Equatable {
   /// An empty batch.
   package init() {}
 
-  /// Adds one sequence whose tokens from `promptLength` on are targets. The first token never is one.
+  /// Adds one sequence. Its tokens from `promptLength` on are targets, except for its first token.
   ///
   /// `append([2, 7, 8, 1], promptLength: 2)` predicts 8 from row 1 and 1 from row 2.
   package mutating func append(_ sequence: [Int32], promptLength: Int) {
@@ -30,14 +30,14 @@ package struct TokenBatch: Sendable, Equatable {
     offsets.append(ids.count)
   }
 
-  /// T.
+  /// Number of tokens (T).
   package var tokenCount: Int { ids.count }
-  /// M.
+  /// Number of targets (M).
   package var targetCount: Int { targets.count }
   /// Number of sequences.
   package var sequenceCount: Int { offsets.count - 1 }
 
-  /// Each sequence attending to itself.
+  /// One segment a sequence: each sequence attends to itself.
   var segments: [AttentionSegment] {
     zip(offsets, offsets.dropFirst()).map { start, end in
       .init(queryStart: start, queryCount: end - start, keyStart: start, keyCount: end - start)

@@ -3,9 +3,10 @@ import Files
 /// The pieces and settings of a SentencePiece BPE model with byte fallback, read from `tokenizer.model`.
 ///
 /// Only the settings that Gemma uses are accepted: identity normalization, no dummy prefix, blanks kept and
-/// written as U+2581. Source: sentencepiece 0.2.3, sentencepiece_model.proto.
+/// written as U+2581.
+/// Source: sentencepiece 0.2.3, sentencepiece_model.proto.
 struct SentencePieceModel: Sendable {
-  /// What a piece stands for; the raw value is the file's.
+  /// What a piece stands for. The raw value is that of the file.
   enum Kind: UInt8, Sendable {
     case normal = 1
     case unknown = 2
@@ -14,13 +15,13 @@ struct SentencePieceModel: Sendable {
     case byte = 6
   }
 
-  /// The name that messages bear.
+  /// The file's name in messages.
   let file: String
   /// UTF-8 of all pieces end to end.
   private(set) var text: [UInt8] = []
-  /// Where each piece begins in `text`, and the end of the last.
+  /// Where each piece begins in `text`, then the end of the last piece.
   private(set) var offsets: [Int] = [0]
-  /// Merge priority by id, finite; higher merges first.
+  /// Merge priority by id, finite. Higher scores merge first.
   private(set) var scores: [Float] = []
   /// Kind by id.
   private(set) var kinds: [Kind] = []
@@ -66,7 +67,7 @@ struct SentencePieceModel: Sendable {
     byteIds = try collectedByteIds()
   }
 
-  /// A fault at piece `id`, with its text when that is known and short.
+  /// A fault at piece `id`. Its text is quoted when it is known and short.
   func fault(piece id: Int, _ problem: String) -> Fault {
     let known = id < count ? " " + quoted(piece(id)) : ""
     return Fault(.badData, file: file, place: "piece \(id)\(known)", problem)
@@ -160,7 +161,7 @@ extension SentencePieceModel {
 }
 
 extension SentencePieceModel {
-  /// The settings that decide whether a model is implemented here, with the format's defaults.
+  /// The settings that decide whether this program implements a model, with the format's defaults.
   private struct Settings {
     var modelType: UInt64 = 1
     var byteFallback = false
@@ -236,7 +237,7 @@ extension SentencePieceModel {
   }
 }
 
-/// `piece` as it stands in a message.
+/// `piece` as messages quote it.
 private func quoted(_ piece: ArraySlice<UInt8>) -> String {
   Files.quoted(String(decoding: piece, as: UTF8.self), limit: 40)
 }

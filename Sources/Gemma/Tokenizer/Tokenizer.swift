@@ -3,14 +3,14 @@ import FoundationEssentials
 
 /// Gemma's tokenizer: SentencePiece BPE with byte fallback, from `tokenizer.model`.
 ///
-/// Ids and decoded text equal those of `sentencepiece` 0.2.3 (TokenizerTests). Encoding n bytes takes time in
-/// proportion to n log n.
+/// Ids and decoded text equal those of `sentencepiece` 0.2.3 (TokenizerTests). The time to encode n bytes
+/// grows as n log n.
 package struct Tokenizer: Sendable {
   private let model: SentencePieceModel
   private let table: PieceTable
   private let userDefined: UserDefinedTrie
 
-  /// Reads `tokenizer.model` at `path`; with `embeddingRows`, refuses a piece without a row in the embedding.
+  /// Reads `tokenizer.model` at `path`. With `embeddingRows`, refuses a piece without a row in the embedding.
   /// - Throws: `Fault` `.missing` without the file, `.badData` naming the file and the piece, setting or
   ///   byte.
   package init(contentsOf path: String, embeddingRows: Int? = nil) throws {
@@ -20,7 +20,7 @@ package struct Tokenizer: Sendable {
     }
   }
 
-  /// Reads the bytes of a `tokenizer.model`; `file` is the name that messages bear.
+  /// Reads the bytes of a `tokenizer.model`. `file` is its name in messages.
   package init(parsing bytes: [UInt8], file: String) throws {
     model = try SentencePieceModel(parsing: bytes, file: file)
     table = try PieceTable(model)
@@ -29,7 +29,7 @@ package struct Tokenizer: Sendable {
 
   private static func contents(of path: String) throws -> [UInt8] {
     do {
-      // Gemma 3's model has 4.7 MB.
+      // The model of Gemma 3 has 4.7 MB.
       return try readFile(path, limit: 64 << 20)
     } catch let fault as Fault where fault.kind == .missing {
       let other = URL(fileURLWithPath: path).deletingLastPathComponent().path + "/tokenizer.json"
@@ -43,7 +43,7 @@ package struct Tokenizer: Sendable {
 }
 
 extension Tokenizer {
-  /// Number of pieces; ids are 0 to this less 1.
+  /// Number of pieces. Ids are 0 ..< vocabularySize.
   package var vocabularySize: Int { model.count }
   /// Beginning of sequence, which callers add as an id.
   package var bosId: Int32 { model.bosId }
@@ -53,8 +53,6 @@ extension Tokenizer {
   package var padId: Int32 { model.padId }
   /// The unknown piece, which encoding never makes.
   package var unknownId: Int32 { model.unknownId }
-  /// Id of `<start_of_turn>`; nil in a vocabulary without it.
-  package var startOfTurnId: Int32? { id(ofPiece: "<start_of_turn>") }
   /// Id of `<end_of_turn>`; nil in a vocabulary without it.
   package var endOfTurnId: Int32? { id(ofPiece: "<end_of_turn>") }
   /// The file that the tokenizer was read from, for messages.
@@ -67,7 +65,7 @@ extension Tokenizer {
   }
 
   /// The ids of `text`, without `bosId` or `eosId`. Control pieces are never made: `<bos>` in the text is
-  /// five characters; user-defined pieces such as `<end_of_turn>` are.
+  /// five characters. User-defined pieces such as `<end_of_turn>` are made.
   package func encode(_ text: String) -> [Int32] {
     var text = text
     let escaped = text.withUTF8 { bytes in
@@ -83,14 +81,14 @@ extension Tokenizer {
     return merging.ids()
   }
 
-  /// A number of ids that `text` has at least, known without encoding it: no piece stands for more bytes than the longest
-  /// has.
+  /// A lower bound on the number of ids of `text`, known without encoding it: its bytes divided by those of
+  /// the longest piece.
   package func leastCount(of text: String) -> Int {
     (text.utf8.count + model.longestPiece - 1) / model.longestPiece
   }
 
-  /// The text of `ids`: control pieces dropped, U+2581 as a blank, byte pieces joined. Each byte that is not
-  /// part of well-formed UTF-8, and each id outside the vocabulary, becomes U+FFFD.
+  /// The text of `ids`. Control pieces are dropped, U+2581 becomes a blank, and byte pieces are joined. Each
+  /// byte that is not part of well-formed UTF-8, and each id outside the vocabulary, becomes U+FFFD.
   package func decode(_ ids: [Int32]) -> String {
     var text: [UInt8] = []
     var run: [UInt8] = []
@@ -130,7 +128,7 @@ extension Tokenizer {
     }
   }
 
-  /// Moves a run of byte pieces to `text`, malformed bytes one by one as U+FFFD.
+  /// Moves a run of byte pieces to `text`. Each malformed byte becomes U+FFFD.
   private func appendBytes(_ run: inout [UInt8], to text: inout [UInt8]) {
     var position = 0
     while position < run.count {

@@ -1,17 +1,17 @@
 /// A heap of adjacent symbol pairs: the highest score first, the leftmost on ties.
 private struct PairHeap {
   struct Pair {
-    /// Score in the order of unsigned numbers (high half), complement of the left symbol (low half).
+    /// High half: the score as an unsigned number of the same order. Low half: ~ the left symbol.
     let key: UInt64
-    /// Bytes of both symbols when the pair was seen: it is stale when they no longer add up to that.
+    /// Bytes of both symbols when the pair was found. The pair is stale once they no longer add up to this.
     let length: Int32
     /// Id of the merged piece.
     let id: Int32
 
     @inline(__always)
     init(score: Float, left: Int, length: Int32, id: Int32) {
-      // Finite floats as unsigned numbers in the same order: the sign of positive ones is flipped, all bits
-      // of negative ones.
+      // Maps finite floats to unsigned numbers of the same order: the sign bit of positive ones is flipped,
+      // and all bits of negative ones.
       let bits = score.bitPattern
       let ordered = bits >> 31 == 0 ? bits | 0x8000_0000 : ~bits
       key = UInt64(ordered) << 32 | UInt64(~UInt32(truncatingIfNeeded: left))
@@ -57,25 +57,25 @@ private struct PairHeap {
 struct Merging {
   private struct Symbol {
     let start: Int32
-    /// 0 once merged into the one before.
+    /// Bytes of the symbol; 0 once it is merged into the one before.
     var length: Int32
     var previous: Int32
     var next: Int32
     /// Id of its piece; -1 for a code point without one.
     var id: Int32
-    /// User-defined pieces are never merged.
+    /// Whether the symbol is a user-defined piece, which is never merged.
     let isFrozen: Bool
     var hash: PieceHash
   }
 
   private let model: SentencePieceModel
   private let table: PieceTable
-  /// UTF-8 with blanks as U+2581.
+  /// UTF-8 of the text, with blanks as U+2581.
   private let text: [UInt8]
   private var symbols: [Symbol] = []
   private var heap = PairHeap()
 
-  /// Splits `text` into user-defined pieces, longest first, and code points.
+  /// Splits `text` into user-defined pieces, the longest first, and code points.
   init(_ text: [UInt8], model: SentencePieceModel, table: PieceTable, userDefined: UserDefinedTrie) {
     precondition(
       text.count < Int(Int32.max), "Tokenizer.encode: text of \(text.count) bytes; the limit is 2 GiB")
@@ -86,7 +86,7 @@ struct Merging {
     var start = 0
     while start < text.count {
       let match = userDefined.longestMatch(text, at: start)
-      // The text comes from a String, so it is well-formed; the fallback of 1 is never taken.
+      // The text comes from a String, so it is well-formed and the fallback of 1 is never taken.
       let length = match?.length ?? text.scalarLength(at: start) ?? 1
       let hash = PieceHash(text[start..<start + length])
       symbols.append(
@@ -99,7 +99,7 @@ struct Merging {
     if !symbols.isEmpty { symbols[symbols.count - 1].next = -1 }
   }
 
-  /// Merges, while there is one, the adjacent pair whose piece has the highest score, leftmost on ties.
+  /// Merges adjacent pairs until no pair makes a piece: the highest score first, the leftmost on ties.
   mutating func run() {
     heap.reserve(symbols.count)
     for right in symbols.indices.dropFirst() { consider(right - 1, right) }
@@ -116,7 +116,7 @@ struct Merging {
     }
   }
 
-  /// Ids from left to right; a code point without a piece becomes the pieces of its bytes.
+  /// Ids from left to right. A code point without a piece becomes the pieces of its bytes.
   func ids() -> [Int32] {
     var ids: [Int32] = []
     ids.reserveCapacity(symbols.count / 2)
@@ -141,7 +141,7 @@ struct Merging {
     if next >= 0 { symbols[Int(next)].previous = Int32(left) }
   }
 
-  /// Puts the pair on the heap when there is a piece that it makes.
+  /// Puts the pair on the heap if a piece stands for it.
   @inline(__always)
   private mutating func consider(_ left: Int, _ right: Int) {
     let (first, second) = (symbols[left], symbols[right])

@@ -1,6 +1,6 @@
 import Files
 
-/// A hash of a byte string that can be computed for a concatenation from the hashes of its parts.
+/// A hash of a byte string. That of a concatenation follows from the hashes of its parts.
 struct PieceHash {
   /// Σ byte · base^(bytes after it), modulo 2^64.
   let sum: UInt64
@@ -34,7 +34,7 @@ struct PieceHash {
     PieceHash(sum: sum &* next.power &+ next.sum, power: power &* next.power)
   }
 
-  /// The sum with its bits mixed, to pick a slot by.
+  /// The sum with its bits mixed, which picks a slot.
   @inline(__always)
   var mixed: UInt64 {
     let product = (sum ^ sum >> 32) &* 0xD6E8_FEB8_6659_FD93
@@ -42,13 +42,13 @@ struct PieceHash {
   }
 }
 
-/// Ids by the text of their pieces: an open-addressing table that compares bytes, so that a collision of
-/// hashes costs time and never a wrong id.
+/// Ids by the text of their pieces: an open-addressing table. It compares bytes, so that a collision of
+/// hashes costs time and never gives a wrong id.
 struct PieceTable: Sendable {
   private struct Slot {
     /// High half of the mixed hash.
     var tag: UInt32 = 0
-    /// Id, or -1 when the slot is free.
+    /// Id of the piece; -1 when the slot is free.
     var id: Int32 = -1
   }
 
@@ -56,7 +56,7 @@ struct PieceTable: Sendable {
   private let mask: Int
 
   /// A table of all pieces of `model`.
-  /// - Throws: `Fault` `.badData` naming a piece that stands twice.
+  /// - Throws: `Fault` `.badData` naming a piece that occurs twice.
   init(_ model: SentencePieceModel) throws {
     var capacity = 1
     while capacity < model.count * 2 { capacity *= 2 }
@@ -74,7 +74,7 @@ struct PieceTable: Sendable {
     }
   }
 
-  /// The id of the piece that is `bytes`, whose mixed hash is `hash`.
+  /// The id of the piece with the text `bytes`, whose mixed hash is `hash`.
   @inline(__always)
   func find(_ hash: UInt64, _ bytes: UnsafeBufferPointer<UInt8>, in model: SentencePieceModel) -> Int32? {
     let tag = UInt32(truncatingIfNeeded: hash >> 32)
@@ -92,7 +92,7 @@ struct PieceTable: Sendable {
 struct UserDefinedTrie: Sendable {
   private struct Node {
     let byte: UInt8
-    /// Id of the piece that ends here, or -1.
+    /// Id of the piece that ends here; -1 for none.
     var id: Int32 = -1
     var firstChild: Int32 = -1
     var nextSibling: Int32 = -1
@@ -111,7 +111,7 @@ struct UserDefinedTrie: Sendable {
     }
   }
 
-  /// The id and length of the longest user-defined piece that `bytes` has at `start`.
+  /// The id and length of the longest user-defined piece in `bytes` at `start`.
   @inline(__always)
   func longestMatch(_ bytes: [UInt8], at start: Int) -> (id: Int32, length: Int)? {
     var node = roots[Int(bytes[start])]

@@ -2,8 +2,8 @@ import Files
 
 /// A bounds-checked reader of protocol-buffer wire format over part of a file's bytes.
 ///
-/// Only what SentencePiece models use: varints, 32-bit and 64-bit values and length-delimited fields. Groups
-/// are refused.
+/// It knows what SentencePiece models use: varints, 32-bit and 64-bit values and length-delimited fields.
+/// Groups are refused.
 struct ProtobufReader {
   /// One field as it stands in the file.
   struct Field {
@@ -16,7 +16,7 @@ struct ProtobufReader {
     case varint(UInt64)
     case fixed32(UInt32)
     case fixed64
-    /// Range of the payload in the file.
+    /// Range of the payload in bytes of the file.
     case bytes(Range<Int>)
   }
 
@@ -25,7 +25,7 @@ struct ProtobufReader {
   private var position: Int
   private let end: Int
 
-  /// A reader of `range` of `bytes`, the contents of `file`.
+  /// A reader of the bytes in `range` of the contents of `file`.
   init(_ bytes: [UInt8], range: Range<Int>, file: String) {
     self.bytes = bytes
     self.file = file

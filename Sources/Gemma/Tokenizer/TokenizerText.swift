@@ -1,5 +1,5 @@
 extension RandomAccessCollection where Element == UInt8, Index == Int {
-  /// Bytes of the Unicode scalar encoded at `index`; nil when it is malformed (cut, overlong, a
+  /// Number of bytes of the Unicode scalar encoded at `index`; nil when it is malformed (cut, overlong, a
   /// surrogate or too large).
   @inline(__always)
   func scalarLength(at index: Int) -> Int? {

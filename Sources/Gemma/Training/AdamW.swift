@@ -2,23 +2,24 @@ import Tensors
 
 /// AdamW over a fixed list of parameters, with 8-bit or float32 moments.
 ///
-/// As bitsandbytes under the Hugging Face Trainer: moments have 8 bits where a tensor has at least 4,096 elements and is
-/// no embedding, and decay is applied after the step; without 8-bit moments as torch.optim.AdamW, decay before the
-/// step. Norms do not decay. Source: Loshchilov & Hutter 2019; Dettmers et al.
-/// 2022; bitsandbytes 0.50.2 optim/optimizer.py; transformers trainer.py, create_optimizer.
+/// With 8-bit moments it follows bitsandbytes under the Hugging Face Trainer: moments have 8 bits where a
+/// tensor has at least 4,096 elements and is no embedding, and decay is applied after the step. Without 8-bit
+/// moments it follows torch.optim.AdamW: decay is applied before the step. Norms do not decay.
+/// Source: Loshchilov & Hutter 2019; Dettmers et al. 2022; bitsandbytes 0.50.2 optim/optimizer.py;
+/// transformers trainer.py, create_optimizer.
 package final class AdamW {
   /// How a bfloat16 weight takes an update that is smaller than half its last digit.
   package enum LowPrecisionUpdate: Equatable, Sendable {
-    /// Through a float32 copy that keeps what the weight rounds away.
+    /// Through a float32 copy, which keeps what rounding takes from the weight.
     case master
-    /// Up or down at random, right on average; drawn from the key, the step and the element.
+    /// By rounding up or down at random, right on average. Key, step and element decide the random number.
     case stochastic(RandomKey)
-    /// Not at all: the gradient, its clipped value and the weight are rounded to the nearest, as plain bfloat16
-    /// training does.
+    /// Not at all: the gradient, its clipped value and the weight are rounded to the nearest, which is plain
+    /// bfloat16 training.
     case nearest
   }
 
-  /// What all parameters share.
+  /// The settings that all parameters share.
   package struct Settings: Equatable, Sendable {
     /// Whether moments may have 8 bits.
     package var eightBit: Bool
@@ -28,10 +29,10 @@ package final class AdamW {
     package var epsilon: Float
     /// Decoupled weight decay.
     package var weightDecay: Float
-    /// How bfloat16 weights are updated; float32 weights are updated as they are.
+    /// How bfloat16 weights are updated. float32 weights are updated directly.
     package var lowPrecisionUpdate: LowPrecisionUpdate
 
-    /// All of it.
+    /// Settings for all parameters of one optimizer.
     package init(
       eightBit: Bool, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
       lowPrecisionUpdate: LowPrecisionUpdate
@@ -45,7 +46,7 @@ package final class AdamW {
     }
   }
 
-  /// What is kept for one parameter.
+  /// What the optimizer keeps for one parameter.
   package struct State {
     /// The parameter's name.
     package let name: String
@@ -53,7 +54,7 @@ package final class AdamW {
     package let role: ParameterRole
     /// The weights that the model uses, updated in place.
     package let weights: Tensor
-    /// The float32 copy that the weights are rounded from; nil without.
+    /// The float32 copy that the weights are rounded from; nil where there is none.
     package let master: Tensor?
     /// The moments, updated in place.
     package let moments: AdamWMoments
@@ -62,15 +63,15 @@ package final class AdamW {
   /// Tensors of fewer elements keep float32 moments.
   package static let minimum8bitCount = 4096
 
-  /// What all parameters share.
+  /// The settings that all parameters share.
   package let settings: Settings
-  /// One for each parameter, in their order.
+  /// One state for each parameter, in the order of the parameters.
   package let states: [State]
-  /// Steps done.
+  /// Number of steps done.
   package private(set) var step: Int
   private let kernels: any Kernels
 
-  /// An optimizer that has done `step` steps. Its moments are zero, for the first step or to be filled in place.
+  /// An optimizer that has done `step` steps. Its moments are zero, to begin with or to be filled in place.
   /// - parameters: float32 or bfloat16, writable; updated in place.
   package init(
     _ settings: Settings, _ parameters: [Parameter], _ kernels: any Kernels, step: Int = 0
@@ -88,20 +89,20 @@ package final class AdamW {
     }
   }
 
-  /// The state of a parameter; nil when there is none of that name.
+  /// The state of a parameter; nil when none has that name.
   package func state(named name: String) -> State? { states.first { $0.name == name } }
 
-  /// One step of all parameters.
+  /// Takes one step with all parameters.
   /// - Parameters:
   ///   - gradients: float32 or bfloat16, one for each parameter, in their order and shapes.
-  ///   - clip: float32 [1], factor of all gradients; nil is 1. Nothing is updated when it is not finite.
-  /// - Returns: for each parameter, how many of its stored weights changed, int32.
+  ///   - clip: float32 [1], factor of all gradients; nil is 1. If it is not finite, nothing is updated.
+  /// - Returns: for each parameter, the number of its stored weights that changed, int32.
   package func apply(_ gradients: [Tensor], learningRate: Double, clip: Tensor? = nil) -> Tensor {
     precondition(
       gradients.count == states.count, "AdamW: \(gradients.count) gradients, \(states.count) parameters")
     step += 1
     if settings.lowPrecisionUpdate == .nearest {
-      // One by one: the rounded gradients of all tensors would be as large again as the gradients.
+      // One by one: rounded copies of all gradients at once would need as much memory again as the gradients.
       let factor = clip.map { kernels.onHost($0).floats[0] } ?? 1
       let changed = states.indices.map { index in
         kernels.adamW(
@@ -112,7 +113,7 @@ package final class AdamW {
     return kernels.adamW(states.indices.map { update($0, gradients[$0], learningRate, 1) }, clip: clip)
   }
 
-  /// This step of one parameter.
+  /// Takes this step with one parameter.
   private func update(
     _ index: Int, _ gradient: Tensor, _ learningRate: Double, _ gradientScale: Float
   ) -> (update: AdamWUpdate, moments: AdamWMoments) {
@@ -128,14 +129,14 @@ package final class AdamW {
     return (update, state.moments)
   }
 
-  /// Makes the update of a bfloat16 weight what `lowPrecisionUpdate` says.
+  /// Makes the update of a bfloat16 weight follow `lowPrecisionUpdate`.
   private func prepare(_ update: inout AdamWUpdate, _ index: Int) {
     switch settings.lowPrecisionUpdate {
     case .master: break
     case .stochastic(let key):
       update.rounding = .stochastic(key.derived(UInt64(step)).derived(UInt64(index)))
     case .nearest:
-      // The Trainer's gradients have the weight's dtype, and clipping multiplies them in it.
+      // The Trainer's gradients have the dtype of the weight, and clipping multiplies them in that dtype.
       if update.gradient.dtype == .float32 {
         update.gradient = kernels.converted(update.gradient, to: .bfloat16, scale: 1)
       }

@@ -1,20 +1,20 @@
 import Tensors
 
-/// Where the micro-batches of an optimizer step leave the gradients of the trained parameters.
+/// Gradients of the trained parameters, which the micro-batches of an optimizer step add up.
 ///
-/// Gradients that several shares are summed in are float32. The weight of a linear map gets one share in each
-/// micro-batch. If that weight is bfloat16 and a step is one micro-batch, its gradient is rounded to bfloat16, as the
-/// gradients of the Hugging Face Trainer are.
+/// A gradient that sums several shares is float32. The weight of a linear map gets one share in each
+/// micro-batch. If that weight is bfloat16 and a step has one micro-batch, its gradient is rounded to
+/// bfloat16, like the gradients of the Hugging Face Trainer.
 package struct Gradients {
-  /// One for each parameter, in their order and shapes.
+  /// One gradient for each parameter, in the order and with the shapes of the parameters.
   package let tensors: [Tensor]
-  /// Those that several operations add to.
+  /// The gradients that several operations add to.
   private let sums: [Tensor]
 
-  /// Matrices of fewer elements keep float32 gradients: at most a quarter of a megabyte each could be saved.
+  /// Matrices of fewer elements keep float32 gradients, since bfloat16 could save at most 256 KiB of each.
   package static let minimumBFloat16Count = 1 << 17
 
-  /// Gradients of zero for optimizer steps of at most `microBatches` forward and backward passes.
+  /// Gradients of zero for optimizer steps of at most `microBatches` micro-batches.
   package init(_ parameters: [Parameter], microBatches: Int, _ kernels: any Kernels) {
     tensors = parameters.map { parameter in
       let shape = ParameterShape(parameter.name, parameter.role, parameter.tensor.shape)
@@ -24,8 +24,8 @@ package struct Gradients {
     sums = zip(parameters, tensors).filter { !$0.0.role.isMatrixFactor }.map { $0.1 }
   }
 
-  /// Prepares for the first micro-batch of a step. Its shares replace the gradients of matrices, so only the others are
-  /// cleared. A matrix that gets no share keeps what it had, which in the first step is zero.
+  /// Prepares for the first micro-batch of a step. Its shares replace the gradients of matrices, so only the
+  /// others are cleared. A matrix that gets no share keeps its old gradient, which in the first step is zero.
   package func begin(_ kernels: any Kernels) { sums.forEach(kernels.clear) }
 
   /// Bytes of the gradients of these parameters.

@@ -1,8 +1,8 @@
 import Tensors
 
-/// Reads the results of each step after the next step has been queued, so that a device never waits for the host.
+/// Reads the results of a step after the next step has been queued, so that a device never waits.
 ///
-/// On the CPU work is done when it returns, and results are read at once.
+/// On the CPU a step is done when its call returns, and its results are read at once.
 package struct LateReading<Begun> {
   private let readsAtOnce: Bool
   private let read: (Begun) throws -> Void
@@ -14,7 +14,7 @@ package struct LateReading<Begun> {
     self.read = read
   }
 
-  /// Takes a step that has just been queued, and reads the one before it.
+  /// Accepts a step that has just been queued, and reads the step before it.
   package mutating func queued(_ step: Begun) throws {
     try finish()
     waiting = step

@@ -3,16 +3,17 @@ import Glibc
 /// The learning rate of each optimizer step: warm-up from 0, then a shape down to a floor.
 ///
 /// Source: transformers 5.23 optimization.py, get_cosine_with_min_lr_schedule_with_warmup,
-/// get_linear_schedule_with_warmup, get_constant_schedule_with_warmup; trainer's warm-up is ⌈ratio · steps⌉.
+/// get_linear_schedule_with_warmup, get_constant_schedule_with_warmup; the Trainer's warm-up is ⌈ratio ·
+/// steps⌉.
 package struct LearningRateSchedule: Equatable, Sendable {
-  /// The rate after warm-up: half a cosine or a straight line down to the floor, or no change.
+  /// The rate after warm-up: down to the floor along half a cosine or a straight line, or constant.
   package enum Shape: String, CaseIterable, Sendable { case cosine, linear, constant }
 
-  /// How the rate goes on after warm-up.
+  /// The rate's course after warm-up.
   package let shape: Shape
-  /// The highest rate, and the floor of cosine and linear.
+  /// The highest rate, and the floor of `cosine` and `linear`.
   package let learningRate: Double, minLearningRate: Double
-  /// Steps of the run, and those at its start that warm up.
+  /// Steps of the run, and the steps at its start that warm up.
   package let steps: Int, warmupSteps: Int
 
   /// A schedule of `steps` steps, of which ⌈`warmupRatio` · `steps`⌉ warm up.
@@ -28,7 +29,7 @@ package struct LearningRateSchedule: Equatable, Sendable {
     warmupSteps = Int(exactly: (Double(steps) * warmupRatio).rounded(.up)) ?? steps
   }
 
-  /// The rate of a step, counted from 1: step 1 of a warm-up runs at rate 0.
+  /// The rate of a step, counted from 1. Step 1 of a warm-up has rate 0.
   package func learningRate(step: Int) -> Double {
     let done = step - 1
     if done < warmupSteps { return learningRate * (Double(done) / Double(warmupSteps)) }
@@ -40,7 +41,7 @@ package struct LearningRateSchedule: Equatable, Sendable {
     }
   }
 
-  /// The rate at `factor` of the way from the floor to the highest.
+  /// The rate that is `factor` of the way from the floor to the highest rate.
   private func floored(_ factor: Double) -> Double {
     let floor = learningRate > 0 ? minLearningRate / learningRate : 0
     return learningRate * max(0, factor * (1 - floor) + floor)

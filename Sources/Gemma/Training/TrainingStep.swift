@@ -1,15 +1,16 @@
 import Tensors
 
-/// One optimizer step of a model, in two verbs: `forwardBackward` makes gradients, `optimizerStep` applies them.
+/// One optimizer step of a model, in two calls: `forwardBackward` makes gradients, `optimizerStep` applies
+/// them.
 ///
-/// Neither waits for a device. Each returns results that are read later, so that the host can queue the next step
-/// before it looks at this one. The training loop, the benchmark and the parity tests all take this step.
+/// Neither waits for a device. Each returns results that are read later, so that the host can queue the next
+/// step before it reads this one. Training loop, benchmark and parity tests all use this step.
 package struct TrainingStep {
-  /// What is trained, in a fixed order.
+  /// The trained parameters, in a fixed order.
   package let parameters: [Parameter]
   /// Where `forwardBackward` leaves the gradients of `parameters`.
   package let gradients: Gradients
-  /// What `optimizerStep` applies them with.
+  /// The optimizer that `optimizerStep` applies them with.
   package let optimizer: AdamW
   private let model: GemmaModel
   private let trained: TrainedParameters
@@ -17,7 +18,7 @@ package struct TrainingStep {
 
   /// A step of the trained parameters of `model`, which must be writable.
   /// - Parameters:
-  ///   - gradients: of `model.parameters(trained)`, made for at least as many micro-batches as a step will have.
+  ///   - gradients: of `model.parameters(trained)`, made for as many micro-batches as a step has, or more.
   ///   - optimizer: of `model.parameters(trained)`.
   package init(
     _ model: GemmaModel, _ trained: TrainedParameters, _ gradients: Gradients, _ optimizer: AdamW,
@@ -31,10 +32,11 @@ package struct TrainingStep {
     parameters = model.parameters(trained)
   }
 
-  /// The gradient of the mean loss over all target tokens of the micro-batches, which count as one batch.
+  /// Makes the gradient of the mean loss over all target tokens of the micro-batches, as of one batch.
   /// - Parameters:
   ///   - checkpointing: whether each layer is computed again for its gradient.
-  ///   - dropout: key of this step's dropout in the adapters; each micro-batch derives its own. Nil is no dropout.
+  ///   - dropout: key of this step's dropout in the adapters, from which each micro-batch derives its own;
+  ///     nil is no dropout.
   package func forwardBackward(
     _ microBatches: [TokenBatch], checkpointing: Bool = false, dropout: RandomKey? = nil
   ) -> BatchLoss {
@@ -66,9 +68,9 @@ package struct TrainingStep {
 
 /// The loss of the micro-batches of one optimizer step.
 package struct BatchLoss {
-  /// Summed loss of each micro-batch, on its way to main memory.
+  /// Summed loss of each micro-batch, being copied to main memory.
   fileprivate let sums: [FetchedTensor]
-  /// Tokens of all micro-batches, and those of them that were predicted.
+  /// Tokens of all micro-batches, and the target tokens among them.
   package let tokenCount: Int, targetCount: Int
   /// Sequences of all micro-batches.
   package let sequenceCount: Int
@@ -76,18 +78,18 @@ package struct BatchLoss {
   /// Waits for the sums.  - Returns: the summed loss over all target tokens, in nats.
   package func sum() -> Double { sums.reduce(0) { $0 + Double($1.tensor.floats[0]) } }
 
-  /// Waits for the sums.  - Returns: the mean loss of a target token, in nats.
+  /// Waits for the sums.  - Returns: the mean loss over all target tokens, in nats.
   package func mean() -> Double { sum() / Double(targetCount) }
 }
 
-/// What one update did to the parameters.
+/// What one optimizer step changed.
 package struct WeightUpdate {
   fileprivate let norms: FetchedTensor
   fileprivate let changed: FetchedTensor
 
-  /// Waits for the norms.  - Returns: the norm of each parameter's gradient before clipping, then of all together.
+  /// Waits for the norms.  - Returns: the norm of each gradient before clipping, then of all together.
   package func gradientNorms() -> [Float] { norms.tensor.floats }
 
-  /// Waits for the update.  - Returns: how many stored weights of all parameters changed.
+  /// Waits for the update.  - Returns: how many stored weights changed, all parameters together.
   package func changedCount() -> Int { changed.tensor.ints.reduce(0) { $0 + Int($1) } }
 }

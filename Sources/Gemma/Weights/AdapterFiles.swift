@@ -5,7 +5,7 @@ import Tensors
 package struct AdapterWeights {
   /// The adapter of one linear map.
   package struct Pair {
-    /// Where the linear map stands.
+    /// Index of the layer of the linear map.
     package let layer: Int
     package let module: LinearModule
     /// A [R, in], float32.
@@ -22,9 +22,9 @@ package struct AdapterWeights {
     }
   }
 
-  /// R.
+  /// R, the rank of every pair.
   package var rank: Int
-  /// The adapter adds alpha / R · B A x.
+  /// The adapter adds alpha / R · B A x to the output of its linear map.
   package var alpha: Double
   /// Probability of dropping an element of the adapter's input while training.
   package var dropout: Double
@@ -33,7 +33,7 @@ package struct AdapterWeights {
   /// One for each layer and target, layer after layer.
   package var pairs: [Pair]
 
-  /// All of it.
+  /// An adapter made of these matrices, which `pairs` holds for each layer and target, layer after layer.
   package init(rank: Int, alpha: Double, dropout: Double, targets: [LinearModule], pairs: [Pair]) {
     self.rank = rank
     self.alpha = alpha
@@ -42,7 +42,7 @@ package struct AdapterWeights {
     self.pairs = pairs
   }
 
-  /// A new adapter: A uniform in ±1/√in, drawn from `key`, B zero, so that it adds nothing yet.
+  /// A new adapter: A is uniform in ±1/√in, drawn from `key`, and B is zero, so that it adds nothing yet.
   /// Source: PEFT 0.21 tuners/lora/layer.py, reset_lora_parameters (Kaiming uniform with a = √5).
   package init(
     random configuration: ModelConfiguration, rank: Int, alpha: Double, dropout: Double,
@@ -65,7 +65,7 @@ package struct AdapterWeights {
     self.init(rank: rank, alpha: alpha, dropout: dropout, targets: targets, pairs: pairs)
   }
 
-  /// Takes the matrices to where `kernels` compute; those that are there stay as they are.
+  /// Moves the matrices to where `kernels` compute. Matrices that are there already stay as they are.
   package mutating func place(_ kernels: any Kernels) {
     for index in pairs.indices {
       pairs[index].a = kernels.placed(pairs[index].a)
@@ -174,7 +174,7 @@ extension AdapterWeights {
 extension AdapterWeights {
   /// Makes the folder `path`, which must not exist, with the adapter in PEFT's layout: complete or absent.
   /// - Parameters:
-  ///   - baseModel: the model that PEFT loads below the adapter: a path that holds anywhere, or a hub's id.
+  ///   - baseModel: the model that PEFT loads below the adapter: a path valid from any folder, or a hub's id.
   ///   - extra: further files of the folder.
   /// - Throws: `Fault` .cannotCreate, .cannotWrite.
   package func write(

@@ -2,15 +2,15 @@ import Files
 
 /// The content of PEFT's `adapter_config.json` that this program implements.
 ///
-/// PEFT reads a missing `target_modules` as q and v alone and adapts the wrong layers in silence; here whatever would
-/// change the result and is not implemented is refused by name.
+/// PEFT reads a missing `target_modules` as q and v alone and adapts the wrong layers in silence. Here every
+/// setting that would change the result and is not implemented is refused by name.
 struct AdapterSettings {
   var rank: Int
   var alpha: Double
   var dropout: Double
   var targets: [LinearModule]
 
-  /// The highest rank that is read.
+  /// The highest rank that is accepted.
   static let maximumRank = 1 << 16
 
   /// The 13 keys that every PEFT since 0.4 loads without a warning.
@@ -29,7 +29,7 @@ struct AdapterSettings {
 }
 
 extension AdapterSettings {
-  /// Reads the file.
+  /// Reads the file at `path`.
   /// - Throws: `Fault` .missing without it, .badData naming the key.
   init(path: String) throws {
     let keys = AdapterKeys(
@@ -47,7 +47,7 @@ extension AdapterSettings {
   }
 }
 
-/// The members of an `adapter_config.json`. PEFT takes a null as absent.
+/// The members of an `adapter_config.json`. PEFT treats a null like an absent key.
 private struct AdapterKeys {
   let fields: JSONFields
 
@@ -68,7 +68,7 @@ private struct AdapterKeys {
     return value
   }
 
-  /// Refuses any other text than this one.
+  /// Refuses every text except for `text`.
   func require(_ name: String, _ text: String) throws {
     _ = try demanded(
       JSONKey<String>(
@@ -101,11 +101,11 @@ private struct AdapterKeys {
     return LinearModule.allCases.filter(targets.contains)
   }
 
-  /// Every other key must be off, known or not: what it would do is not done here.
+  /// Every other key must be off, known or not, because what it asks for is not done here.
   func refuseWhatIsNotImplemented() throws {
     if let value = fields.value("init_lora_weights"), value.boolValue == nil, value.stringValue != "gaussian"
     {
-      // PiSSA and its like change the base model's weights when the adapter is made.
+      // PiSSA and similar methods change the base model's weights when the adapter is made.
       throw fields.fault(
         "init_lora_weights", "not supported", got: value, expected: "true, false or \"gaussian\"")
     }

@@ -2,19 +2,19 @@ import Files
 import Glibc
 import Tensors
 
-/// What tells one base model from another: a SHA-256 over the fields of its configuration that are computed
-/// with, and over name, shape, dtype and bytes of every tensor.
+/// Tells one base model from another: a SHA-256 over the fields of its configuration that the computation
+/// uses, and over name, shape, dtype and bytes of every tensor.
 ///
-/// Of a model of more than 2^20 parameters only samples are read: an equal share of each tensor, in eight
-/// windows spread evenly from its first byte to its last, about 2 MB of bfloat16 weights in all. Training,
-/// shuffling, rounding or exchanging a tensor changes it. It cannot see a change that falls between the
-/// windows alone, of some rows of a matrix, say; it is no seal against forgery. One file or shards, and the
-/// spelling of config.json, make no difference.
+/// Of a model with more than 2^20 parameters only samples are read: an equal share of each tensor, in eight
+/// windows spread evenly from its first byte to its last. In all these are about 2 MB of bfloat16 weights.
+/// Training, shuffling, rounding or exchanging a tensor changes the fingerprint. A change that falls between
+/// the windows, such as one to some rows of a matrix, does not, so it is no seal against forgery. The number
+/// of files and the spelling of config.json make no difference.
 package struct BaseFingerprint: Equatable, Sendable {
   /// The digest in 64 lower-case hexadecimal digits.
   package let text: String
 
-  /// A fingerprint that was stored; nil where the text is none.
+  /// A stored fingerprint; nil where `text` is not one.
   package init?(_ text: String) {
     guard text.utf8.count == 64, text.utf8.allSatisfy({ Array("0123456789abcdef".utf8).contains($0) }) else {
       return nil
@@ -22,7 +22,7 @@ package struct BaseFingerprint: Equatable, Sendable {
     self.text = text
   }
 
-  /// The fingerprint of a model whose tensors `tensor` gives by their names, in main memory.
+  /// The fingerprint of a model. `tensor` returns each of its tensors by name, in main memory.
   package init(
     of configuration: ModelConfiguration, tensor: (_ name: String) throws -> Tensor
   ) rethrows {
@@ -42,7 +42,7 @@ package struct BaseFingerprint: Equatable, Sendable {
 
 /// Which bytes of which tensors are read.
 private struct Sampling {
-  /// By name: the same whatever order a file or a model has.
+  /// Sorted names, so that the order of a file or a model makes no difference.
   let names: [String]
   /// Elements of each tensor that are read.
   private let share: Int
@@ -53,7 +53,7 @@ private struct Sampling {
     share = configuration.parameterCount() <= limit ? limit : limit / names.count
   }
 
-  /// The tensor's bytes, or those of eight windows of it.
+  /// All bytes of the tensor, or those of eight windows of it.
   func windows(of tensor: Tensor) -> [UnsafeRawBufferPointer] {
     let bytes = UnsafeRawBufferPointer(start: tensor.bytes, count: tensor.byteCount)
     guard share < tensor.count else { return [bytes] }
@@ -70,14 +70,14 @@ extension ModelWeights {
   /// The fingerprint of the weights as they are stored.
   /// - Throws: `Fault`.
   package func fingerprint(_ configuration: ModelConfiguration) throws -> BaseFingerprint {
-    // All windows are asked for before the first is waited for: from a disk that is what takes the time.
+    // All windows are requested before the first is waited for: what takes time is the disk.
     let sampling = Sampling(configuration)
     for name in sampling.names { sampling.windows(of: try tensor(named: name)).forEach(expect) }
     return try BaseFingerprint(of: configuration) { try tensor(named: $0) }
   }
 }
 
-/// Tells the system that bytes of a mapped file will be read; it fetches these pages and no others.
+/// Tells the system that bytes of a mapped file will be read. It fetches these pages and no others.
 private func expect(_ bytes: UnsafeRawBufferPointer) {
   guard let address = bytes.baseAddress else { return }
   let before = Int(bitPattern: address) % Int(getpagesize())
@@ -85,7 +85,7 @@ private func expect(_ bytes: UnsafeRawBufferPointer) {
 }
 
 extension GemmaModel {
-  /// The fingerprint of the weights as they are in memory; adapters do not count.
+  /// The fingerprint of the weights in memory. Adapters do not count.
   package func baseFingerprint(_ kernels: any Kernels) -> BaseFingerprint {
     let tensors = Dictionary(uniqueKeysWithValues: parameters(.all).map { ($0.name, $0.tensor) })
     return BaseFingerprint(of: configuration) { name in
@@ -96,7 +96,7 @@ extension GemmaModel {
 }
 
 extension ModelConfiguration {
-  /// The fields that the logits depend on, under the names of config.json.
+  /// The fields that the logits depend on, under their names in config.json.
   fileprivate var computed: JSONValue {
     func rotary(_ embedding: RotaryEmbedding) -> JSONValue {
       .array([.double(embedding.theta), .double(embedding.linearScale)])
@@ -112,7 +112,7 @@ extension ModelConfiguration {
       "sliding_window": slidingWindow.map { .int($0) } ?? .null,
       "layer_types": .array(layerKinds.map { .string($0.rawValue) }),
       "rope_full": rotary(fullRotary),
-      // Without sliding layers their rotary embedding is never used.
+      // Without sliding layers the rotary embedding of sliding layers is never used.
       "rope_sliding": layerKinds.contains(.sliding) ? rotary(slidingRotary) : .null,
     ])
   }

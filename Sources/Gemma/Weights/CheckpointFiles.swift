@@ -4,17 +4,17 @@ import Tensors
 
 /// Writes a model as a Hugging Face folder that transformers loads.
 package enum CheckpointFiles {
-  /// Files of the base model that go into the new folder as they are, where the base has them.
+  /// Files of the base model that are copied unchanged into the new folder, where the base has them.
   package static let copiedNames = [
     "generation_config.json", "tokenizer.model", "tokenizer.json", "tokenizer_config.json",
     "special_tokens_map.json", "added_tokens.json", "chat_template.jinja",
   ]
-  /// Bytes of tensors in one file, as transformers 4 cuts them.
+  /// Most bytes of tensors in one file, the limit of transformers 4.
   package static let shardLimit = 5_000_000_000
 
   /// Makes the folder `path`, which must not exist, as a `WholeFolder`: complete or absent.
   /// - Parameters:
-  ///   - tensors: all of the model, each under its `WeightNames` name.
+  ///   - tensors: all tensors of the model, each under its name in `WeightNames`.
   ///   - base: the folder whose config.json and tokenizer the model keeps.
   ///   - extra: further files of the folder.
   /// - Throws: `Fault` .cannotCreate, .cannotWrite; .missing or .badData for a bad base.
@@ -29,7 +29,7 @@ package enum CheckpointFiles {
   }
 
   /// Writes the files of the model into a folder that exists.
-  /// - Throws: as `write`.
+  /// - Throws: the faults of `write`.
   package static func writeContents(
     _ tensors: [(name: String, tensor: Tensor)], base: String, into folder: String,
     shardLimit: Int = shardLimit
@@ -47,7 +47,7 @@ package enum CheckpointFiles {
     }
   }
 
-  /// The base's config.json, byte for byte unless its dtype is another.
+  /// The base's config.json, byte for byte unless its dtype differs.
   private static func configuration(of base: String, dtype: DType) throws -> [UInt8] {
     let path = base + "/config.json"
     let bytes = try readFile(path, limit: 1 << 20)
@@ -55,14 +55,14 @@ package enum CheckpointFiles {
       throw Fault(.badData, file: path, "not an object")
     }
     let name = dtype == .bfloat16 ? "bfloat16" : "float32"
-    // transformers 5 says dtype, 4 torch_dtype; without either it takes that of the weights.
+    // transformers 5 says dtype and 4 says torch_dtype. Without either, it takes the dtype of the weights.
     let keys = ["dtype", "torch_dtype"].filter { object[$0] != nil && object[$0]?.stringValue != name }
     if keys.isEmpty { return bytes }
     for key in keys { object[key] = .string(name) }
     return Array((JSONValue.object(object).text(indent: 2) + "\n").utf8)
   }
 
-  /// Runs of the tensors of at most `limit` bytes; a larger tensor has a run of its own.
+  /// Cuts the tensors into runs of at most `limit` bytes. A larger tensor has a run of its own.
   private static func cut(
     _ tensors: [(name: String, tensor: Tensor)], limit: Int
   ) -> [[(name: String, tensor: Tensor)]] {

@@ -13,15 +13,16 @@ extension GemmaModel {
 
   /// Reads the weights of an opened folder.
   ///
-  /// Weights that have the wanted dtype stay in the mapped file; others are converted.
+  /// Weights of the wanted dtype stay in the mapped file. Others are converted.
   /// - Throws: `Fault` naming the file and the tensor.
   package init(_ weights: ModelWeights, _ configuration: ModelConfiguration, precision: DType) throws {
     try weights.checkContents()
     try self.init(configuration) { name, _ in try weights.tensor(named: name).converted(to: precision) }
   }
 
-  /// A model as it is before any training: norms 0 (they multiply by 1 + w), all else normal with
-  /// `initializer_range`. Source: transformers modeling_gemma.py, GemmaPreTrainedModel._init_weights.
+  /// A model before any training: norms are 0 (they multiply by 1 + w), all other weights normal with
+  /// standard deviation `initializer_range`.
+  /// Source: transformers modeling_gemma.py, GemmaPreTrainedModel._init_weights.
   package init(random configuration: ModelConfiguration, precision: DType, key: RandomKey) {
     var part: UInt64 = 0
     self.init(configuration) { _, shape in
@@ -32,7 +33,7 @@ extension GemmaModel {
     }
   }
 
-  /// A model whose weights come from `weight`, asked for each by name with the shape that the configuration demands.
+  /// A model whose weights `weight` returns, by name and with the shape that the configuration demands.
   package init(
     _ configuration: ModelConfiguration, weight: (_ name: String, _ shape: Shape) throws -> Tensor
   ) rethrows {
@@ -57,7 +58,7 @@ extension Layer {
       try weight(WeightNames.norm(norm, layer: index), norm.shape(in: configuration))
     }
     let places = LayerNormPlaces(configuration.family)
-    // Weights that are drawn at random are drawn in this order.
+    // This order decides which random numbers each weight gets.
     attention = Attention(
       qProj: try linear(.query), kProj: try linear(.key), vProj: try linear(.value),
       oProj: try linear(.output), qNorm: try places.queries.map(norm), kNorm: try places.keys.map(norm),
@@ -71,7 +72,7 @@ extension Layer {
 }
 
 extension RandomKey {
-  /// Standard normal numbers, float32, by Box and Muller's transform of pairs of this key's uniform ones.
+  /// Standard normal numbers, float32: the Box-Muller transform of pairs of uniform numbers of this key.
   func normal(_ shape: Shape) -> Tensor {
     let tensor = Tensor(uninitialized: shape, .float32)
     for pair in 0..<(tensor.count + 1) / 2 {

@@ -5,17 +5,17 @@ import Tensors
 
 /// The weights of a Hugging Face model folder, in one safetensors file or in shards that an index lists.
 ///
-/// Opening checks that the files hold exactly the tensors that the configuration demands, from their headers alone.
+/// Opening checks, by the headers alone, that the files hold exactly the tensors of the configuration.
 package struct ModelWeights {
   /// The file that messages about a missing tensor name: the weights, or the index of the shards.
   private let source: String
   private let shards: [SafetensorsFile]
-  /// Which shard holds a tensor.
+  /// The index of the shard that holds each tensor.
   private let places: [String: Int]
   /// The tensors of the model, in the order of `WeightNames.all`.
   package let names: [String]
 
-  /// Opens the weights in `folder` and checks names, shapes and dtypes; reads no weight.
+  /// Opens the weights in `folder` and checks names, shapes and dtypes. Reads no weight.
   /// - Throws: `Fault` .missing without the folder or a file of it, .badData naming file and tensor.
   package init(contentsOf folder: String, for configuration: ModelConfiguration) throws {
     try requireModelFolder(folder)
@@ -38,19 +38,19 @@ package struct ModelWeights {
     try check(demanded, configuration)
   }
 
-  /// A tensor over the mapped file, as stored: float32 or bfloat16, not to be written to.
-  /// - Throws: `Fault` .badData when the weights hold none of that name.
+  /// A tensor over the mapped file, as stored: float32 or bfloat16, read-only.
+  /// - Throws: `Fault` .badData when no tensor has that name.
   package func tensor(named name: String) throws -> Tensor {
     guard let place = places[name] else { throw Fault(.badData, file: source, place: name, "no such tensor") }
     return try shards[place].tensor(named: name)
   }
 
-  /// Dtype and shape of a tensor; nil when there is none of that name.
+  /// Dtype and shape of a tensor; nil when none has that name.
   package func entry(named name: String) -> SafetensorsFile.Entry? {
     places[name].flatMap { shards[$0].entry(named: name) }
   }
 
-  /// Reads all weights: each must be finite, and a second copy of the embedding equal to it, since Gemma has one.
+  /// Reads all weights. Each must be finite. A second copy of the embedding must equal the first.
   /// - Throws: `Fault` .badData naming file and tensor.
   package func checkContents() throws {
     for name in names {
@@ -96,7 +96,7 @@ package struct ModelWeights {
   }
 }
 
-/// Refuses a model's folder that is not there.
+/// Refuses a model folder that does not exist.
 /// - Throws: `Fault` .missing naming it.
 package func requireModelFolder(_ folder: String) throws {
   if isDirectory(folder) { return }
@@ -116,9 +116,9 @@ private func holdsPickledWeights(_ folder: String) -> Bool {
   return names.contains { $0.hasPrefix("pytorch_model") && $0.hasSuffix(".bin") }
 }
 
-/// The shards that the index lists, in the order of their names, and which of them holds each tensor.
+/// The shards that the index lists, in the order of their names, and the shard of each tensor.
 private func shardsListed(in index: String, folder: String) throws -> ([SafetensorsFile], [String: Int]) {
-  // The published index of a 27B model is 60 KB; the cap only bounds the work on a hostile one.
+  // The published index of a 27B model has 60 KB. The limit only bounds the work on a hostile file.
   let map = try JSONFields(contentsOf: index, limit: 1 << 26).nested(
     "weight_map", expected: "an object of tensor and file names"
   ).object

@@ -1,12 +1,12 @@
 import Tensors
 
-/// Names of tensors in Hugging Face's checkpoints and PEFT's adapters: the only place that spells them.
+/// Names of tensors in Hugging Face's checkpoints and PEFT's adapters. No other file spells them.
 package enum WeightNames {
   /// The embedding [V, D], which is the output map too.
   package static let embedding = "model.embed_tokens.weight"
   /// The norm [D] before the output map.
   package static let finalNorm = "model.norm.weight"
-  /// A second copy of the embedding that some files hold; never written.
+  /// A second copy of the embedding that some files hold. It is never written.
   package static let outputMap = "lm_head.weight"
 
   /// The weight of a linear map, [out, in].
@@ -29,8 +29,8 @@ package enum WeightNames {
     "base_model.model.model.layers.\(layer).\(module.path).lora_B.weight"
   }
 
-  /// Every parameter that a model of this configuration has, in a fixed order: the embedding, layer after layer its
-  /// linear maps and norms, the final norm.
+  /// Every parameter of a model of this configuration, in a fixed order: the embedding, the linear maps and
+  /// norms of layer after layer, the final norm.
   package static func all(in configuration: ModelConfiguration) -> [ParameterShape] {
     var all = [ParameterShape(embedding, .embedding, [configuration.vocabSize, configuration.hiddenSize])]
     for layer in 0..<configuration.numHiddenLayers {

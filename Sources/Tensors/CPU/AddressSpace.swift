@@ -4,14 +4,14 @@ import Glibc
 
 /// The addresses that this process may still take, where a limit bounds them (`ulimit -v`).
 package enum AddressSpace {
-  /// What OpenBLAS maps for each thread that multiplies.
+  /// Bytes that OpenBLAS maps for each thread that multiplies.
   /// Source: OpenBLAS 0.3.21 common_x86_64.h, BUFFER_SIZE.
   private static let bufferBytes = (32 << 22) + (1 << 16)
-  /// The library itself.
+  /// Bytes of the library itself.
   private static let libraryBytes = 48 << 20
   /// Stack of a worker, as Linux gives it by default.
   private static let stackBytes = 8 << 20
-  /// For all that no plan counts: small objects, files that are read, what the C library keeps.
+  /// For everything that no plan counts: small objects, files that are read, memory that the C library keeps.
   private static let slackBytes = 64 << 20
 
   /// Bytes below the limit that are not in use; nil without a limit.
@@ -28,11 +28,11 @@ package enum AddressSpace {
   /// Bytes that are left for tensors once OpenBLAS is loaded and `threads` workers multiply; nil without a
   /// limit.
   package static func available(besideWorkers threads: Int) -> Int? {
-    // The first buffer is there since the library was checked.
+    // The check of the library has mapped the first buffer already.
     free.map { max(0, $0 - (threads - 1) * (bufferBytes + stackBytes) - slackBytes) }
   }
 
-  /// Refuses what OpenBLAS would wait for without an end: it does not give up when it gets no buffer.
+  /// Refuses to start when OpenBLAS could not get its buffers: it would wait for them forever.
   /// - Throws: `Fault` .unavailable.
   static func requireRoom(forWorkers threads: Int) throws {
     guard let free else { return }
@@ -49,11 +49,11 @@ package enum AddressSpace {
   private static func inWords(_ bytes: Int) -> String { "\(bytes / 1_000_000) MB" }
 }
 
-/// What happens when memory cannot be had: one handler for the process, since no operation on tensors can
-/// throw.
+/// What happens when memory cannot be allocated. There is one handler for the process, since no operation on
+/// tensors can throw.
 package enum MemoryExhaustion {
-  /// Sets the handler, which gets the bytes that could not be had, on whichever thread, and should end the
-  /// process. Without one, the process aborts.
+  /// Sets the handler. It gets the number of bytes that could not be allocated, may be called on any thread,
+  /// and should end the process. Without a handler, the process aborts.
   package static func onFailure(_ handler: @escaping @convention(c) (Int) -> Void) {
     ck_on_exhaustion(handler)
   }

@@ -2,7 +2,7 @@ import CKernels
 import Glibc
 
 extension CPUKernels {
-  /// Elements of one tile: whole blocks, few enough to stay in the second-level cache.
+  /// Elements of one tile: whole blocks, and few enough to stay in the second-level cache.
   private static let tile = 64 * AdamWMoments.blockSize
 
   /// Sum of the squares of a float32 or bfloat16 tensor, in a fixed order, in float64.
@@ -46,8 +46,8 @@ extension CPUKernels {
   }
 
   /// One 8-bit AdamW step of one tensor.
-  /// - codes1, codes2: uint8, an element each; absmax1, absmax2: float32, one for each block of 256 elements;
-  ///   all zero before the first step.  - Returns: how many stored weights changed.
+  /// - codes1, codes2: uint8, one for each element; absmax1, absmax2: float32, one for each block of 256
+  ///   elements; all zero before the first step.  - Returns: the number of stored weights that changed.
   package func adamW8bit(
     _ update: AdamWUpdate, codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor
   ) -> Int {
@@ -71,8 +71,8 @@ extension CPUKernels {
     return withExtendedLifetime((update, codes1, codes2, absmax1, absmax2)) { changed.reduce(0, +) }
   }
 
-  /// One AdamW step of one tensor with float32 moments, zero before the first step.
-  /// - Returns: how many stored weights changed.
+  /// One AdamW step of one tensor with float32 moments, which are zero before the first step.
+  /// - Returns: the number of stored weights that changed.
   package func adamW32bit(_ update: AdamWUpdate, moment1: Tensor, moment2: Tensor) -> Int {
     let count = update.parameter.count
     Requirements.adamW(update, .float32(moment1: moment1, moment2: moment2))
@@ -86,7 +86,7 @@ extension CPUKernels {
     return withExtendedLifetime((update, moment1, moment2)) { changed.reduce(0, +) }
   }
 
-  /// What `body` gives for each tile's first element and length, in order.
+  /// The results of `body` for each tile's first element and length, in order.
   private func tiled<Result>(_ count: Int, _ body: (Int, Int) -> Result) -> [Result] {
     let tiles = (count + Self.tile - 1) / Self.tile
     return Array(unsafeUninitializedCapacity: tiles) { results, initialized in
@@ -100,7 +100,7 @@ extension CPUKernels {
   }
 }
 
-/// Calls `body` with the step and the run of `count` elements of `update` that begins at `start`.
+/// Calls `body` with the step, and with the run of `count` elements of `update` that begins at `start`.
 private func withStepAndRun(
   _ step: ck_adamw_step, _ update: AdamWUpdate, _ start: Int, _ count: Int,
   _ body: (UnsafePointer<ck_adamw_step>, UnsafePointer<ck_adamw_run>) -> Int
@@ -114,7 +114,7 @@ private func withStepAndRun(
 }
 
 extension ck_adamw_step {
-  /// The numbers of a step as the kernels take them: powers in float64, the rest in float32.
+  /// The numbers of a step as kernels take them: powers in float64, the rest in float32.
   fileprivate init(_ update: AdamWUpdate) {
     let parameter = update.parameter
     let step = update.step
@@ -141,7 +141,7 @@ extension ck_adamw_step {
 
 /// Tables for the search in the code maps, made once and kept.
 enum CodeTables {
-  // Written once, before anyone reads them.
+  // Written once, before any thread reads it.
   nonisolated(unsafe) static let signed = made(CodeMaps.signed)
   nonisolated(unsafe) static let unsigned = made(CodeMaps.unsigned)
 

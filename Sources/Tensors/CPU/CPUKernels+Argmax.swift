@@ -1,13 +1,13 @@
 import CKernels
 
 extension CPUKernels {
-  /// Whether the processor compares 8-bit codes (AVX512_VNNI).
+  /// Whether the processor can compare 8-bit codes (AVX512_VNNI).
   package static var canScreen: Bool { ck_has_screening() != 0 }
 
-  /// Ids over all rows of the table, of at most 256 rows of hidden.
+  /// Ids over all rows of the table, for at most 256 rows of hidden.
   func argmax(_ hidden: Tensor, _ table: Tensor, into ids: UnsafeMutablePointer<Int32>) {
     let (rows, vocabulary) = (hidden.shape[0], table.shape[0])
-    // Logits of a tile stay in the cache, and are no memory that the system hands out anew each time.
+    // The logits of a tile stay in the cache. The system need not hand out new memory for them each time.
     let step = max(512, min(4096, (1 << 14) / rows / 16 * 16))
     let tiles = (vocabulary + step - 1) / step
     let best = Tensor(uninitialized: [tiles, rows], .int32)
@@ -38,7 +38,7 @@ extension CPUKernels {
     }
   }
 
-  /// Ids over some rows of the table, in ascending order.
+  /// Ids over some rows of the table, which are in ascending order.
   func argmax(
     _ hidden: Tensor, among candidates: [Int32], of table: Tensor, into ids: UnsafeMutablePointer<Int32>
   ) {

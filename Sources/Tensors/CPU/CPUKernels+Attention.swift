@@ -1,17 +1,18 @@
 import CKernels
 
-/// The attention of one group of query heads, those that share a key/value head, in one segment.
+/// The attention of one group in one segment. A group is the query heads that share a key/value head.
 ///
-/// A query tile's heads are rows of one matrix: row r · G + g is query r's head g, for G heads in a group.
+/// The heads of a query tile are rows of one matrix: row r · G + g is head g of query r, for G heads in a
+/// group.
 struct AttentionGroup {
   let shape: AttentionShape
   let segment: AttentionSegment
   /// Key/value head, in 0 ..< K.
   let head: Int
 
-  /// G: query heads of one key/value head.
+  /// G: number of query heads that share a key/value head.
   var groupSize: Int { shape.groupSize }
-  /// Queries of one tile: as many as make 128 rows, so that matrix products are worth their call.
+  /// Queries of one tile: enough to make 128 rows, so that a matrix product is worth its call.
   var tileHeight: Int { max(1, 128 / groupSize) }
   /// Runs of the segment's queries.
   var tiles: [Range<Int>] {

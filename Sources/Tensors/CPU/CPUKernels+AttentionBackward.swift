@@ -13,8 +13,8 @@ extension CPUKernels {
     let dK = Tensor(zeros: k.shape, k.dtype)
     let dV = Tensor(zeros: v.shape, v.dtype)
     let groups = attentionGroups(shape, segments)
-    // One group a task: the sums over its queries that make dK and dV stay in one thread, in order.
-    // The sum over keys of p · dp costs little here; it is dO · o before o was rounded, so o is not read.
+    // One group is one task: the sums over its queries that make dK and dV stay in one thread, in order. The
+    // sum over keys of p · dp costs little here. It is dO · o before o was rounded, so o is not read.
     parallel(groups.count) { index in
       let group = groups[index]
       let pass = AttentionBackwardPass(group, k, v)
@@ -46,7 +46,7 @@ private struct AttentionBackwardPass {
     group.loadKeys(v, 0..<shape[0], values.float32)
   }
 
-  /// Adds one tile's share to the sums and writes its rows of dQ.
+  /// Adds one tile's share to the sums, and writes the tile's rows of dQ.
   func run(
     _ tile: Range<Int>, _ kernels: CPUKernels, dO: Tensor, q: Tensor, logSumExp: Tensor, dQ: Tensor
   ) {
@@ -70,7 +70,8 @@ private struct AttentionBackwardPass {
     }
   }
 
-  /// `scores` become probabilities, `dScores` from the probabilities' gradients those of the raw scores.
+  /// Turns `scores` into probabilities, and `dScores` from gradients of these into gradients of the raw
+  /// scores.
   private func softmaxBackward(
     _ tile: Range<Int>, _ range: Range<Int>, _ logSumExp: Tensor, _ scores: Tensor, _ dScores: Tensor
   ) {
@@ -84,7 +85,7 @@ private struct AttentionBackwardPass {
     }
   }
 
-  /// Writes the sums, rounded.
+  /// Writes the sums to dK and dV, rounded.
   func store(dK: Tensor, dV: Tensor) {
     let width = group.shape.headDim
     for key in 0..<group.segment.keyCount {

@@ -1,16 +1,16 @@
 import CKernels
 
-// Attention by products of bfloat16 pairs. A sequence's keys and values are packed once for all its queries;
-// each tile of queries takes its scores, soft-max and sums in one call, 14 rows at a time, over the keys that
-// those rows see.
+// Attention by products of bfloat16 pairs (VDPBF16PS). ck_product_bf16.h explains lines and panels. The keys
+// and values of a sequence are packed once for all its queries. One call computes scores, soft-max and sums
+// of a tile of queries, 14 rows at a time, over the keys that those rows see.
 extension CPUKernels {
-  /// True where attention multiplies bfloat16 pairs: for heads that fill whole right panels, as all published
-  /// Gemma models have.
+  /// True where attention multiplies bfloat16 pairs. Heads must fill whole right panels, as those of all
+  /// published Gemma models do.
   func attendsInPairs(_ q: Tensor, _ shape: AttentionShape) -> Bool {
     hasPairProducts && q.dtype == .bfloat16 && shape.headDim % Int(CK_RIGHT_LINES) == 0
   }
 
-  /// o and log-sum-exp of all segments of more than one query.
+  /// Writes o and log-sum-exp of all segments that have more than one query.
   func attendInPairs(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape, _ segments: [AttentionSegment],
     _ o: Tensor, _ logSumExp: Tensor
@@ -34,7 +34,8 @@ extension CPUKernels {
     }
   }
 
-  /// The gradients of all segments, one group a task: the sums over its queries stay in one thread, in order.
+  /// The gradients of all segments. One group is one task: the sums over its queries stay in one thread, in
+  /// order.
   func attentionBackwardInPairs(
     _ dO: Tensor, _ q: Tensor, _ k: Tensor, _ v: Tensor, logSumExp: Tensor, _ shape: AttentionShape,
     _ segments: [AttentionSegment]
@@ -42,7 +43,7 @@ extension CPUKernels {
     let dQ = Tensor(uninitialized: q.shape, q.dtype)
     let dK = Tensor(zeros: k.shape, k.dtype)
     let dV = Tensor(zeros: v.shape, v.dtype)
-    // The longest first, so that workers end together.
+    // The longest segments come first, so that workers end together.
     let groups = attentionGroups(shape, segments).sorted { $0.segment.keyCount > $1.segment.keyCount }
     parallel(groups.count) { index in
       AttentionPairsBackward(group: groups[index], dO: dO, q: q, logSumExp: logSumExp, dQ: dQ)
@@ -53,8 +54,9 @@ extension CPUKernels {
 }
 
 extension AttentionGroup {
-  /// Runs of the segment's queries whose rows fill whole left panels, some 224 of them: what a tile reads and
-  /// writes stays in the second-level cache, and its sums are long enough to be worth adding to dK and dV.
+  /// Runs of the segment's queries whose rows fill whole left panels, about 224 rows each. What such a tile
+  /// reads and writes stays in the second-level cache, and its sums are long enough to be worth adding to dK
+  /// and dV.
   fileprivate var pairTiles: [Range<Int>] {
     var unit = Int(CK_LEFT_LINES)
     for factor in [2, 7] where unit / factor * groupSize % Int(CK_LEFT_LINES) == 0 { unit /= factor }
@@ -64,7 +66,7 @@ extension AttentionGroup {
     }
   }
 
-  /// The queries as rows of all heads of the group.
+  /// The queries as rows, for all heads of the group.
   fileprivate func tile(_ queries: Range<Int>) -> ck_attention_tile {
     ck_attention_tile(
       rows: queries.count * groupSize, group: groupSize, width: shape.headDim,
@@ -72,19 +74,20 @@ extension AttentionGroup {
       window: shape.window ?? 0, scale: shape.scale, cap: shape.softCap ?? 0)
   }
 
-  /// Elements of this head's packed keys: as lines along the head, and as lines along the keys.
+  /// Elements of this head's packed keys, with lines along the head. `columnPanelSize` has lines along the
+  /// keys.
   fileprivate var keyPanelSize: Int {
     (segment.keyCount + Int(CK_RIGHT_LINES) - 1) / Int(CK_RIGHT_LINES)
       * ck_panel_size(Int(CK_RIGHT_LINES), shape.headDim)
   }
   fileprivate var columnPanelSize: Int { columnPanelSize(segment.keyCount) }
 
-  /// Elements of the panels of H lines along so many rows.
+  /// Elements of the panels of H lines along `rows` rows.
   fileprivate func columnPanelSize(_ rows: Int) -> Int {
     shape.headDim / Int(CK_RIGHT_LINES) * ck_panel_size(Int(CK_RIGHT_LINES), rows)
   }
 
-  /// Packs this head's keys or values as right panels, whose lines are the stored rows or columns.
+  /// Packs this head's keys or values as right panels. Their lines are the stored rows or columns.
   fileprivate func packKeys(
     _ tensor: Tensor, _ lines: LineDirection, into panels: UnsafeMutablePointer<UInt16>
   ) {
@@ -104,8 +107,8 @@ extension AttentionGroup {
     ck_pack_panels(&source, Int(CK_RIGHT_LINES), panels)
   }
 
-  /// Calls `body` with the group's heads of some queries, [rows · G, H]: where they lie, if they lie
-  /// together.
+  /// Calls `body` with the group's heads of some queries, [rows · G, H]. Rows that lie end to end are not
+  /// copied.
   fileprivate func withRows(
     _ tensor: Tensor, _ queries: Range<Int>, _ body: (UnsafePointer<UInt16>) -> Void
   ) {
@@ -122,7 +125,7 @@ extension AttentionGroup {
     }
   }
 
-  /// Calls `body` with memory for such rows, and makes them the tensor's.
+  /// Calls `body` with memory for rows as in `withRows`, and writes them to the tensor.
   fileprivate func writeRows(
     _ tensor: Tensor, _ queries: Range<Int>, _ body: (UnsafeMutablePointer<UInt16>) -> Void
   ) {
@@ -138,7 +141,7 @@ extension AttentionGroup {
     }
   }
 
-  /// o and log-sum-exp of a tile, from the packed keys and the packed values behind them.
+  /// Computes o and log-sum-exp of a tile. The packed values follow the packed keys in memory.
   fileprivate func attend(
     _ queries: Range<Int>, _ q: Tensor, _ panels: UnsafePointer<UInt16>, _ o: Tensor, _ logSumExp: Tensor
   ) {
@@ -155,7 +158,7 @@ extension AttentionGroup {
   }
 }
 
-/// The backward pass of one group.
+/// The backward pass of one group, by products of bfloat16 pairs.
 private struct AttentionPairsBackward {
   let group: AttentionGroup
   let dO: Tensor, q: Tensor, logSumExp: Tensor, dQ: Tensor
@@ -181,7 +184,7 @@ private struct AttentionPairsBackward {
     }
   }
 
-  /// Adds one tile's share to the sums and writes its rows of dQ.
+  /// Adds one tile's share to the sums, and writes the tile's rows of dQ.
   private func run(_ queries: Range<Int>, _ shared: ck_attention_gradients) {
     var (tile, all) = (group.tile(queries), shared)
     let (width, size) = (group.shape.headDim, group.columnPanelSize(tile.rows))
@@ -201,7 +204,7 @@ private struct AttentionPairsBackward {
     }
   }
 
-  /// Writes one sum, rounded.
+  /// Writes one of the sums, rounded.
   private func store(_ sums: UnsafePointer<Float>, _ tensor: Tensor) {
     let width = group.shape.headDim
     for key in 0..<group.segment.keyCount {

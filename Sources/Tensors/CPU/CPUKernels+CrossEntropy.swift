@@ -2,12 +2,12 @@ import CKernels
 import Glibc
 
 extension CPUKernels {
-  /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.
+  /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, one chunk of rows after the other.
   ///
-  /// Of each chunk, tiles of the vocabulary give logits and their row statistics; these give the losses; then
-  /// each tile's gradient of the logits enters dHidden (groups of tiles, summed in order) and dTable. What is
-  /// kept of a chunk's logits until then, and how many rows that allows, is said at `PairTileProducts` and
-  /// `PanelTileProducts`.
+  /// Tiles of the vocabulary give a chunk's logits and their row statistics, and the statistics give the
+  /// losses. Then each tile's gradient of the logits enters dHidden (groups of tiles, summed in order) and
+  /// dTable. `PairTileProducts` and `PanelTileProducts` say what they keep of a chunk's logits until then,
+  /// and how many rows that allows.
   package func linearCrossEntropy(
     _ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions
   ) -> CrossEntropyResult {
@@ -42,7 +42,7 @@ extension CPUKernels {
     return result
   }
 
-  /// All logits, float32 [M, V]: for small M.
+  /// All logits, float32 [M, V]. M must be small.
   package func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor {
     let result = Tensor(uninitialized: [hidden.shape[0], table.shape[0]], .float32)
     multiply(.stored(hidden), .transposed(table), scale: 1, .replacing, result)
@@ -55,8 +55,8 @@ extension CPUKernels {
   }
 }
 
-/// Calls `body` with memory for `count` floats, not initialised. It goes back to the system when the call
-/// ends: the backward pass needs as much for its own.
+/// Calls `body` with memory for `count` floats, not initialised. The memory goes back to the system when the
+/// call ends, because the backward pass needs as much for its own buffers.
 private func withKept<Result>(_ count: Int, _ body: (UnsafeMutablePointer<Float>) -> Result) -> Result {
   guard 4 * count > Int(CK_LARGEST_KEPT), let memory = ck_allocate_large(4 * count) else {
     return withScratch(count, body)

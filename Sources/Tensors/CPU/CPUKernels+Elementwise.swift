@@ -35,6 +35,6 @@ extension CPUKernels {
     return result
   }
 
-  /// Elements of one tile of an element-wise loop: enough to outweigh starting a worker.
+  /// Elements of one tile of an element-wise loop: enough work to outweigh starting a worker.
   static var elementGrain: Int { 1 << 14 }
 }

@@ -26,7 +26,7 @@ extension CPUKernels {
     let source = dY.bytes
     let target = dTable.float32
     let elementBytes = dY.dtype.byteCount
-    // By columns: a row of the table that several tokens share is summed in the tokens' order by one worker.
+    // Cut by columns: a row of the table that several tokens share is summed in their order, by one worker.
     parallel(over: width, grain: 64) { columns in
       for token in 0..<ids.count {
         ck_scale_add(
@@ -36,7 +36,7 @@ extension CPUKernels {
     }
   }
 
-  /// The int32 elements of `rows`, each checked to lie in 0 ..< `bound`.
+  /// The int32 elements of `rows`. Each is checked to lie in 0 ..< `bound`.
   func checkedRows(_ rows: Tensor, below bound: Int, _ operation: String) -> UnsafePointer<Int32> {
     let indices = UnsafePointer(rows.int32)
     for i in 0..<rows.count {
@@ -49,7 +49,7 @@ extension CPUKernels {
 }
 
 extension DType {
-  /// CKernels' number of this type; only the two that are computed with have one.
+  /// CKernels' number for this type. Only the two types that are computed with have one.
   var elementType: Int32 {
     switch self {
     case .float32: Int32(CK_FLOAT32)

@@ -1,5 +1,5 @@
 extension CPUKernels {
-  /// See `Kernels.copy`. The rows are few and the copy is bound by memory: one thread.
+  /// See `Kernels.copy`. One thread does it: the rows are few, and memory bounds the copy.
   package func copy(_ x: Tensor, toRows indices: Tensor, of target: Tensor) {
     Requirements.copy(x, toRows: indices, of: target)
     let rowBytes = x.rowLength * x.dtype.byteCount

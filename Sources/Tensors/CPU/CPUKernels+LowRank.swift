@@ -1,12 +1,12 @@
 import CKernels
 
 extension CPUKernels {
-  /// Outer size of a float32 factor, and inner size of two, up to which a product is one of low rank.
+  /// Largest outer size of one float32 factor, or inner size of two, for which a product counts as low rank.
   static var lowRank: Int { 64 }
 
-  /// Products with float32 factors of low rank, as an adapter's; false when this is not one.
+  /// Computes products with float32 factors of low rank, such as an adapter's; false for any other product.
   ///
-  /// One float32 factor of few lines beside a bfloat16 one is split into three bfloat16 parts without loss,
+  /// A float32 factor of few lines beside a bfloat16 factor is split into three bfloat16 parts without loss,
   /// and multiplied pair by pair. Two float32 factors of a small inner size are multiplied while c is read
   /// and written once.
   func multiplyLowRank(_ a: Operand, _ b: Operand, scale: Float, _ store: Store, _ c: Tensor) -> Bool {
@@ -25,7 +25,7 @@ extension CPUKernels {
     return true
   }
 
-  /// Lines of the bfloat16 factor are taken where they lie, or packed if the inner index does not lie along
+  /// Multiplies lines of the bfloat16 factor in place. They are packed if the inner index does not run along
   /// them.
   private func multiplySplit(_ lines: PairFactor, _ small: SplitFactor, _ target: SplitTarget) {
     withSplit(small) { panels in
@@ -44,7 +44,7 @@ extension CPUKernels {
     }
   }
 
-  /// Calls `body` with the parts of a float32 factor, split by all workers.
+  /// Calls `body` with the parts of a float32 factor, which all workers split.
   private func withSplit(_ factor: SplitFactor, _ body: (UnsafePointer<UInt16>) -> Void) {
     let count = ck_split_size(factor.lines.lines, factor.lines.inner)
     withScratch((count + 1) / 2) { scratch in
@@ -69,7 +69,7 @@ extension CPUKernels {
             scratch + range.lowerBound, right.lines)
         }
       }
-      // A multiple of the six rows that are computed at a time, some 2^15 elements of c.
+      // A multiple of the six rows that are computed at a time; about 2^15 elements of c.
       let grain = 6 * max(1, min(16, 32768 / max(1, right.lines) / 6))
       parallel(over: left.lines, grain: grain) { range in
         var factors = ck_update_factors(
@@ -87,7 +87,7 @@ extension CPUKernels {
 private struct SplitFactor {
   let lines: ck_float_lines
 
-  /// The operand's rows or columns, as it enters the product.
+  /// The rows or columns of the operand, as it enters the product.
   init(_ operand: Operand, _ direction: LineDirection) {
     let tensor = operand.tensor
     let (rows, columns) = (tensor.shape[0], tensor.shape[1])
@@ -101,11 +101,11 @@ private struct SplitFactor {
 /// Where the products of bfloat16 lines with a split factor go.
 private struct SplitTarget {
   let c: Tensor
-  /// True when the bfloat16 lines are c's columns.
+  /// True when the bfloat16 lines are columns of c.
   let isTransposed: Bool
   let scale: Float, store: Store
 
-  /// Multiplies the lines of `range`, the first of them at `x`, with all lines of the split factor.
+  /// Multiplies the lines of `range`, the first of which is at `x`, with all lines of the split factor.
   func multiply(
     _ x: UnsafePointer<UInt16>, _ lineStride: Int, pairStride: Int, isPadded: Bool = false,
     _ range: Range<Int>, _ small: SplitFactor, _ panels: UnsafePointer<UInt16>

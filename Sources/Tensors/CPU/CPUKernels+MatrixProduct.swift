@@ -2,13 +2,13 @@ import CKernels
 import Glibc
 
 extension CPUKernels {
-  /// c = scale · op(a) · op(b), or that added to c: `MK, KN -> MN`, any mix of float32 and bfloat16.
+  /// c = scale · op(a) · op(b), or c plus that: `MK, KN -> MN`, any mix of float32 and bfloat16.
   ///
-  /// Two bfloat16 factors are multiplied pair by pair (`multiplyPairs`, `multiplyThinPairs`) where the
-  /// processor can, and float32 factors of low rank by `multiplyLowRank`. Otherwise bfloat16 factors are
-  /// widened panel by panel: of `b`, where weights stand, never more than one tile's columns a worker; of `a`
-  /// at most `ProductTiling.widenedLimit` elements. Up to `thinRows` rows of `a` times a transposed `b` read
-  /// `b` once, without copies. Sums are float32 and rounded once to c's dtype.
+  /// Two bfloat16 factors are multiplied pair by pair (`multiplyPairs`, `multiplyThinPairs`) if the processor
+  /// can do that. `multiplyLowRank` takes float32 factors of low rank. Otherwise bfloat16 factors are widened
+  /// panel by panel: of `b`, where weights stand, never more than one tile's columns for each worker; of `a`
+  /// at most `ProductTiling.widenedLimit` elements. With up to `thinRows` rows of `a` and a transposed `b`,
+  /// `b` is read once, without copies. Sums are float32 and rounded once to c's dtype.
   /// - Accuracy: within 2 sqrt(K) float32 roundings of |a|·|b| (MatrixProductTests).
   /// Source: Goto & van de Geijn 2008, "Anatomy of High-Performance Matrix Multiplication" (OpenBLAS sgemm).
   package func multiply(_ a: Operand, _ b: Operand, scale: Float, _ store: Store, _ c: Tensor) {
@@ -28,7 +28,7 @@ extension CPUKernels {
     }
   }
 
-  /// Rows of `a` up to which a product with a transposed `b` goes without sgemm and without widened panels.
+  /// The most rows of `a` for which a product with a transposed `b` uses neither sgemm nor widened panels.
   static var thinRows: Int { 64 }
 
   private func multiplyThin(_ x: Tensor, _ weight: Tensor, scale: Float, _ store: Store, _ c: Tensor) {
@@ -72,7 +72,7 @@ extension CPUKernels {
     }
   }
 
-  /// One tile of c; `left` is op(a)'s rows when they have been widened already.
+  /// One tile of c. `left` is op(a)'s rows, if they have been widened already.
   private func productTile(
     _ a: Factor, _ b: Factor, _ left: Panel?, _ rows: Range<Int>, _ columns: Range<Int>, scale: Float,
     _ store: Store, _ c: Tensor
@@ -104,7 +104,7 @@ extension CPUKernels {
     }
   }
 
-  /// Rows of a bfloat16 factor as a float32 panel in `scratch`, widened by all workers.
+  /// Rows of a bfloat16 factor as a float32 panel in `scratch`, which all workers widen.
   private func widened(_ factor: Factor, rows: Range<Int>, into scratch: UnsafeMutablePointer<Float>) -> Panel
   {
     let (storedRows, storedColumns) = factor.stored(rows, 0..<factor.columns)
@@ -119,12 +119,12 @@ extension CPUKernels {
   }
 }
 
-/// Sizes of the tiles of a matrix product: from the operands' shapes alone.
+/// Sizes of the tiles of a matrix product, which depend on the operands' shapes alone.
 ///
-/// At least 16 tiles when the product is large enough, so that two or three workers end together; wide enough
+/// A large product has at least 16 tiles, so that two or three workers end together. Tiles are wide enough
 /// that widening and packing cost little.
 struct ProductTiling {
-  /// Elements of `a` that are widened at a time, for all tiles of their rows.
+  /// Elements of `a` that are widened at a time, for all tiles of these rows.
   static let widenedLimit = 1 << 23
   /// Rows of `a` widened at a time; rows and columns of one tile of c; tiles side by side.
   let blockRows: Int, tileRows: Int, tileColumns: Int, columnTiles: Int
@@ -140,7 +140,7 @@ struct ProductTiling {
   }
 }
 
-/// A factor of a product: its elements as stored, and how they enter.
+/// A factor of a product: its elements as stored, and how they enter the product.
 struct Factor {
   private let bytes: UnsafeMutableRawPointer
   private let storedStride: Int
@@ -148,7 +148,7 @@ struct Factor {
   let isWide: Bool
   /// True when the stored rows are columns of the factor.
   let isTransposed: Bool
-  /// Rows and columns as it enters the product.
+  /// Rows and columns of the factor as it enters the product.
   let rows: Int, columns: Int
 
   init(_ operand: Operand) {
@@ -162,12 +162,12 @@ struct Factor {
     columns = operand.columnCount
   }
 
-  /// Where rows and columns of the factor are stored.
+  /// Ranges of stored rows and columns for some rows and columns of the factor.
   func stored(_ rows: Range<Int>, _ columns: Range<Int>) -> (rows: Range<Int>, columns: Range<Int>) {
     isTransposed ? (columns, rows) : (rows, columns)
   }
 
-  /// Stored rows and columns of a bfloat16 factor, end to end.
+  /// Widens stored rows and columns of a bfloat16 factor, and writes them end to end.
   func widen(_ rows: Range<Int>, _ columns: Range<Int>, into scratch: UnsafeMutablePointer<Float>) {
     let first =
       bytes.assumingMemoryBound(to: UInt16.self) + rows.lowerBound * storedStride + columns.lowerBound
@@ -204,7 +204,7 @@ struct Panel {
     (self.elements, self.stride, self.isTransposed) = (elements, stride, isTransposed)
   }
 
-  /// The same from row `first` on.
+  /// The part of the matrix from row `first` on.
   func rows(_ first: Int) -> Panel {
     Panel(
       elements: elements + (isTransposed ? first : first * stride), stride: stride, isTransposed: isTransposed
@@ -216,7 +216,7 @@ struct Panel {
 struct ProductSize {
   let rows: Int, columns: Int, inner: Int
 
-  /// c = scale · a · b, or that added, on this thread.
+  /// c = scale · a · b, or c plus that, on this thread.
   func multiply(
     _ a: Panel, _ b: Panel, _ scale: Float, _ store: Store, _ c: UnsafeMutablePointer<Float>, stride: Int
   ) {

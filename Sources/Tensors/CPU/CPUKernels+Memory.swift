@@ -9,7 +9,7 @@ extension CPUKernels {
     Tensor(uninitialized: shape, dtype)
   }
 
-  /// Zeros, in place.
+  /// Makes all elements zero.
   package func clear(_ tensor: Tensor) {
     tensor.bytes.initializeMemory(as: UInt8.self, repeating: 0, count: tensor.byteCount)
   }
@@ -20,7 +20,7 @@ extension CPUKernels {
   /// The tensor itself.
   package func onHost(_ tensor: Tensor) -> Tensor { tensor }
 
-  /// The tensor itself, at once.
+  /// The tensor itself, without waiting.
   package func fetch(_ tensor: Tensor) -> FetchedTensor { FetchedTensor { tensor } }
 
   /// Copies bytes.
@@ -32,13 +32,13 @@ extension CPUKernels {
   /// Runs the work each time.
   package func replays() -> any Replaying { PlainRuns() }
 
-  /// Nothing goes wrong without being said at once.
+  /// Does nothing: every failure on the CPU shows at once.
   package func check() {}
 
-  /// None: see `check`.
+  /// nil: see `check`.
   package var failure: DeviceFailure? { nil }
 
-  /// The most memory of this process that was ever resident; 0 where the system does not tell.
+  /// The most memory of this process that was ever resident, in bytes; 0 when the system does not say.
   package var peakMemoryBytes: Int {
     var usage = rusage()
     return getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 ? Int(usage.ru_maxrss) * 1024 : 0

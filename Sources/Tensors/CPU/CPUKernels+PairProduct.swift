@@ -2,18 +2,17 @@ import CKernels
 
 /// Which matrix products a `CPUKernels` computes with.
 package enum ProductChoice: Sendable {
-  /// Own products where both factors are bfloat16 and the processor has AVX512_BF16; OpenBLAS for all others.
+  /// Own products for two bfloat16 factors if the processor has AVX512_BF16; OpenBLAS for all other products.
   case automatic
-  /// OpenBLAS for all.
+  /// OpenBLAS for all products.
   case openBLAS
 }
 
 extension CPUKernels {
-  /// The product of two bfloat16 factors by the processor's own instruction, from factors packed once for all
-  /// workers.
+  /// The product of two bfloat16 factors by VDPBF16PS, from factors packed once for all workers.
   ///
-  /// Each element of c is a float32 sum over pairs in the order of the inner index, block by block of
-  /// `CK_INNER_BLOCK` elements, whatever the tiles.
+  /// Each element of c is a float32 sum over pairs in the order of the inner index, in blocks of
+  /// `CK_INNER_BLOCK` elements. Tiles do not change it.
   func multiplyPairs(_ a: Operand, _ b: Operand, scale: Float, _ store: Store, _ c: Tensor) {
     let (left, right) = (PairFactor(left: a), PairFactor(right: b))
     let tiling = PairTiling(rows: left.lines, columns: right.lines, inner: left.inner)
@@ -34,9 +33,10 @@ extension CPUKernels {
     }
   }
 
-  /// x · weightᵀ for few rows of x, both bfloat16: the weight is read once, where it lies.
+  /// x · weightᵀ for few rows of x, both bfloat16. The weight is read once, without packing.
   ///
-  /// Sums as `multiplyPairs` forms them; up to four rows of x, in sixteen lanes along the inner index.
+  /// Sums are those of `multiplyPairs`. For up to four rows of x, they run in sixteen lanes along the inner
+  /// index.
   func multiplyThinPairs(_ x: Tensor, _ weight: Tensor, scale: Float, _ store: Store, _ c: Tensor) {
     let (rows, inner) = (weight.shape[0], weight.shape[1])
     let lanes = ck_thin_lanes(x.shape[0])
@@ -54,7 +54,7 @@ extension CPUKernels {
     }
   }
 
-  /// Lays out panels, on all workers.
+  /// Packs panels, on all workers.
   private func pack(_ packings: [PairPacking]) {
     let jobs = packings.flatMap(\.jobs)
     parallel(jobs.count) { jobs[$0].run() }
@@ -65,13 +65,13 @@ extension CPUKernels {
   }
 }
 
-/// Sizes of the blocks that are packed at a time and of the tiles that workers take: from the operands'
-/// shapes alone.
+/// Sizes of the blocks that are packed at a time and of the tiles that workers take. They depend on the
+/// operands' shapes alone.
 struct PairTiling {
-  /// Elements of a factor packed at a time (8 MiB), and of a factor's part that a tile reads (256 KiB), if
-  /// lines allow.
+  /// Most elements of a factor packed at a time (8 MiB), and of the part of a factor that a tile reads (256
+  /// KiB). One panel may exceed them.
   static let blockLimit = 1 << 22, tileLimit = 1 << 17
-  /// Rows and columns of c packed for at a time, and those of one tile: whole panels.
+  /// Rows and columns of c that are packed for at a time, and those of one tile: whole panels.
   let blockRows: Int, blockColumns: Int, tileRows: Int, tileColumns: Int
 
   init(rows: Int, columns: Int, inner: Int) {
@@ -86,7 +86,7 @@ struct PairTiling {
     var (height, width) = (
       lines(Self.tileLimit, rows, low, block), lines(Self.tileLimit, columns, wide, block)
     )
-    // At least 16 tiles when the product is large enough, so that workers end together.
+    // A large product has at least 16 tiles, so that workers end together.
     while (rows + height - 1) / height * ((columns + width - 1) / width) < 16 {
       if height > 4 * low || (height > low && width == wide) {
         height = (height / low + 1) / 2 * low
@@ -145,7 +145,7 @@ struct PairFactor {
       linesAreStoredRows: linesAreStoredRows)
   }
 
-  /// A stored matrix whose rows, or columns, are the lines.
+  /// A stored matrix whose rows or columns are the lines.
   init(
     _ elements: UnsafePointer<UInt16>, rows: Int, columns: Int, width: Int, linesAreStoredRows: Bool
   ) {
@@ -156,7 +156,7 @@ struct PairFactor {
       : ck_bf16_lines(x: elements, line_stride: 1, inner_stride: columns, lines: columns, inner: rows)
   }
 
-  /// The operand's rows or columns, in panels as wide as `ck_split_product` takes lines.
+  /// The rows or columns of the operand, in panels as wide as `ck_split_product` takes lines.
   init(lines operand: Operand, _ direction: LineDirection) {
     self.init(
       operand, width: Int(CK_SPLIT_ROWS), linesAreStoredRows: operand.isTransposed == (direction == .columns))
@@ -165,14 +165,14 @@ struct PairFactor {
   /// True when the elements of a line lie end to end.
   var isInPlace: Bool { source.inner_stride == 1 }
 
-  /// Lines, and elements of each.
+  /// Number of lines, and elements of each.
   var lines: Int { source.lines }
   var inner: Int { source.inner }
 
-  /// Elements of the panels of `count` lines.
+  /// Number of elements in the panels of `count` lines.
   func panelElements(_ count: Int) -> Int { (count + width - 1) / width * ck_panel_size(width, inner) }
 
-  /// Lays out `range`, which begins at its panel's first line.
+  /// Packs the lines of `range`, which begins at the first line of a panel.
   func pack(_ range: Range<Int>, into panels: UnsafeMutablePointer<UInt16>) {
     var part = source
     part.x += range.lowerBound * source.line_stride
@@ -181,7 +181,7 @@ struct PairFactor {
   }
 }
 
-/// Lines of a factor, and where their panels go.
+/// Lines of a factor, and where their panels are written.
 private struct PairPacking {
   let factor: PairFactor, lines: Range<Int>, panels: UnsafeMutablePointer<UInt16>
 
@@ -189,7 +189,7 @@ private struct PairPacking {
     (self.factor, self.lines, self.panels) = (factor, lines, panels)
   }
 
-  /// The same in parts of some 2^16 elements.
+  /// This packing cut into parts of about 2^16 elements.
   var jobs: [PairPacking] {
     let size = max(1, (1 << 16) / max(1, factor.width * factor.inner)) * factor.width
     return stride(from: lines.lowerBound, to: lines.upperBound, by: size).map { first in
@@ -222,7 +222,7 @@ func withPanels<Result>(
   }
 }
 
-/// Calls `body` with the panels of all lines of a factor.
+/// Calls `body` with the packed panels of all lines of a factor.
 func withPacked<Result>(_ factor: PairFactor, _ body: (UnsafeMutablePointer<UInt16>) -> Result) -> Result {
   withPanels(factor, upTo: factor.lines) { panels in
     factor.pack(0..<factor.lines, into: panels)
@@ -231,7 +231,7 @@ func withPacked<Result>(_ factor: PairFactor, _ body: (UnsafeMutablePointer<UInt
 }
 
 extension ck_product_target {
-  /// Part of a tensor from an element on.
+  /// The part of a tensor from one element on.
   init(_ c: Tensor, _ row: Int, _ column: Int, _ scale: Float, _ store: Store) {
     let stride = c.shape[1]
     self.init(
@@ -239,7 +239,7 @@ extension ck_product_target {
       adding: store == .adding ? 1 : 0, scale: scale)
   }
 
-  /// The same from an element on.
+  /// This target from another element on.
   func offset(_ row: Int, _ column: Int) -> ck_product_target {
     var part = self
     part.c += (row * stride + column) * (type == Int32(CK_FLOAT32) ? 4 : 2)

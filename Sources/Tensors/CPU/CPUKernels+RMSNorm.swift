@@ -17,7 +17,7 @@ extension CPUKernels {
     return (y, rstd)
   }
 
-  /// The two operations one after the other.
+  /// Adds first, then computes the norm of the sum.
   package func addRMSNormForward(_ a: Tensor, _ b: Tensor, _ weight: Tensor, epsilon: Float)
     -> (sum: Tensor, y: Tensor, rstd: Tensor)
   {
@@ -27,7 +27,7 @@ extension CPUKernels {
     return (sum, y, rstd)
   }
 
-  /// The norm's gradient is rounded to x's dtype before `dSum` is added.
+  /// Rounds the norm's gradient to x's dtype before it adds `dSum`.
   package func rmsNormBackward(
     _ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dSum: Tensor?, dWeight: Tensor?
   ) -> Tensor {
@@ -38,7 +38,7 @@ extension CPUKernels {
     let rowBytes = width * x.dtype.byteCount
     let grain = rmsNormRows(width)
     let tiles = (x.rowCount + grain - 1) / grain
-    // Each tile's share of the weight's gradient, added up in the order of the tiles afterwards.
+    // Each tile's share of the weight's gradient. The shares are added afterwards, in the order of the tiles.
     let shares = dWeight.map { _ in Tensor(zeros: [tiles, width], .float32) }
     parallel(over: x.rowCount, grain: grain) { rows in
       let offset = rows.lowerBound * rowBytes
@@ -55,13 +55,13 @@ extension CPUKernels {
     return dSum.map { add($0, dX) } ?? dX
   }
 
-  /// 1 + weight in float32: in bfloat16 the sum would lose up to eight bits of a small weight.
+  /// 1 + weight in float32: a bfloat16 sum would lose up to eight bits of a small weight.
   private func gains(_ weight: Tensor) -> Tensor {
     let gain = Tensor(uninitialized: weight.shape, .float32)
     ck_rmsnorm_gain(weight.dtype.elementType, weight.bytes, gain.float32, weight.count)
     return gain
   }
 
-  /// Rows of one tile of the weight's gradient: some 32 K elements.
+  /// Rows of one tile of the weight's gradient: about 32 K elements.
   private func rmsNormRows(_ width: Int) -> Int { max(1, 32768 / max(1, width)) }
 }

@@ -2,13 +2,12 @@ import CKernels
 
 /// Kernels on the processor: OpenBLAS for matrix products, CKernels for the loops around them.
 ///
-/// Work is cut into tiles whose shape depends on the operands alone and handed to `threads` workers: each
-/// tile is computed by one worker with single-threaded calls, so that the bits do not depend on the number of
-/// threads.
+/// Work is cut into tiles whose shape depends on the operands alone, and `threads` workers take the tiles.
+/// One worker computes a tile with single-threaded calls, so the bits do not depend on the number of threads.
 package struct CPUKernels {
-  /// Workers at most.
+  /// The most workers.
   package let threads: Int
-  /// True when products of two bfloat16 factors are computed here and not by OpenBLAS.
+  /// True when products of two bfloat16 factors are computed by own kernels and not by OpenBLAS.
   package let hasPairProducts: Bool
 
   /// Kernels on up to `threads` workers.
@@ -17,11 +16,12 @@ package struct CPUKernels {
     hasPairProducts = products == .automatic && OwnProducts.areOn
   }
 
-  /// Makes the process ready to compute on this many workers, once at start: loads OpenBLAS, and keeps some
-  /// freed memory for the next step. Nothing else changes the process, except that without this call the
-  /// first product loads OpenBLAS, and traps where it fails.
-  /// - Throws: `Fault` .unavailable where there is no OpenBLAS, none that computes right, or not the
-  ///   addresses that it takes; .usage for a value of GEMMATUNE_OWN_KERNELS that means nothing.
+  /// Prepares the process to compute on this many workers; called once, at start.
+  ///
+  /// It loads OpenBLAS, and keeps some freed memory for the next step. Nothing else changes the process.
+  /// Without this call, the first product loads OpenBLAS, and traps if that fails.
+  /// - Throws: `Fault` .unavailable if there is no OpenBLAS, none that computes correctly, or too few
+  ///   addresses for it; .usage for an unknown value of GEMMATUNE_OWN_KERNELS.
   package static func prepareProcess(threads: Int) throws {
     try OwnProducts.requireKnownSetting()
     try AddressSpace.requireRoom(forWorkers: threads)
@@ -31,6 +31,7 @@ package struct CPUKernels {
 
   /// Such as "own bfloat16 products (AVX512_BF16), OpenBLAS 0.3.21 (Haswell) for float32, AVX-512, 2
   /// threads", or "OpenBLAS 0.3.21 (Haswell), AVX2, 1 thread".
+  /// threads", or "OpenBLAS 0.3.21 (Haswell), AVX2, 1 thread".
   package var summary: String {
     let name = OpenBLAS.current.name
     let vectors = String(cString: ck_vector_name())
@@ -38,11 +39,11 @@ package struct CPUKernels {
     return "\(library), \(vectors), \(threads) thread\(threads == 1 ? "" : "s")"
   }
 
-  /// Why these kernels compute and no others, a line each.
+  /// Why these kernels were chosen, one line for each reason.
   package var notes: [String] { [OpenBLAS.current.reason] + OwnProducts.notes }
 
-  /// Runs `body` for each tile, on the workers; returns when all are done. Each tile must write memory of its
-  /// own.
+  /// Runs `body` for each tile on the workers, and returns when all are done. Each tile must write only
+  /// memory of its own.
   func parallel(_ tiles: Int, _ body: (Int) -> Void) {
     if min(threads, tiles) <= 1 {
       for tile in 0..<tiles { body(tile) }
@@ -57,7 +58,7 @@ package struct CPUKernels {
     }
   }
 
-  /// Runs `body` for runs of `count` items, each run of `grain` items a tile.
+  /// Runs `body` for runs of `count` items. Each run is one tile of `grain` items.
   func parallel(over count: Int, grain: Int, _ body: (Range<Int>) -> Void) {
     let grain = max(1, grain)
     parallel((count + grain - 1) / grain) { tile in
@@ -65,9 +66,9 @@ package struct CPUKernels {
     }
   }
 
-  /// Runs `body` for runs of items that get shorter, so that memory is read in long runs and workers still
-  /// end together: for results that do not depend on the runs. A run is a multiple of `unit` items, but for
-  /// the last.
+  /// Runs `body` for runs of items that get shorter. Long runs read memory well, and short ones at the end
+  /// let workers end together. The results must not depend on the runs. Each run is a multiple of `unit`
+  /// items, except for the last.
   func parallelRuns(over count: Int, unit: Int, atLeast least: Int, _ body: (Range<Int>) -> Void) {
     if threads == 1 { return body(0..<count) }
     var ends: [Int] = []
@@ -80,7 +81,7 @@ package struct CPUKernels {
   }
 }
 
-/// What C hands to a worker.
+/// The work of one tile, as C hands it to a worker.
 private struct TileWork {
   let body: (Int) -> Void
 }

@@ -1,8 +1,8 @@
-/// The search for the most likely token on the CPU: with 8-bit codes of the table, or from all logits.
+/// The search for the most likely token on the CPU, with 8-bit codes of the table or from all logits.
 ///
-/// With codes, bounds of all logits are computed from them, and logits of those rows of the table that may
-/// have the largest: these ids need half the memory traffic. What has codes has elements of 10¹⁵ at the most,
-/// and so has no logit that is not finite.
+/// The codes bound all logits. Logits are then computed only for those rows of the table that may have the
+/// largest, which takes half the memory traffic. A table with codes has elements of at most 10¹⁵, so all its
+/// logits are finite.
 package struct CPUVocabularySearch: VocabularySearch {
   private let table: Tensor
   private let codes: VocabularyCodes?
@@ -11,9 +11,10 @@ package struct CPUVocabularySearch: VocabularySearch {
   /// Whether 8-bit codes of the table are used.
   package var isCoded: Bool { codes != nil }
 
-  /// A search with the map to the vocabulary `table` [V, D]. Codes are made where they pay: for a large table
-  /// and more than a few searches, on a processor that compares them. They take half as many bytes again as
-  /// the table, and all of it is read.
+  /// A search with the map to the vocabulary `table` [V, D].
+  ///
+  /// Codes are made where they pay: for a large table and more than a few searches, on a processor that can
+  /// compare them. They take half as many bytes as the table, and making them reads all of it.
   package init(_ table: Tensor, _ kernels: CPUKernels, searches: Int) {
     let isScreened =
       searches >= Self.fewSearches && kernels.hasPairProducts && CPUKernels.canScreen
@@ -23,9 +24,9 @@ package struct CPUVocabularySearch: VocabularySearch {
     codes = isScreened ? VocabularyCodes(table, kernels) : nil
   }
 
-  /// Fewer searches do not repay codes, which take as long as a few searches.
+  /// The fewest searches that repay making codes, which takes as long as a few searches.
   private static let fewSearches = 16
-  /// Bytes of a table from which on codes pay: smaller ones are read from the cache.
+  /// The smallest table, in bytes, for which codes pay. A smaller one is read from the cache.
   private static let smallestScreened = 1 << 20
   /// Rows of hidden whose logits are computed at a time.
   private static let rowsAtATime = 256
@@ -52,7 +53,7 @@ extension CPUKernels {
     CPUVocabularySearch(table, self, searches: searches)
   }
 
-  /// One code an element of a bfloat16 table, where this processor makes them.
+  /// One byte for each element of a bfloat16 table, if this processor uses codes.
   package static func searchBytes(vocabulary: Int, width: Int, _ dtype: DType) -> Int {
     dtype == .bfloat16 && canScreen && OwnProducts.areOn ? vocabulary * width : 0
   }

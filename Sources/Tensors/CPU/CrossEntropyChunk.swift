@@ -1,9 +1,9 @@
 import CKernels
 import Glibc
 
-/// Some rows of a linear cross-entropy: C rows, tile after tile of the vocabulary.
+/// A chunk of a linear cross-entropy: C rows of hidden, computed one tile of the vocabulary after the other.
 struct CrossEntropyChunk {
-  /// Rows of hidden, and the whole of hidden and table.
+  /// The chunk's rows of hidden, and the whole of hidden and table.
   let rows: Range<Int>, hidden: Tensor, table: Tensor
   /// Targets of these rows.
   let ids: UnsafePointer<Int32>
@@ -11,10 +11,10 @@ struct CrossEntropyChunk {
   let options: CrossEntropyOptions
   /// How rows and vocabulary are cut.
   let tiling: VocabularyTiling
-  /// Workers.
+  /// The kernels whose workers compute.
   let kernels: CPUKernels
 
-  /// Rows and columns of the table.
+  /// V and D: rows and columns of the table.
   var vocabulary: Int { table.shape[0] }
   var width: Int { table.shape[1] }
 
@@ -32,8 +32,8 @@ struct CrossEntropyChunk {
     }
   }
 
-  /// Losses from the tiles' statistics, joined in float64 in the tiles' order; and for the gradient, each
-  /// row's largest logit and one over its sum of exponentials.
+  /// Computes losses from the tiles' statistics, joined in float64 in the order of the tiles. For the
+  /// gradient, it computes each row's largest logit, and one over its sum of exponentials.
   private func computeLosses(_ statistics: RowStatistics, _ losses: UnsafeMutablePointer<Float>) {
     kernels.parallel(over: rows.count, grain: 16) { range in
       for row in range {
@@ -51,7 +51,7 @@ struct CrossEntropyChunk {
     }
   }
 
-  /// dHidden (replaced) and dTable (added to), group of tiles by group of tiles.
+  /// Computes dHidden (replaced) and dTable (added to), one group of tiles after the other.
   private func computeGradients(
     _ products: some TileProducts, _ statistics: RowStatistics, _ scale: Float, _ dHidden: Tensor
   ) {
@@ -78,22 +78,22 @@ struct CrossEntropyChunk {
   }
 }
 
-/// What is known of a chunk's logits, row by row.
+/// Statistics of a chunk's logits, row by row.
 struct RowStatistics {
   private let floats: UnsafeMutablePointer<Float>
   private let rows: Int, tiles: Int
 
-  /// In memory for (2 · tiles + 3) · rows floats.
+  /// Statistics in memory for (2 · tiles + 3) · rows floats.
   init(_ floats: UnsafeMutablePointer<Float>, rows: Int, tiles: Int) {
     (self.floats, self.rows, self.tiles) = (floats, rows, tiles)
   }
 
-  /// A tile's largest logits, and its sums of e^(logit - largest).
+  /// A tile's largest logits, followed by its sums of e^(logit - largest).
   func largest(_ tile: Int) -> UnsafeMutablePointer<Float> { floats + (3 + 2 * tile) * rows }
   func sums(_ tile: Int) -> UnsafeMutablePointer<Float> { floats + (4 + 2 * tile) * rows }
   /// Logits of the targets.
   var targetLogits: UnsafeMutablePointer<Float> { floats }
-  /// The largest logits, and one over the sums of e^(logit - largest), of all tiles.
+  /// The largest logits over all tiles, followed by one over the sums of e^(logit - largest).
   var tops: UnsafeMutablePointer<Float> { floats + rows }
   var inverses: UnsafeMutablePointer<Float> { floats + 2 * rows }
 }

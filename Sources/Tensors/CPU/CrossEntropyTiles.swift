@@ -1,21 +1,22 @@
 import CKernels
 import Glibc
 
-/// The work on a chunk's tiles, by one kind of matrix product. Tiles are taken side by side.
+/// The work on a chunk's tiles, by one kind of matrix product. Workers take tiles side by side.
 protocol TileProducts {
-  /// Logits of a tile, `CD, VD -> CV`: keeps what their gradient needs, and writes their statistics and the
-  /// logits of those targets that lie in the tile.
+  /// Computes logits of a tile, `CD, VD -> CV`. It keeps what their gradient needs, and writes their
+  /// statistics and the logits of the targets that lie in the tile.
   func computeLogits(_ tile: Int, _ statistics: RowStatistics)
 
-  /// Gradient of a tile's logits, scale · (softmax - one at the target) times the soft cap's derivative: adds
-  /// its share to dHidden's part, `CV, VD -> CD`, and to its rows of dTable, `CV, CD -> VD`.
+  /// Computes the gradient of a tile's logits, scale · (softmax - one at the target) times the soft cap's
+  /// derivative. Adds its share to the part of dHidden, `CV, VD -> CD`, and to the tile's rows of dTable,
+  /// `CV, CD -> VD`.
   func addGradients(
     _ tile: Int, _ statistics: RowStatistics, _ scale: Float, _ part: UnsafeMutablePointer<Float>,
     _ store: Store)
 }
 
 /// Products by OpenBLAS from float32 panels. All logits of a chunk are kept in float32, in at most 2^25
-/// elements (128 MiB): 128 rows of a vocabulary of 262,144. Their gradient takes their place.
+/// elements (128 MiB): 128 rows of a vocabulary of 262,144. Their gradient is written over them.
 struct PanelTileProducts: TileProducts {
   /// The chunk's rows of hidden as float32.
   private let wide: Tensor
@@ -86,21 +87,24 @@ struct PanelTileProducts: TileProducts {
   }
 }
 
-/// Products of bfloat16 pairs. Of a tile's logits, which stay in the cache, only weights are kept: e^(logit -
-/// the row's largest in this tile), times the soft cap's derivative, as bfloat16, in at most 160 MiB: 308
-/// rows of a vocabulary of 262,144. Losses come from the float32 logits.
+/// Products of bfloat16 pairs (VDPBF16PS). A tile's float32 logits stay in the cache and give the losses.
 ///
-/// The gradient of a logit is its weight times a factor of the row in this tile, rounded to bfloat16 as the
-/// gradient of any bfloat16 activation: with the weight's own, two roundings of 2^-8 of its value at most. At
-/// the targets it comes from the float32 logits and is rounded once.
+/// Only weights are kept of them: e^(logit - the row's largest in this tile), times the soft cap's
+/// derivative, as bfloat16. They take at most 160 MiB: 308 rows of a vocabulary of 262,144.
+///
+/// The gradient of a logit is its weight times a factor of the row in this tile. It is rounded to bfloat16,
+/// as the gradient of any bfloat16 activation is. Together with the rounding of the weight, that makes two
+/// roundings of at most 2^-8 of its value. At the targets the gradient comes from the float32 logits and is
+/// rounded once.
 struct PairTileProducts: TileProducts {
   private let chunk: CrossEntropyChunk
-  /// The chunk's rows of hidden: as a left factor's lines, and with dTable its columns as a right factor's.
+  /// The chunk's rows of hidden as lines of a left factor. With dTable, also its columns as lines of a right
+  /// factor.
   private let hiddenRows: UnsafeMutablePointer<UInt16>, hiddenColumns: UnsafeMutablePointer<UInt16>?
   /// Tile after tile of [C, tile's columns in whole panels]; nil without gradients.
   private let weights: UnsafeMutablePointer<UInt16>?
 
-  /// Calls `body` with the chunk's rows of hidden packed; weights go to the floats `kept`.
+  /// Calls `body` with the chunk's rows of hidden packed. Weights are written to the floats `kept`.
   static func with(
     _ chunk: CrossEntropyChunk, kept: UnsafeMutablePointer<Float>?, _ body: (PairTileProducts) -> Void
   ) {
@@ -117,8 +121,8 @@ struct PairTileProducts: TileProducts {
     }
   }
 
-  /// Rows whose logits are computed at a time: whole left panels; with a tile of the table they fit in 1 MiB
-  /// of cache.
+  /// Rows whose logits are computed at a time: whole left panels. Together with a tile of the table they fit
+  /// in 1 MiB of cache.
   private static let blockRows = 3 * Int(CK_LEFT_LINES)
 
   private var rows: Int { chunk.rows.count }
@@ -169,8 +173,8 @@ struct PairTileProducts: TileProducts {
     }
   }
 
-  /// Calls `body` with the gradient of a tile's logits, packed as a left factor whose lines are rows, and
-  /// with dTable also as one whose lines are columns.
+  /// Calls `body` with the gradient of a tile's logits, packed as a left factor whose lines are rows. With
+  /// dTable it is also packed as a left factor whose lines are columns.
   private func withGradientPanels(
     _ tile: Int, _ columns: Range<Int>, _ statistics: RowStatistics, _ scale: Float,
     _ body: (UnsafeMutablePointer<UInt16>, UnsafeMutablePointer<UInt16>?) -> Void
@@ -203,7 +207,7 @@ struct PairTileProducts: TileProducts {
 }
 
 extension CrossEntropyChunk {
-  /// The rows whose targets lie in some columns, and where in these.
+  /// The rows whose targets lie in `columns`, and the position of each target in them.
   fileprivate func targets(in columns: Range<Int>) -> [(row: Int, column: Int)] {
     rows.indices.map { $0 - rows.lowerBound }.compactMap { row in
       let id = Int(ids[row])
@@ -211,7 +215,7 @@ extension CrossEntropyChunk {
     }
   }
 
-  /// The soft cap's derivative where it gave `logit`; 1 without one.
+  /// The soft cap's derivative where the cap gave `logit`; 1 without a cap.
   fileprivate func slope(_ logit: Float) -> Float {
     let bent = options.softCap.map { logit / $0 } ?? 0
     return 1 - bent * bent

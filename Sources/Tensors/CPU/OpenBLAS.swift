@@ -3,31 +3,31 @@ import COpenBLAS
 import Files
 import FoundationEssentials
 
-/// OpenBLAS: the float32 matrix product, by kernels that fit the processor and were seen to compute right.
+/// OpenBLAS, the float32 matrix product, with kernels that fit the processor and pass a check.
 ///
 /// OpenBLAS chooses its kernels by the processor's model number. A build that is older than the processor
-/// falls back to kernels of 2004, which take three times as long, and some builds compute wrong results on
-/// processors that they misjudge. So the library is loaded here, with the kernels that the processor's
-/// features allow, and a small product is checked before anything rests on it.
+/// falls back to kernels of 2004, which take three times as long. Some builds compute wrong results on
+/// processors that they misjudge. So this type loads the library with the kernels that the processor's
+/// features allow, and checks a small product before anything relies on it.
 /// Source: OpenBLAS 0.3.21 driver/others/dynamic.c (get_coretype, force_coretype).
 package struct OpenBLAS: @unchecked Sendable {
-  // Unchecked: pointers into a library that stays loaded as long as the process lives.
+  // Unchecked: pointers into a library that stays loaded until the process ends.
   private var library: ob_library
   /// Such as "OpenBLAS 0.3.21 (Haswell)".
   package let name: String
-  /// Name of the processor whose kernels compute.
+  /// OpenBLAS's name of the processor that its kernels are made for.
   package let core: String
-  /// Why these kernels, for the log.
+  /// Why these kernels were chosen, for the log.
   package fileprivate(set) var reason = ""
 
-  /// The library of this process.
+  /// The library of this process, or why there is none.
   package static let shared = Result {
     try loaded(
       from: libraryNames, features: ProcessorFeatures.here,
       wanted: ProcessInfo.processInfo.environment[coreVariable])
   }
 
-  /// `shared`, where a failure has been reported before.
+  /// The library of `shared`, for callers after a failure has been reported.
   static var current: OpenBLAS {
     switch shared {
     case .success(let library): library
@@ -35,7 +35,7 @@ package struct OpenBLAS: @unchecked Sendable {
     }
   }
 
-  /// OpenBLAS's own variable for the kernels that a person wants.
+  /// The environment variable by which a user chooses OpenBLAS's kernels.
   package static let coreVariable = "OPENBLAS_CORETYPE"
   private static let libraryNames = ["libopenblas.so.0", "libopenblas.so"]
 
@@ -61,10 +61,11 @@ extension ob_matrix {
 }
 
 extension OpenBLAS {
-  /// Loads the first of the libraries `names` that is there.
+  /// Loads the first of the libraries `names` that exists.
   ///
-  /// A core that the user wants is taken if it can run and computes right; otherwise the best core for
-  /// `features` that the build has and that computes right, at last the one that the library chooses.
+  /// A core that the user wants is taken if it can run and computes correctly. Otherwise it is the best core
+  /// for `features` that the build has and that computes correctly. If there is none, it is the library's own
+  /// choice.
   /// - Parameter wanted: value of `coreVariable`; nil or empty for none.
   /// - Throws: `Fault` .unavailable.
   package static func loaded(
@@ -151,9 +152,9 @@ extension OpenBLAS {
 }
 
 extension OpenBLAS {
-  /// Whether products of all forms agree with sums in float64: of a small size, for which some kernels are
-  /// their own, and of one that is cut into blocks with edges. Within the bound that any order of summation
-  /// keeps.
+  /// Whether products of all forms agree with sums in float64, within the bound that any order of summation
+  /// keeps. It checks a small size, for which some builds have kernels of their own, and a size that is cut
+  /// into blocks with edges.
   package func multipliesRight() -> Bool {
     [ProductSize(rows: 37, columns: 29, inner: 53), ProductSize(rows: 131, columns: 109, inner: 83)]
       .allSatisfy {
@@ -172,7 +173,7 @@ extension OpenBLAS {
         b.withPanel { multiply(size, a, $0, scale: 0.5, beta: 1, first, stride: size.columns) }
       }
     }
-    // Every seventh element: all rows and columns are among them, since no size is a multiple of 7.
+    // Every seventh element. No size is a multiple of 7, so all rows and columns are among them.
     return stride(from: 0, to: c.count, by: 7).allSatisfy { place in
       let (row, column) = (place / size.columns, place % size.columns)
       var (sum, sizes) = (Double(start.elements[place]), Double(abs(start.elements[place])))
@@ -181,7 +182,7 @@ extension OpenBLAS {
         sum += product
         sizes += abs(product)
       }
-      // Not `>`: a NaN is wrong too.
+      // `<=` and not the opposite of `>`: a NaN is wrong too.
       return abs(Double(c[place]) - sum) <= Double(size.inner + 3) * sizes * Double(Float.ulpOfOne) / 2
     }
   }

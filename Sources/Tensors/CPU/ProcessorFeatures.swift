@@ -1,6 +1,6 @@
 import CKernels
 
-/// What a processor can do, as far as a choice of kernels depends on it.
+/// The features of a processor on which a choice of kernels depends.
 package struct ProcessorFeatures: OptionSet, Sendable {
   package let rawValue: Int32
 
@@ -18,10 +18,10 @@ package struct ProcessorFeatures: OptionSet, Sendable {
   /// Made by AMD.
   package static let amd = ProcessorFeatures(rawValue: Int32(CK_AMD))
 
-  /// Those of the processor that this runs on.
+  /// Features of this machine's processor.
   package static let here = ProcessorFeatures(rawValue: ck_processor_features())
 
-  /// The widest vectors, for a person: "AVX-512".
+  /// The widest vectors, in words: "AVX-512".
   var text: String {
     if contains(.avx512BF16) { return "AVX512_BF16" }
     if contains(.avx512) { return "AVX-512" }
@@ -30,8 +30,8 @@ package struct ProcessorFeatures: OptionSet, Sendable {
 }
 
 extension ProcessorFeatures {
-  /// OpenBLAS's names for the kernels that fit, the best first. Processors without AVX2 are older than every
-  /// build in use, which knows them: none is named for them.
+  /// OpenBLAS's names for the kernels that fit, the best first. The list is empty for processors without
+  /// AVX2: they are older than every build in use, so the build knows them.
   var openBLASCores: [String] {
     var cores: [String] = []
     if contains(.avx512BF16) { cores.append("Cooperlake") }
@@ -40,7 +40,7 @@ extension ProcessorFeatures {
     return cores
   }
 
-  /// What the kernels that OpenBLAS calls `core` need and this processor lacks; nil when nothing is missing,
+  /// The features that OpenBLAS's kernels `core` need and this processor lacks; nil when nothing is missing,
   /// or for a name that is not known here.
   /// Source: OpenBLAS 0.3.21 Makefile.x86_64 and getarch.c, the instructions each target is compiled for.
   func missing(forOpenBLAS core: String) -> String? {

@@ -1,7 +1,7 @@
 import CKernels
 
 extension Tensor {
-  /// A host tensor's elements in another dtype, rounded once, by the calling thread; itself where it has that
+  /// A host tensor in another dtype, rounded once by the calling thread; the tensor itself if it has that
   /// dtype.
   package func converted(to dtype: DType) -> Tensor {
     if self.dtype == dtype { return self }

@@ -6,10 +6,10 @@ struct VocabularyCodes {
   let count: Int, width: Int
   /// uint8 [panels, 16 · width in whole units].
   let panels: Tensor
-  /// Scale, norm, and norm of what the codes leave: float32 [3, 16 · panels].
+  /// For each row: scale, norm, and norm of the remainder that the codes leave; float32 [3, 16 · panels].
   let factors: Tensor
 
-  /// Codes of a bfloat16 table; nil when an element is not finite, or so large that its square might not be.
+  /// Codes of a bfloat16 table; nil when an element is not finite, or so large that its square may not be.
   init?(_ table: Tensor, _ kernels: CPUKernels) {
     (count, width) = (table.shape[0], table.shape[1])
     let unit = Int(CK_CODE_ROWS)
@@ -37,19 +37,19 @@ struct VocabularyCodes {
   }
 }
 
-/// The search for those rows of a table that may have the largest inner products with some vectors.
+/// The search for the rows of a table that may have the largest inner products with some vectors.
 final class VocabularyScreening {
-  /// Rows that are compared at a time: whole panels; their bounds stay in the second-level cache.
+  /// Rows that are compared at a time: whole panels. Their bounds stay in the second-level cache.
   private static let partRows = 2048
   private let table: VocabularyCodes
-  /// Codes of the vectors, and how each is compared.
+  /// Codes of the vectors, and the numbers with which each is compared.
   private let codes: Tensor, queries: UnsafeMutableBufferPointer<ck_query>
-  /// Of each vector, the largest lower bound so far: float32 [vectors].
+  /// The largest lower bound so far of each vector: float32 [vectors].
   private let best: Tensor
-  /// What each part of the table gave.
+  /// The candidates that each part of the table gave.
   private let found: UnsafeMutableBufferPointer<[ck_candidate]>
 
-  /// - hidden: bfloat16 [M, D].  Nil when an element is not finite, or as in `VocabularyCodes`.
+  /// - hidden: bfloat16 [M, D].  nil under the same conditions as in `VocabularyCodes.init`.
   init?(_ hidden: Tensor, _ table: VocabularyCodes) {
     let count = hidden.shape[0]
     self.table = table
@@ -74,8 +74,8 @@ final class VocabularyScreening {
     UnsafeMutableRawPointer(codes.uint8).assumingMemoryBound(to: Int8.self)
   }
 
-  /// The rows among which each vector has its largest inner product, ascending; nil when they are more than
-  /// an eighth of the table, so that nothing is gained.
+  /// The rows among which each vector has its largest inner product, ascending. nil when they are more than
+  /// an eighth of the table, because then nothing is gained.
   func candidates(_ kernels: CPUKernels) -> [Int32]? {
     nonisolated(unsafe) let found = found
     kernels.parallel(over: table.count, grain: Self.partRows) { rows in
@@ -94,7 +94,7 @@ final class VocabularyScreening {
     return distinct
   }
 
-  /// Candidates among some rows: those that the best so far does not rule out.
+  /// Candidates among `rows`: those that the best lower bounds so far do not rule out.
   private func candidates(_ rows: Range<Int>) -> [ck_candidate] {
     let factor = table.factors.float32 + rows.lowerBound
     let stride = table.factors.shape[1]

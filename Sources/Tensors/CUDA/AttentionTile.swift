@@ -1,10 +1,11 @@
-/// A run of rows, or of keys, of one segment: one block's work in attention. Kernels read it: attention.cuh,
-/// Tile.
+/// A run of rows, or of keys, of one segment: the work of one block in attention. Kernels read it as Tile of
+/// attention.cuh.
 package struct AttentionTile: BitwiseCopyable, Equatable {
   /// Number of the segment, and the first of its rows or keys.
   package var segment: Int32, start: Int32
 
-  /// Tiles of `height` rows of the segments, G rows a query, those that see the most keys first.
+  /// Tiles of `height` rows of the segments, with G rows for each query. Those that see the most keys come
+  /// first.
   package static func ofQueries(
     _ segments: [AttentionSegment], groupSize: Int, height: Int
   ) -> [AttentionTile] {
@@ -14,16 +15,17 @@ package struct AttentionTile: BitwiseCopyable, Equatable {
     }
   }
 
-  /// Tiles of `height` keys of the segments, those that the most queries see first.
+  /// Tiles of `height` keys of the segments. Those that the most queries see come first.
   package static func ofKeys(_ segments: [AttentionSegment], height: Int) -> [AttentionTile] {
     longestFirst(segments, height: height, length: \.keyCount) { segment, start in
       min(segment.queryCount, segment.keyCount - start)
     }
   }
 
-  /// Blocks start in the order of the tiles: when the last ones start, short ones are left, and all
-  /// multiprocessors end at nearly the same time. Tiles of equal work keep the order of the batch. A window
-  /// bounds the work, and leaves the order right.
+  /// Sorts tiles by their work, the longest first; tiles of equal work keep the order of the batch.
+  ///
+  /// Blocks start in the order of the tiles. The short ones start last, so all multiprocessors end at nearly
+  /// the same time. A window bounds the work, but the order stays right.
   private static func longestFirst(
     _ segments: [AttentionSegment], height: Int, length: (AttentionSegment) -> Int,
     work: (AttentionSegment, Int) -> Int

@@ -9,7 +9,7 @@ private let chunkElements = 16_384
 private struct Chunk: BitwiseCopyable {
   var tensor: Int32, index: Int32
 
-  /// All runs of some of the tensors.
+  /// All runs of the given tensors.
   static func all(_ counts: [(tensor: Int, count: Int)]) -> [Chunk] {
     counts.flatMap { tensor, count in
       (0..<(count + chunkElements - 1) / chunkElements).map { Chunk(tensor: Int32(tensor), index: Int32($0)) }
@@ -17,7 +17,7 @@ private struct Chunk: BitwiseCopyable {
   }
 }
 
-/// A tensor, as `square_sums` takes it.
+/// A tensor in the layout that `square_sums` reads.
 private struct TensorRun: BitwiseCopyable, Equatable {
   var values: UInt64, count: Int64
   var type: Int32, unused: Int32 = 0
@@ -28,12 +28,12 @@ private struct TensorRun: BitwiseCopyable, Equatable {
 }
 
 extension Tensor {
-  /// As the optimizer's kernels tell float32 and bfloat16 apart.
+  /// The number by which the optimizer's kernels tell float32 and bfloat16 apart.
   fileprivate var typeNumber: Int32 { dtype == .bfloat16 ? 1 : 0 }
 }
 
-/// The gradients of a run are the same storage in every step: what the norm's kernels are told about them is
-/// kept.
+/// Device tables that describe the gradients to the norm's kernels. They are kept, because the gradients have
+/// the same storage in every step.
 final class GradientTables {
   fileprivate let runs: DeviceTables.Table, chunks: DeviceTables.Table, firsts: DeviceTables.Table
   fileprivate let chunkCount: Int
@@ -57,7 +57,7 @@ final class GradientTables {
   fileprivate func describes(_ gradients: [Tensor]) -> Bool { key == gradients.map(TensorRun.init) }
 }
 
-/// One parameter and its state, as the kernels take it.
+/// One parameter and its state, in the layout that the kernels read.
 private struct AdamWTensor: BitwiseCopyable {
   var parameter: UInt64, gradient: UInt64, weights: UInt64
   var codes1: UInt64 = 0, codes2: UInt64 = 0
@@ -88,14 +88,14 @@ private struct AdamWTensor: BitwiseCopyable {
   }
 }
 
-/// What all tensors of a step share.
+/// The numbers that all tensors of a step share.
 private struct StepNumbers: BitwiseCopyable {
   var learningRate: Float, beta1: Float, beta2: Float, epsilon: Float
   var correction1: Float, correction2: Float
   var gradientScale: Float
   var unused: Int32 = 0
 
-  /// Powers in float64, the rest in float32, as on the CPU.
+  /// Computes powers in float64 and the rest in float32, as the CPU does.
   init(_ step: AdamWStep) {
     learningRate = step.learningRate
     (beta1, beta2, epsilon) = (step.beta1, step.beta2, step.epsilon)
@@ -105,19 +105,19 @@ private struct StepNumbers: BitwiseCopyable {
   }
 }
 
-/// Code maps and the tables for the search in them.
+/// Code maps, and the tables for the search in them.
 private struct CodeMapTables {
   let map1: DeviceTables.Table, map2: DeviceTables.Table
   let table1: DeviceTables.Table, table2: DeviceTables.Table
 }
 
-/// The runs of a list of tensors, by the numbers of their elements.
+/// The runs of a list of tensors, found by the tensors' element counts.
 final class ChunkLists {
   fileprivate let codes: DeviceTables.Table, float32: DeviceTables.Table
   fileprivate let codesCount: Int, float32Count: Int
   fileprivate let key: [Int]
 
-  /// `counts`: negative for tensors with 8-bit moments.
+  /// - counts: negative for tensors with 8-bit moments.
   fileprivate init(_ counts: [Int], _ tables: DeviceTables) {
     key = counts
     func chunks(_ isChosen: (Int) -> Bool) -> [Chunk] {
@@ -135,7 +135,7 @@ extension CUDAKernels {
     let kept = optimizerTables.gradients.flatMap { $0.describes(gradients) ? $0 : nil }
     let tables = kept ?? GradientTables(gradients, self.tables)
     optimizerTables.gradients = tables
-    // One double of eight bytes for each chunk.
+    // Each chunk takes one float64, which has the bytes of two float32.
     let partials = uninitialized([2 * tables.chunkCount], .float32)
     let results = uninitialized([gradients.count + 2], .float32)
     kernels.reduction.squareSums.launch(
@@ -177,7 +177,7 @@ extension CUDAKernels {
   }
 }
 
-/// What the optimizer's kernels are told, kept from step to step.
+/// The tables of the optimizer's kernels, kept from step to step.
 final class OptimizerTables {
   fileprivate var gradients: GradientTables?
   fileprivate var chunks: ChunkLists?

@@ -44,7 +44,7 @@ extension CUDAKernels {
     return o
   }
 
-  /// One query a segment: the keys are shared among blocks, some 64 each.
+  /// Attention of segments of one query. Blocks share the keys, about 64 each.
   private func decode(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ o: Tensor, _ logSumExp: Tensor, _ shape: AttentionShape,
     _ segments: DecodingSegments
@@ -75,7 +75,7 @@ extension CUDAKernels {
     let delta = uninitialized([q.rowCount, shape.headCount], .float32)
     let tables = tables.segments(segments)
     let size = HeadSizes(shape)
-    // Keys that no segment has get no gradient, and no block writes that.
+    // Keys outside of all segments have a gradient of zero, and no block writes it.
     if tables.keyCount < k.rowCount { [dK, dV].forEach(clear) }
     kernels.attention.delta[q.dtype].launch(
       grid: .covering(q.rowCount * shape.headCount, block: 8, most: 65_536), dO.deviceAddress,
@@ -132,8 +132,9 @@ extension CUDAKernels {
     }
   }
 
-  /// Calls `launch` with the parts into which a group's heads are cut, so that there is a block or two for
-  /// each multiprocessor, and where their gradients go; then adds these.
+  /// Calls `launch` with the number of parts into which a group's heads are cut, and with memory for the
+  /// gradients of the parts; then adds the parts. There are enough parts for a block or two on each
+  /// multiprocessor.
   private func withKeySplits(
     _ call: BackwardCall, _ tileCount: Int, _ launch: (_ splits: Int, _ partials: UInt64) -> Void
   ) {
@@ -151,7 +152,7 @@ extension CUDAKernels {
       partials.deviceAddress, call.dK.deviceAddress, call.dV.deviceAddress, Int64(count), Int32(splits))
   }
 
-  /// The kernels for heads of this size on tensor cores; nil where there are none that can take these
+  /// The tensor-core kernels for heads of this size; nil if there are none, or none that can take these
   /// tensors.
   private func tensorCores(
     _ q: Tensor, _ k: Tensor, _ v: Tensor, _ shape: AttentionShape
@@ -169,7 +170,7 @@ private struct DecodingSegments {
   let address: UInt64, count: Int, longest: Int
 }
 
-/// Tensors of one gradient of attention.
+/// The tensors of one backward pass of attention.
 private struct BackwardCall {
   let dO: Tensor, q: Tensor, k: Tensor, v: Tensor, logSumExp: Tensor, delta: Tensor
   let dQ: Tensor, dK: Tensor, dV: Tensor
@@ -177,7 +178,7 @@ private struct BackwardCall {
   let segments: SegmentTables
 }
 
-/// A shape's numbers as kernels take them; 0 stands for none.
+/// The numbers of a shape as kernels take them; 0 stands for no window or cap.
 private struct HeadSizes {
   let heads: Int32, keyHeads: Int32, headDim: Int32, window: Int32, softCap: Float
 

@@ -1,11 +1,11 @@
 import CUDARuntime
 
 extension CUDAKernels {
-  /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, chunk of rows by chunk of rows.
+  /// Linear map to the vocabulary and cross-entropy: `MD, VD, M -> M`, one chunk of rows after the other.
   ///
-  /// A chunk's logits are float32; where hidden is bfloat16 their gradient is rounded to bfloat16 in place,
-  /// and cuBLASLt multiplies it where it is. A chunk has as many rows as a sixteenth of the device's memory
-  /// holds: each further one reads and writes all of dTable again.
+  /// A chunk's logits are float32. If hidden is bfloat16, their gradient is rounded to bfloat16 in the same
+  /// memory, and cuBLASLt multiplies it there. The logits of a chunk fill a sixteenth of the device's memory:
+  /// each further chunk reads and writes all of dTable again.
   package func linearCrossEntropy(
     _ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions
   ) -> CrossEntropyResult {
@@ -29,7 +29,7 @@ extension CUDAKernels {
     return result
   }
 
-  /// Losses of a chunk, and the gradient of its logits, in their memory, when there is a scale for it.
+  /// Computes losses of a chunk and, if there is a scale for it, the gradient of its logits in their memory.
   private func entropy(
     _ logits: Tensor, _ targets: Tensor, _ losses: Tensor, _ options: CrossEntropyOptions, as dtype: DType
   ) -> LogitGradient? {
@@ -41,8 +41,8 @@ extension CUDAKernels {
     return options.gradientScale == nil ? nil : gradient
   }
 
-  /// c = op(gradient) · factor, or that added to c. Own kernels want whole rows: then the gradient's are
-  /// brought together, once.
+  /// c = op(gradient) · factor, or c plus that. cuBLASLt can skip the second half of each row. Own kernels
+  /// need rows that lie end to end, so for them the rows of the gradient are copied together, once.
   private func multiply(
     _ gradient: inout LogitGradient, isTransposed: Bool, _ factor: Tensor, _ store: Store, _ c: Tensor
   ) {
@@ -66,7 +66,7 @@ extension CUDAKernels {
     multiply(isTransposed ? .transposed(rows) : .stored(rows), .stored(factor), scale: 1, store, c)
   }
 
-  /// What stands in the first half of each row's memory of float32 logits: bfloat16 [M, V].
+  /// Copies the first half of each row of float32 logits, which holds bfloat16, to a new tensor [M, V].
   private func firstHalves(_ logits: Tensor) -> Tensor {
     let (count, width) = (logits.shape[0], logits.shape[1])
     let halves = Tensor(
@@ -74,7 +74,7 @@ extension CUDAKernels {
     return gathered(halves, rows: placed(Tensor((0..<count).map { Int32(2 * $0) })))
   }
 
-  /// Float32 logits [M, V].
+  /// All logits without soft cap, float32 [M, V].
   func logits(_ hidden: Tensor, _ table: Tensor) -> Tensor {
     let logits = uninitialized([hidden.shape[0], table.shape[0]], .float32)
     multiply(.stored(hidden), .transposed(table), scale: 1, .replacing, logits)
@@ -85,12 +85,12 @@ extension CUDAKernels {
     Self.chunkRows(vocabulary: vocabulary, deviceMemory: device.properties.totalMemory)
   }
 
-  /// Rows whose float32 logits are in memory at a time, on a device with so many bytes: a sixteenth of them.
+  /// Rows whose float32 logits are in memory at a time: they take a sixteenth of `deviceMemory` bytes.
   static func chunkRows(vocabulary: Int, deviceMemory: Int) -> Int {
     max(64, deviceMemory / 16 / (4 * max(1, vocabulary)))
   }
 
-  /// All logits, float32 [M, V]: for small M.
+  /// All logits, float32 [M, V]. M must be small.
   package func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor {
     let logits = logits(hidden, table)
     if let softCap {
@@ -114,10 +114,10 @@ extension CUDAKernels {
 private enum LogitGradient {
   /// [M, V], row after row.
   case rows(Tensor)
-  /// bfloat16, each row in the first half of the memory of a row of these float32 logits [M, V].
+  /// bfloat16 [M, V]: each row is in the first half of the memory of a row of these float32 logits.
   case firstHalves(Tensor)
 
-  /// As the kernel knows it.
+  /// The kernel's number for this case.
   var mode: Int32 {
     switch self {
     case .rows: 1

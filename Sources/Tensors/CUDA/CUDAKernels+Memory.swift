@@ -13,12 +13,12 @@ extension CUDAKernels {
       storage: Storage(deviceAddress: UInt(lease.block.address), byteCount: byteCount, owner: lease))
   }
 
-  /// Zeros, in place.
+  /// Makes all elements zero.
   package func clear(_ tensor: Tensor) {
     device.fill(tensor.deviceAddress, byteCount: tensor.byteCount)
   }
 
-  /// A copy in device memory; a tensor that is there already, itself.
+  /// A copy in device memory; the tensor itself if it is there already.
   package func placed(_ tensor: Tensor) -> Tensor {
     if tensor.place == .device { return tensor }
     let copy = uninitialized(tensor.shape, tensor.dtype)
@@ -26,7 +26,8 @@ extension CUDAKernels {
     return copy
   }
 
-  /// A copy in main memory, once all work queued is done; zeros where the device failed (`check` says so).
+  /// A copy in main memory, once all queued work is done; zeros after a failure of the device, which `check`
+  /// throws.
   package func onHost(_ tensor: Tensor) -> Tensor {
     if tensor.place == .host { return tensor }
     let copy = Tensor(zeros: tensor.shape, tensor.dtype)
@@ -39,7 +40,7 @@ extension CUDAKernels {
     return copy
   }
 
-  /// Queues a copy to main memory that can be read while later work is under way.
+  /// Queues a copy to main memory. It can be read while later work goes on.
   package func fetch(_ tensor: Tensor) -> FetchedTensor {
     if tensor.place == .host { return FetchedTensor { tensor } }
     let (shape, dtype, device) = (tensor.shape, tensor.dtype, device)
@@ -58,16 +59,16 @@ extension CUDAKernels {
     }
   }
 
-  /// The first call that failed and could not throw; later ones were not made.
+  /// The first failure of a call that could not throw. Later calls were not made.
   package var failure: DeviceFailure? { device.failure.map(DeviceFailure.init) }
 
-  /// The most device memory that was in use.
+  /// The most device memory that was in use, in bytes.
   package var peakMemoryBytes: Int { memory.peakInUse }
 
-  /// CUDA graphs.
+  /// Replays work by CUDA graphs.
   package func replays() -> any Replaying { CUDAReplays(self) }
 
-  /// Queues a copy of bytes, within device memory or from or to main memory.
+  /// Queues a copy of bytes: within device memory, or between it and main memory.
   package func copy(_ x: Tensor, to target: Tensor) {
     Requirements.copy(x, to: target)
     switch (x.place, target.place) {
@@ -84,7 +85,7 @@ extension CUDAKernels {
 }
 
 extension DeviceFailure {
-  /// A failed call of the driver's, in the words that `CUDAError` has for it.
+  /// A failed call of the driver, with the message of `CUDAError`.
   fileprivate init(_ error: CUDAError) {
     let kind: Kind =
       switch error.kind {

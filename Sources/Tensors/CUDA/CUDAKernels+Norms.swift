@@ -12,7 +12,7 @@ extension CUDAKernels {
     return (y, rstd)
   }
 
-  /// One pass over a and b: the sum is read again where the block has just written it.
+  /// One pass over a and b: a block reads the sum again where it has just written it.
   package func addRMSNormForward(_ a: Tensor, _ b: Tensor, _ weight: Tensor, epsilon: Float)
     -> (sum: Tensor, y: Tensor, rstd: Tensor)
   {
@@ -39,7 +39,7 @@ extension CUDAKernels {
       x.deviceAddress, weight.deviceAddress, rstd.deviceAddress, dSum?.deviceAddress ?? 0, dX.deviceAddress,
       Int32(rows), Int32(width))
     if let dWeight, rows > 0 {
-      // Some 64 rows a part, in at most 128 parts: enough blocks for a narrow weight too.
+      // About 64 rows for each part, and at most 128 parts: enough blocks for a narrow weight too.
       let rowsPerPart = max(64, (rows + 127) / 128)
       let parts = (rows + rowsPerPart - 1) / rowsPerPart
       let partials = uninitialized([parts, width], .float32)
@@ -54,7 +54,7 @@ extension CUDAKernels {
     return dX
   }
 
-  /// A block for each long row, or for eight short ones.
+  /// One block for each long row, or for eight short ones.
   private func normBlocks(_ x: Tensor) -> LaunchExtent {
     LaunchExtent(x.rowLength <= 512 ? (x.rowCount + 7) / 8 : x.rowCount)
   }

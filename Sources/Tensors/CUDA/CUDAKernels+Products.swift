@@ -1,11 +1,12 @@
 import CUDARuntime
 
 extension CUDAKernels {
-  /// c = scale · op(a) · op(b), or that added to c: `MK, KN -> MN`, any mix of float32 and bfloat16.
+  /// c = scale · op(a) · op(b), or c plus that: `MK, KN -> MN`, any mix of float32 and bfloat16.
   ///
-  /// A few bfloat16 rows times a transposed weight read the weight once, and a float32 factor of low rank
-  /// beside a bfloat16 one is split into bfloat16 parts (`multiplyLowRank`); cuBLASLt has the rest, or own
-  /// kernels where it is not there or has no such product. Sums are float32 and rounded once to c's dtype.
+  /// A product of a few bfloat16 rows and a transposed weight reads the weight once. A float32 factor of low
+  /// rank beside a bfloat16 factor is split into bfloat16 parts (`multiplyLowRank`). cuBLASLt computes all
+  /// other products, or own kernels if cuBLASLt is missing or has no such product. Sums are float32 and
+  /// rounded once to c's dtype.
   package func multiply(_ a: Operand, _ b: Operand, scale: Float, _ store: Store, _ c: Tensor) {
     Requirements.multiply(a, b, c)
     if c.count == 0 { return }
@@ -18,7 +19,7 @@ extension CUDAKernels {
     multiplyByOwnKernels(a, b, scale, addend, c)
   }
 
-  /// Up to 16 rows of x times a weight's transpose.  - Returns: false when this is no such product.
+  /// Multiplies up to 16 rows of x by the transpose of a weight.  - Returns: false for any other product.
   private func multiplyThin(
     _ a: Operand, _ b: Operand, _ scale: Float, _ store: Store, _ c: Tensor
   ) -> Bool {
@@ -60,12 +61,12 @@ extension CUDAKernels {
 // MARK: - Low rank
 
 extension CUDAKernels {
-  /// Rank up to which a float32 factor beside bfloat16 is taken as an adapter's.
+  /// The largest rank for which a float32 factor beside bfloat16 is treated as an adapter's.
   private static let lowRank = 64
 
-  /// Products with float32 factors of low rank, as an adapter's; false when this is not one.
+  /// Computes products with float32 factors of low rank, such as an adapter's; false for any other product.
   ///
-  /// One float32 factor of few lines beside a bfloat16 matrix is split into three bfloat16 parts whose sum it
+  /// A float32 factor of few lines beside a bfloat16 matrix is split into three bfloat16 parts, whose sum it
   /// is. Two float32 factors of a small inner size are multiplied while a bfloat16 c is read and written
   /// once.
   private func multiplyLowRank(
@@ -74,7 +75,7 @@ extension CUDAKernels {
     switch (a.tensor.dtype, b.tensor.dtype) {
     case (.bfloat16, .float32) where b.columnCount <= Self.lowRank && fits(a.tensor):
       if a.isTransposed {
-        // dB = dYᵀ · inner: the sum over dY's rows.
+        // dB = dYᵀ · inner: a sum over the rows of dY.
         gradient(of: a.tensor, b, isTransposed: true, scale, store, c)
       } else {
         project(a.tensor, b, scale, store, c)
@@ -93,7 +94,7 @@ extension CUDAKernels {
 
   private func fits(_ large: Tensor) -> Bool { large.shape[1] % 8 == 0 && large.isAligned }
 
-  /// c [T, R] = scale · x [T, D] · factor, whose columns are lines of the split parts.
+  /// c [T, R] = scale · x [T, D] · factor. The columns of the factor are lines of the split parts.
   private func project(_ x: Tensor, _ factor: Operand, _ scale: Float, _ store: Store, _ c: Tensor) {
     let (rows, width, rank) = (x.shape[0], x.shape[1], factor.columnCount)
     let parts = split(factor.tensor, lines: rank, depth: width, padded: width, byColumn: !factor.isTransposed)
@@ -108,7 +109,8 @@ extension CUDAKernels {
     if !isWhole { merge(inner, splits, isTransposed: false, 1, store, c) }
   }
 
-  /// c [R, D] = scale · innerᵀ · x [T, D], or its transpose; `inner` is [T, R] as it enters.
+  /// c [R, D] = scale · innerᵀ · x [T, D], or the transpose of that; `inner` is [T, R] as it enters the
+  /// product.
   private func gradient(
     of x: Tensor, _ inner: Operand, isTransposed: Bool, _ scale: Float, _ store: Store, _ c: Tensor
   ) {
@@ -135,8 +137,8 @@ extension CUDAKernels {
       Int32(width), Int32(inner.shape[1]), Int32(factor.isTransposed ? 1 : 0), Int32(64), scale)
   }
 
-  /// Three bfloat16 parts [3, lines, padded] of a float32 matrix, stored [lines, depth] or by column [depth,
-  /// lines].
+  /// Three bfloat16 parts [3, lines, padded] of a float32 matrix, which is stored [lines, depth], or by
+  /// column [depth, lines].
   private func split(_ x: Tensor, lines: Int, depth: Int, padded: Int, byColumn: Bool) -> Tensor {
     let parts = uninitialized([3, lines, padded], .bfloat16)
     kernels.product.lowRankSplit.launch(
@@ -145,7 +147,8 @@ extension CUDAKernels {
     return parts
   }
 
-  /// c = scale · the sum of partials [splits, rows, columns], or of their transposes; or that added to c.
+  /// c = scale · sum, or c plus that. The sum is over partials [splits, rows, columns], or over their
+  /// transposes.
   private func merge(
     _ partials: Tensor, _ splits: Int, isTransposed: Bool, _ scale: Float, _ store: Store, _ c: Tensor
   ) {
@@ -156,8 +159,8 @@ extension CUDAKernels {
       Int32(c.dtype == .float32 ? 1 : 0), scale, store == .adding ? Float(1) : Float(0))
   }
 
-  /// Into how many shares a sum of `length` terms is cut so that there are two blocks for each
-  /// multiprocessor, and the terms of one: a multiple of `unit`.
+  /// Number of shares into which a sum of `length` terms is cut, so that there are two blocks for each
+  /// multiprocessor; and number of terms in a share, a multiple of `unit`.
   private func shares(of length: Int, unit: Int, blocks: Int) -> (count: Int, size: Int) {
     let wanted = max(1, 2 * device.properties.multiprocessorCount / max(1, blocks))
     let size = max(1, (length + wanted - 1) / wanted).roundedUp(to: unit)
@@ -176,7 +179,7 @@ extension Operand {
 }
 
 extension DeviceMatrix {
-  /// A factor, or a result.
+  /// The stored matrix of a factor, or of a result.
   init(_ operand: Operand) {
     let tensor = operand.tensor
     self.init(

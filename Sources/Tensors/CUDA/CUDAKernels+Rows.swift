@@ -1,6 +1,6 @@
 import CUDARuntime
 
-// Row numbers are in device memory and are not looked at here: the tokenizer and the batcher answer for them.
+// Row numbers are in device memory and are not checked here: the tokenizer and the batcher make them valid.
 extension CUDAKernels {
   package func embeddingForward(_ ids: Tensor, _ table: Tensor, scale: Float) -> Tensor {
     Requirements.embeddingForward(table)

@@ -1,34 +1,34 @@
 import CUDARuntime
 import Files
 
-/// Kernels on a GPU: the project's own, compiled when the program starts, and cuBLASLt for matrix products
-/// where it is.
+/// Kernels on a GPU: the project's own, compiled when the program starts, and cuBLASLt for matrix products if
+/// it is there.
 ///
-/// Calls queue work on the device's one stream and return; only `onHost`, and reading what `fetch` gave,
-/// wait. Sums have a fixed order, so that the same calls on the same device give the same bits. To be used by
-/// one thread.
+/// Calls queue work on the device's one stream and return. Only `onHost`, and reading the result of `fetch`,
+/// wait. Sums have a fixed order, so the same calls on the same device give the same bits. Only one thread
+/// may use this.
 package final class CUDAKernels {
   /// The GPU.
   package let device: CUDADevice
-  /// Its memory, with counters.
+  /// Device memory, with counters.
   package let memory: CUDAMemory
-  /// The code of the kernels, loaded as long as this exists.
+  /// The kernels' code, which stays loaded as long as this object exists.
   private let modules: KernelModules
   /// The project's own kernels, by handle.
   let kernels: KernelTable
   let product: CUDAMatrixProduct?
-  /// Tables that calls need again and again.
+  /// Small device tables that calls need again and again.
   let tables: DeviceTables
   let optimizerTables = OptimizerTables()
   private let productNote: String?
 
-  /// The first GPU that will do, with all kernels compiled and loaded.
+  /// The first suitable GPU, with all kernels compiled and loaded.
   /// - Parameters:
   ///   - files: the kernels' text.
   ///   - cacheFolder: where compiled kernels are kept between runs; nil keeps none.
-  ///   - memoryLimit: the most device memory that is taken, in bytes; nil for what there is.
-  /// - Throws: `Fault` .unavailable that names what was found and what is missing, .failure with the
-  ///   compiler's words, or with the name of a kernel that is missing.
+  ///   - memoryLimit: the most device memory to take, in bytes; nil for no limit.
+  /// - Throws: `Fault` .unavailable that names what was found and what is missing; .failure with the
+  ///   compiler's words, or with the name of a missing kernel.
   package init(
     libraries: CUDALibraries, files: [KernelFile] = KernelFile.embedded,
     cacheFolder: String? = KernelModules.standardCacheFolder,
@@ -66,7 +66,7 @@ package final class CUDAKernels {
     do throws(CUDAError) { try device.synchronize() } catch { throw error.fault }
   }
 
-  /// Throws the first failure of anything queued that is known by now.
+  /// Throws the first failure of queued work that is known by now.
   /// - Throws: `Fault` .unavailable for a lost device and for missing memory, .failure otherwise.
   package func check() throws {
     do throws(CUDAError) { try device.throwFailure() } catch { throw error.fault }
@@ -78,7 +78,7 @@ extension CUDAKernels: Kernels {}
 // MARK: - Launches
 
 extension CUDAKernels {
-  /// Blocks for a kernel that strides over `count` elements, some 8 in each of a block's 256 threads' turns.
+  /// Blocks for a kernel that strides over `count` elements: each of a block's 256 threads takes about 8.
   func elementBlocks(_ count: Int) -> LaunchExtent {
     .covering(count, block: 256 * 8, most: 16 * device.properties.multiprocessorCount)
   }

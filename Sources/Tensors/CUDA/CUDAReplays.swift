@@ -1,23 +1,23 @@
 import CUDARuntime
 
-/// Work recorded as CUDA graphs: one launch in place of some hundred.
+/// Replays work as CUDA graphs: one launch in place of about a hundred.
 final class CUDAReplays: Replaying {
-  /// A recording, and the memory that it reads and writes.
+  /// A captured graph, and the tensors that it reads and writes.
   private struct Recording {
     let graph: CUDAGraph
     let input: Tensor, output: Tensor
   }
 
   private let kernels: CUDAKernels
-  /// nil for a key that has been run once: kernels and plans are then loaded, which a capture must not do.
+  /// nil for a key that has run once. The first run loads kernels and plans, which a capture must not do.
   private var recordings: [[Int]: Recording?] = [:]
-  /// Keys from the one that was used longest ago to the last.
+  /// Keys, from the least recently used to the last.
   private var order: [[Int]] = []
   private static let kept = 16
 
   init(_ kernels: CUDAKernels) { self.kernels = kernels }
 
-  /// Up to 8 rows as they are, more in eights.
+  /// Keeps counts up to 8, and rounds larger ones up to multiples of 8.
   func paddedCount(_ count: Int) -> Int { count <= 8 ? count : count.roundedUp(to: 8) }
 
   func run(_ key: [Int], _ input: Tensor, _ body: (Tensor) -> Tensor) -> Tensor {

@@ -1,6 +1,6 @@
 import CUDARuntime
 
-/// The search for the most likely token on a GPU, which computes all logits, chunk of rows by chunk of rows.
+/// The search for the most likely token on a GPU. It computes all logits, one chunk of rows after the other.
 struct CUDAVocabularySearch: VocabularySearch {
   private let table: Tensor
   private let gpu: CUDAKernels
@@ -31,10 +31,10 @@ extension CUDAKernels {
     CUDAVocabularySearch(table, self)
   }
 
-  /// Nothing: see `CUDAVocabularySearch`.
+  /// 0: a search keeps no tables here.
   package static func searchBytes(vocabulary: Int, width: Int, _ dtype: DType) -> Int { 0 }
 
-  /// Of a chunk's logits in float32; their gradient is in the same memory.
+  /// Bytes of a chunk's float32 logits. Their gradient is in the same memory.
   package static func logitBytes(rows: Int, vocabulary: Int, _ dtype: DType, deviceMemory: Int) -> Int {
     min(rows, chunkRows(vocabulary: vocabulary, deviceMemory: deviceMemory)) * vocabulary * 4
   }

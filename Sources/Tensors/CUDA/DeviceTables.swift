@@ -1,6 +1,6 @@
 import CUDARuntime
 
-/// Small tables in device memory that calls need again and again: each is uploaded once and kept.
+/// Small tables in device memory that calls need again and again. Each is uploaded once and kept.
 final class DeviceTables {
   /// An array on the device.
   final class Table {
@@ -17,7 +17,7 @@ final class DeviceTables {
   private let memory: CUDAMemory
   private var frequencies: [(key: RotaryTable, table: Table)] = []
   private var segments: [(key: [AttentionSegment], tables: SegmentTables)] = []
-  /// Batches whose segments are kept: layers of one pass share theirs.
+  /// Batches whose segments are kept. The layers of one micro-batch share theirs.
   private static let keptSegments = 4
 
   init(_ device: CUDADevice, _ memory: CUDAMemory) {
@@ -35,7 +35,7 @@ final class DeviceTables {
     return table.address
   }
 
-  /// The segments of a batch, and what attention makes of them.
+  /// The segments of a batch, with the tiles that attention makes of them.
   func segments(_ list: [AttentionSegment]) -> SegmentTables {
     if let known = segments.first(where: { $0.key == list }) { return known.tables }
     let tables = SegmentTables(list, self)

@@ -1,8 +1,8 @@
 import CUDARuntime
 import Files
 
-/// All kernels of this program, looked up when it starts: one that is missing ends the start, and not the
-/// first step that needs it. Each name, block and size of shared memory stands here and in the kernel's file.
+/// All kernels of this program, looked up at start: a missing kernel ends the start, and not the first step
+/// that needs it. Each name, block and size of shared memory stands here and in the kernel's file.
 struct KernelTable {
   // elementwise.cu, rows.cu, embedding.cu
   let add: TypedKernel, accumulate: TypedKernel, dropout: TypedKernel
@@ -21,7 +21,7 @@ struct KernelTable {
   /// crossentropy.cu, reduce.cu, adamw.cu
   let reduction: ReductionKernels
 
-  /// Looks all kernels up.
+  /// Looks up all kernels.
   /// - Throws: `Fault` .failure that names the first one that no module has.
   init(_ modules: KernelModules) throws {
     do throws(CUDAError) {
@@ -51,7 +51,7 @@ struct KernelTable {
     }
   }
 
-  /// The kernel that converts elements of either type to `dtype`.
+  /// The kernel that converts elements of either dtype to `dtype`.
   func convert(to dtype: DType) -> TypedKernel {
     switch dtype {
     case .float32: convertToFloat32
@@ -61,11 +61,11 @@ struct KernelTable {
   }
 }
 
-/// Kernels of attention: for heads of any size, and with tensor cores for heads of some sizes.
+/// Kernels of attention: for heads of any size, and on tensor cores for heads of some sizes.
 struct AttentionKernels {
-  /// Kernels of one size of heads, with bfloat16 factors on tensor cores.
+  /// Kernels for one size of heads, with bfloat16 factors on tensor cores.
   struct TensorCores {
-    /// Keys of a tile of `backwardKeysAndValues`.
+    /// Keys in one tile of `backwardKeysAndValues`.
     let tileKeys: Int
     let forward: KernelHandle, backwardQueries: KernelHandle, backwardKeysAndValues: KernelHandle
 
@@ -84,11 +84,11 @@ struct AttentionKernels {
   let forward: TypedKernel, decode: TypedKernel, merge: TypedKernel
   let delta: TypedKernel, backwardQueries: TypedKernel, backwardKeysAndValues: TypedKernel
   let mergeKeysAndValues: TypedKernel
-  /// By H.
+  /// Tensor-core kernels by H.
   let tensorCores: [Int: TensorCores]
 
   fileprivate init(_ modules: KernelModules) throws(CUDAError) {
-    // A row of shared memory has an odd number of elements: its columns lie in different banks.
+    // A row of shared memory has an odd number of elements, so that a column lies in different banks.
     forward = try TypedKernel("attention_forward", modules, block: 128) { 256 * ($0 | 1) + 2048 }
     decode = try TypedKernel("attention_decode", modules, block: 128) { 32 * $0 + 1152 }
     merge = try TypedKernel("attention_merge", modules, block: 128)

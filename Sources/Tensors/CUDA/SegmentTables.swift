@@ -1,9 +1,9 @@
-/// The segments of a batch on the device, and tiles of them.
+/// The segments of a batch on the device, and the tiles made of them.
 final class SegmentTables {
-  /// Segment [count], four int32 each.
+  /// Four int32 for each segment.
   let segments: DeviceTables.Table
   let count: Int
-  /// Keys of the longest segment, and whether each has one query.
+  /// Keys of the longest segment, and whether each segment has one query.
   let longest: Int, isDecoding: Bool
   /// Keys of all segments.
   let keyCount: Int
@@ -21,7 +21,7 @@ final class SegmentTables {
     isDecoding = !list.isEmpty && list.allSatisfy { $0.queryCount == 1 }
   }
 
-  /// Tiles of `height` rows each, G rows a query.
+  /// Tiles of `height` rows each, with G rows for each query.
   func queryTiles(groupSize: Int, height: Int) -> (address: UInt64, count: Int) {
     uploaded([groupSize, height]) {
       AttentionTile.ofQueries(list, groupSize: groupSize, height: height)

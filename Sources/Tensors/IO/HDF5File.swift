@@ -4,7 +4,7 @@ import Files
 /// Writes tables as HDF5 through libhdf5: one compound dataset at the root, which h5py and pandas read
 /// directly.
 ///
-/// Nothing is read through the library: its 1.10 crashes on damaged files.
+/// The library only writes here: its version 1.10 crashes when it reads damaged files.
 package enum HDF5File {
   /// The values of one column.
   package enum Column {
@@ -37,7 +37,7 @@ package enum HDF5File {
     try file.commit()
   }
 
-  /// Row after row, 8 bytes a value.
+  /// The table's rows, end to end, 8 bytes a value.
   private static func rows(of columns: [(name: String, values: Column)], count: Int) -> [UInt64] {
     var rows = [UInt64](repeating: 0, count: count * columns.count)
     for (column, (_, values)) in columns.enumerated() {
@@ -56,9 +56,9 @@ package enum HDF5File {
     to whole: WholeFile
   ) throws {
     let path = whole.path
-    // The library's own error stack would go to standard error.
+    // Without this, the library prints its own error stack to standard error.
     H5Eset_auto2(hid_t(H5E_DEFAULT), nil, nil)
-    // The file is there already: the library tells no reason when it cannot create one.
+    // The file exists already: the library gives no reason when it cannot create one.
     let file = try Handle(H5Fcreate(whole.temporary, chdf5_truncate(), 0, 0), path, "file", H5Fclose)
     let type = try Handle(H5Tcreate(H5T_COMPOUND, columns.count * 8), path, "type", H5Tclose)
     for (index, column) in columns.enumerated() {
@@ -71,7 +71,7 @@ package enum HDF5File {
       H5Dcreate2(file.id, dataset, type.id, space.id, 0, 0, 0), path, "dataset \(dataset)", H5Dclose)
     try check(H5Dwrite(data.id, type.id, 0, 0, 0, rows), path, "rows")
     try data.close()
-    // Closing flushes: it is here that a full disk shows.
+    // Closing flushes, so a full disk shows here.
     try file.close()
   }
 
@@ -84,7 +84,7 @@ package enum HDF5File {
   }
 }
 
-/// An identifier of the library, closed once.
+/// An identifier of the library, closed exactly once.
 private final class Handle {
   let id: hid_t
   private let path: String
@@ -100,7 +100,7 @@ private final class Handle {
     self.closing = closing
   }
 
-  /// Closes it now, to learn whether that went well.
+  /// Closes the identifier now, and throws if that fails.
   func close() throws {
     guard isOpen else { return }
     isOpen = false

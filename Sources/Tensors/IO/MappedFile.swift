@@ -3,8 +3,8 @@ import Glibc
 
 /// A regular file mapped read-only into memory, unmapped when the last reference goes.
 ///
-/// The bytes are those of the file while it lives: a file that another program cuts short under the mapping cannot
-/// be read safely, so only files that are replaced by a rename are mapped.
+/// If another program cuts the file short, the mapped bytes cannot be read safely. So only files that are
+/// replaced by a rename are mapped.
 package final class MappedFile {
   /// The path as it was given, for messages.
   package let path: String
@@ -13,10 +13,10 @@ package final class MappedFile {
   private let mapping: UnsafeMutableRawPointer?
 
   /// Maps the regular file at `path`, following links.
-  /// - Throws: `Fault` .missing where there is no readable regular file, .unavailable where it cannot be mapped.
+  /// - Throws: `Fault` .missing without a readable regular file, .unavailable when it cannot be mapped.
   package init(path: String) throws {
     guard !path.utf8.contains(0) else { throw Fault(.missing, "\(path): no file name may hold a NUL") }
-    // O_NONBLOCK: opening a pipe without a writer must not hang; regular files ignore it.
+    // O_NONBLOCK: opening a pipe without a writer must not hang. Regular files ignore it.
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
       let problem = errno == ENOENT ? "no such file" : "cannot be read: \(String(cString: strerror(errno)))"
@@ -25,7 +25,7 @@ package final class MappedFile {
     defer { close(descriptor) }
     byteCount = try Self.regularFileSize(descriptor, path)
     self.path = path
-    // A mapping of no bytes is an error of mmap.
+    // mmap refuses a length of zero.
     mapping = byteCount == 0 ? nil : mmap(nil, byteCount, PROT_READ, MAP_PRIVATE, descriptor, 0)
     if mapping == MAP_FAILED {
       throw Fault(.unavailable, file: path, "cannot be mapped: \(String(cString: strerror(errno)))")
@@ -36,12 +36,12 @@ package final class MappedFile {
     if let mapping, mapping != MAP_FAILED { munmap(mapping, byteCount) }
   }
 
-  /// Calls `body` with all of the file; the bytes are valid within the call.
+  /// Calls `body` with the whole file. The bytes are valid only within the call.
   package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(self) { try body(UnsafeRawBufferPointer(start: mapping, count: byteCount)) }
   }
 
-  /// All of the file as a storage that keeps this mapping alive. Must not be written to.
+  /// The whole file as a storage that keeps this mapping alive. It must not be written to.
   package func storage() -> Storage {
     guard let mapping else { return Storage(byteCount: 0) }
     return Storage(borrowing: mapping, byteCount: byteCount, owner: self)

@@ -1,16 +1,17 @@
 import Files
 
-/// A safetensors file, mapped: u64 little-endian header length, JSON header, then the tensors' bytes end to end.
+/// A mapped safetensors file: u64 little-endian header length, JSON header, then the tensors' bytes end to
+/// end.
 ///
-/// Everything in the header is checked when the file is opened, more strictly than the reference reader does: no name
-/// twice, no hole, no overlap, no bytes after the last tensor, no key that the format does not have.
+/// Opening checks the whole header, more strictly than the reference reader does: no name twice, no hole, no
+/// overlap, no bytes after the last tensor, and no key that the format does not have.
 /// Source: github.com/huggingface/safetensors, README and safetensors/src/tensor.rs.
 package struct SafetensorsFile {
   /// What the header says of one tensor.
   package struct Entry: Equatable, Sendable {
     /// Element type.
     package let dtype: DType
-    /// Sizes of the dimensions; their product and its bytes fit in Int.
+    /// Sizes of the dimensions. Their product and its bytes fit in Int.
     package let shape: Shape
     /// First byte in the file.
     let byteOffset: Int
@@ -44,11 +45,11 @@ package struct SafetensorsFile {
     entries = Dictionary(header.tensors) { first, _ in first }
   }
 
-  /// Dtype and shape of a tensor; nil when the file has none of that name.
+  /// Dtype and shape of a tensor; nil when the file has no tensor of that name.
   package func entry(named name: String) -> Entry? { entries[name] }
 
-  /// The tensor over the mapped bytes, without a copy; it keeps the mapping alive and must not be written to.
-  /// One whose bytes do not lie at a multiple of its element size is copied.
+  /// The tensor over the mapped bytes, without a copy. It keeps the mapping alive and must not be written to.
+  /// A tensor whose bytes do not lie at a multiple of its element size is copied.
   /// - Throws: `Fault` .badData when the file has no tensor of that name.
   package func tensor(named name: String) throws -> Tensor {
     guard let entry = entries[name] else { throw Fault(.badData, file: path, place: name, "no such tensor") }
@@ -168,7 +169,7 @@ private struct SafetensorsHeader {
   private func checkedEntry(
     _ dtype: DType, _ shape: Shape, begin: Int, end: Int, _ name: String
   ) throws -> SafetensorsFile.Entry {
-    // Zeros count as ones here: no product of some of the sizes may overflow either.
+    // A size of zero counts as one here: no product of some of the sizes may overflow either.
     var limit = dtype.byteCount
     for size in shape {
       let (product, overflow) = limit.multipliedReportingOverflow(by: max(size, 1))
@@ -189,7 +190,8 @@ private struct SafetensorsHeader {
       dtype: dtype, shape: shape, byteOffset: dataStart + begin, byteCount: byteCount)
   }
 
-  /// Names that Swift takes as equal though their bytes differ; equal bytes are caught as a repeated JSON key.
+  /// Refuses names that Swift takes as equal although their bytes differ. Equal bytes are caught earlier, as
+  /// a repeated JSON key.
   private func checkNames() throws {
     var seen: Set<String> = []
     for (name, _) in tensors where !seen.insert(name).inserted {

@@ -2,14 +2,14 @@ import Files
 
 /// Writes tensors as a safetensors file, straight from their memory.
 package enum SafetensorsWriter {
-  /// Makes `path` hold the tensors in the given order, as a `WholeFile`, with `__metadata__` {"format":
-  /// "pt"}, which transformers 4 demands.
-  /// - Throws: `Fault` .cannotCreate where the file cannot be made, .cannotWrite afterwards.
+  /// Makes `path` hold the tensors in the given order, as a `WholeFile`.
+  /// The file has `__metadata__` {"format": "pt"}, which transformers 4 demands.
+  /// - Throws: `Fault` .cannotCreate when the file cannot be made, .cannotWrite afterwards.
   package static func write(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws {
     let file = try WholeFile(path)
     try file.write(header(of: tensors))
     for (_, tensor) in tensors {
-      // The bytes are the storage's, which must outlive the call.
+      // The bytes belong to the storage, which must outlive the call.
       try withExtendedLifetime(tensor.storage) {
         try file.write(UnsafeRawBufferPointer(start: tensor.bytes, count: tensor.byteCount))
       }
@@ -22,7 +22,7 @@ package enum SafetensorsWriter {
     header(of: tensors).count + tensors.reduce(0) { $0 + $1.tensor.byteCount }
   }
 
-  /// Length and text of the header, padded so that the data begin at a multiple of 8.
+  /// Length and text of the header, padded so that the data begins at a multiple of 8.
   private static func header(of tensors: [(name: String, tensor: Tensor)]) -> [UInt8] {
     var members = JSONObject(["__metadata__": .object(JSONObject(["format": .string("pt")]))])
     var begin = 0

@@ -1,9 +1,9 @@
-/// One sequence of a batch: its queries and keys as runs of rows. The last query stands at the last key's
-/// position.
+/// One sequence of a batch: its queries and its keys as runs of rows.
+/// The last query stands at the last key's position.
 package struct AttentionSegment: Sendable, Equatable {
-  /// First row of q and o, and how many.
+  /// First row of q and o, and number of rows.
   package var queryStart: Int, queryCount: Int
-  /// First row of k and v, and how many; at least `queryCount`.
+  /// First row of k and v, and number of rows; at least `queryCount`.
   package var keyStart: Int, keyCount: Int
 
   /// Queries `queryStart..<queryStart + queryCount` over keys `keyStart..<keyStart + keyCount`.
@@ -14,6 +14,6 @@ package struct AttentionSegment: Sendable, Equatable {
     self.keyCount = keyCount
   }
 
-  /// The four numbers as kernels read them, in the order in which they are declared.
+  /// The four numbers in the order of their declaration, as kernels read them.
   package var numbers: [Int32] { [queryStart, queryCount, keyStart, keyCount].map(Int32.init) }
 }

@@ -1,15 +1,15 @@
-/// How the heads of attention lie in a row, and which keys a query sees of its sequence.
+/// How attention heads lie in a row, and which keys of its sequence a query sees.
 package struct AttentionShape: Sendable, Equatable {
   /// N, K and H.
   package var headCount: Int, keyValueHeadCount: Int, headDim: Int
   /// Factor of the scores.
   package var scale: Float
-  /// W: query i sees key j if 0 <= i - j < W; nil sees all before it.
+  /// W: query i sees key j if 0 <= i - j < W. Without W it sees all keys up to its own position.
   package var window: Int?
   /// c: scores become c · tanh(score / c) before the mask; nil leaves them.
   package var softCap: Float?
 
-  /// N, K, H, and how scores are scaled, masked and capped.
+  /// N, K and H; scale, mask and cap of the scores.
   package init(
     headCount: Int, keyValueHeadCount: Int, headDim: Int, scale: Float, window: Int? = nil,
     softCap: Float? = nil
@@ -22,6 +22,6 @@ package struct AttentionShape: Sendable, Equatable {
     self.softCap = softCap
   }
 
-  /// G: query heads of one key/value head.
+  /// G: number of query heads that share a key/value head.
   package var groupSize: Int { headCount / keyValueHeadCount }
 }

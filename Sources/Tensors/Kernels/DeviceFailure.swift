@@ -1,10 +1,10 @@
 import Files
 
-/// What has gone wrong on a device: what can be done about it, and the words.
+/// A failure of a device: its kind, which says what can be done, and its message.
 package struct DeviceFailure: Error, Equatable, Sendable {
-  /// What can be done about it.
+  /// What can be done about a failure.
   package enum Kind: Sendable {
-    /// Device memory does not suffice; a smaller request may.
+    /// Device memory does not suffice. A smaller request may succeed.
     case outOfMemory
     /// Nothing can be computed any more on this device in this process.
     case deviceLost
@@ -12,12 +12,12 @@ package struct DeviceFailure: Error, Equatable, Sendable {
     case other
   }
 
-  /// What can be done about it.
+  /// The kind of this failure.
   package let kind: Kind
-  /// What a person is told.
+  /// The message for the user.
   package let fault: Fault
 
-  /// A failure of this kind, in these words.
+  /// A failure of this kind, with this message.
   package init(_ kind: Kind, _ fault: Fault) {
     self.kind = kind
     self.fault = fault

@@ -1,24 +1,24 @@
 /// The optimizer's work on all parameters at once.
 package protocol OptimizerKernels {
-  /// Norms of float32 or bfloat16 gradients, summed in float64 in the order given, and what clips them
-  /// together to `maxNorm`: the same bits whether a gradient is bfloat16 or its float32 copy.
+  /// Norms of float32 or bfloat16 gradients, and the factor that clips all of them together to `maxNorm`.
+  /// Sums are float64, in the order given. A bfloat16 gradient gives the same bits as its float32 copy.
   func gradientNorms(_ gradients: [Tensor], maxNorm: Double) -> GradientNorms
   /// One AdamW step of each tensor; see `AdamWStep`.
-  /// - clip: float32 [1], a further factor of all gradients; nil is 1. Nothing is updated when it is not
-  ///   finite.
-  /// - Returns: how many stored weights of each tensor changed, int32.
+  /// - clip: float32 [1], a further factor of all gradients; nil is 1. When it is not finite, nothing is
+  ///   updated.
+  /// - Returns: the number of stored weights of each tensor that changed, int32.
   func adamW(_ updates: [(update: AdamWUpdate, moments: AdamWMoments)], clip: Tensor?) -> Tensor
 }
 
 /// Norms of gradients before clipping.
 package struct GradientNorms {
-  /// Of each gradient, then of all together: float32 [count + 1].
+  /// Norm of each gradient, then of all together: float32 [count + 1].
   package var norms: Tensor
-  /// min(1, maxNorm / (norm + 1e-6)), float32 [1]; not a number when the norm is not finite.
+  /// Factor that clips: min(1, maxNorm / (norm + 1e-6)), float32 [1]; NaN when the norm is not finite.
   /// Source: torch.nn.utils.clip_grad_norm_.
   package var clip: Tensor
 
-  /// Norms, and the factor.
+  /// Norms, and the factor that clips.
   package init(norms: Tensor, clip: Tensor) {
     self.norms = norms
     self.clip = clip
@@ -27,18 +27,18 @@ package struct GradientNorms {
 
 /// Running means of a gradient and its square, flat, updated in place.
 package enum AdamWMoments {
-  /// Elements of one block of 8-bit codes, which share one absolute maximum. Source: bitsandbytes 0.50.2.
+  /// Elements of one block of 8-bit codes. A block shares one absolute maximum. Source: bitsandbytes 0.50.2.
   package static let blockSize = 256
 
-  /// Blocks of 8-bit codes that `count` elements make.
+  /// Number of blocks of 8-bit codes for `count` elements.
   package static func blockCount(_ count: Int) -> Int { (count + blockSize - 1) / blockSize }
 
-  /// uint8 codes into `CodeMaps`, and float32 absolute maxima of each block of 256 elements.
+  /// uint8 codes into `CodeMaps`, and the float32 absolute maximum of each block of 256 elements.
   case codes(codes1: Tensor, codes2: Tensor, absmax1: Tensor, absmax2: Tensor)
-  /// float32.
+  /// Moments as float32.
   case float32(moment1: Tensor, moment2: Tensor)
 
-  /// All tensors of the moments, by the names that bitsandbytes gives them.
+  /// All tensors of the moments, with the names that bitsandbytes gives them.
   package var tensors: [(name: String, tensor: Tensor)] {
     switch self {
     case .codes(let codes1, let codes2, let absmax1, let absmax2):
@@ -48,20 +48,21 @@ package enum AdamWMoments {
   }
 }
 
-/// One AdamW step of one tensor: what is updated, from what, and how.
+/// One AdamW step of one tensor: its parameter, its gradient and the numbers of the step.
 package struct AdamWUpdate {
-  /// Updated in place: float32 or bfloat16.
+  /// Float32 or bfloat16, updated in place.
   package var parameter: Tensor
-  /// float32 or bfloat16, the parameter's shape; bfloat16 is widened.
+  /// Float32 or bfloat16, in the parameter's shape; bfloat16 is widened.
   package var gradient: Tensor
-  /// bfloat16 weights that are the rounded `parameter` when that is a float32 master copy; else nil.
+  /// When `parameter` is a float32 master copy: the bfloat16 weights, which become its rounded values;
+  /// otherwise nil.
   package var weights: Tensor?
   /// How a bfloat16 `parameter` is rounded.
   package var rounding: Rounding
   /// The step's numbers.
   package var step: AdamWStep
 
-  /// All of it.
+  /// What is updated, from which gradient, and how.
   package init(parameter: Tensor, gradient: Tensor, weights: Tensor?, rounding: Rounding, step: AdamWStep) {
     self.parameter = parameter
     self.gradient = gradient
@@ -75,7 +76,7 @@ package struct AdamWUpdate {
 package enum Rounding: Sendable, Equatable {
   /// To the nearest, ties to even.
   case nearest
-  /// (bits + r) & 0xFFFF0000 with r = the high 16 of `key.bits(at: element)`: right on average.
+  /// To (bits + r) & 0xFFFF0000, where r is the high 16 of `key.bits(at: element)`: right on average.
   case stochastic(RandomKey)
 }
 
@@ -94,12 +95,12 @@ package struct AdamWStep: Sendable, Equatable {
   package var epsilon: Float
   /// Decoupled decay: the weight is multiplied by 1 - learningRate · weightDecay.
   package var weightDecay: Float
-  /// Whether that comes before the step, as in PyTorch, or after it, as in bitsandbytes' CUDA kernels.
+  /// Whether the decay comes before the step, as in PyTorch, or after it, as in bitsandbytes' CUDA kernels.
   package var decayOrder: DecayOrder
   /// Factor of the gradients (clipping).
   package var gradientScale: Float
 
-  /// All of it.
+  /// Numbers of one AdamW step.
   package init(
     step: Int, learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
     gradientScale: Float, decayOrder: DecayOrder = .afterStep

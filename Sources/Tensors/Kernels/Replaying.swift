@@ -1,14 +1,14 @@
-/// Work that is captured once, as a CUDA graph, and replayed with other inputs: the steps of a decoder, say.
+/// Captures work once and replays it with other inputs, such as the steps of a decoder.
 ///
-/// On a GPU, what `body` queues is recorded and replayed. On the CPU, `body` runs each time.
+/// On a GPU, the work that `body` queues is captured as a CUDA graph. On the CPU, `body` runs each time.
 package protocol Replaying: AnyObject {
-  /// What a count of rows is rounded up to, so that a few recordings serve many counts.
+  /// `count` rows rounded up, so that a few captures serve many counts.
   func paddedCount(_ count: Int) -> Int
 
-  /// What `body` gives for `input`.
+  /// The result of `body` for `input`.
   ///
-  /// With one key, `body` must queue the same work for every input, which has the same shape each time, and
-  /// must read nothing else that changes or that ends before this object does.
-  /// - Returns: a result that holds until the next run with that key.
+  /// All inputs of one key have the same shape, and `body` must queue the same work for each. It must read
+  /// nothing else that changes, or that ends before this object does.
+  /// - Returns: a result that is valid until the next run with that key.
   func run(_ key: [Int], _ input: Tensor, _ body: (Tensor) -> Tensor) -> Tensor
 }

@@ -1,8 +1,9 @@
-/// What each operation demands of its arguments: written once, and checked by every conformer in the same
-/// words.
+/// The demands of each operation on its arguments. They are written once, so every conformer checks them in
+/// the same words.
 ///
-/// A wrong shape is a fault of the program, so it stops the program. What only one conformer demands stands
-/// there. Elements of a tensor, such as row numbers, are not looked at here: on a GPU they are out of reach.
+/// A wrong shape is a fault of the program, so it stops the program. A demand of one conformer stands with
+/// that conformer. Elements of a tensor, such as row numbers, are not read here: on a GPU they are out of
+/// reach.
 enum Requirements {
   static func copy(_ x: Tensor, to target: Tensor) {
     precondition(

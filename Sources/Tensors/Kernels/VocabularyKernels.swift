@@ -1,22 +1,23 @@
 /// The map to the vocabulary: losses, logits and the most likely token.
 package protocol VocabularyKernels {
-  /// Linear map to the vocabulary and cross-entropy, in chunks: never all logits at once.
+  /// Linear map to the vocabulary and cross-entropy, in chunks, so that all logits are never in memory at
+  /// once.
   /// See `Operations.linearCrossEntropy`.
   func linearCrossEntropy(_ hidden: Tensor, _ table: Tensor, targets: Tensor, _ options: CrossEntropyOptions)
     -> CrossEntropyResult
   /// The search for the most likely token, with the map to the vocabulary `table` [V, D].
   ///
-  /// For many searches a conformer may first make what speeds them up, which takes memory and time.
-  /// - searches: how many times about `argmax` will be called.
+  /// For many searches, a conformer may first build tables that make them faster. That takes memory and time.
+  /// - searches: about how often `argmax` will be called.
   func vocabularySearch(_ table: Tensor, searches: Int) -> any VocabularySearch
-  /// All logits, float32 [M, V]: for small M.
+  /// All logits, float32 [M, V]. M must be small.
   func logits(_ hidden: Tensor, _ table: Tensor, softCap: Float?) -> Tensor
 
-  /// Bytes of the largest buffer that `linearCrossEntropy` keeps of the logits of `rows` target rows: what a
-  /// plan asks before there are kernels.
-  /// - deviceMemory: all memory of the device, in bytes; the CPU does not look at it.
+  /// Bytes of the largest buffer of logits that `linearCrossEntropy` keeps for `rows` target rows.
+  /// A plan asks this before any kernels are made.
+  /// - deviceMemory: all memory of the device, in bytes; the CPU ignores it.
   static func logitBytes(rows: Int, vocabulary: Int, _ dtype: DType, deviceMemory: Int) -> Int
-  /// Bytes that a search of many calls keeps beside a table of this size: at most, and for a plan.
+  /// Upper bound, for a plan, on the bytes that a search of many calls keeps beside a table of this size.
   static func searchBytes(vocabulary: Int, width: Int, _ dtype: DType) -> Int
 }
 
@@ -24,7 +25,7 @@ package protocol VocabularyKernels {
 package protocol VocabularySearch {
   /// The id with the largest logit of each row of hidden [M, D].
   ///
-  /// A soft cap keeps the order of logits, so none is applied.
+  /// No soft cap is applied, because it does not change the order of logits.
   /// - Returns: int32 [M]: the lowest id on ties, -1 for a row with a logit that is not finite.
   func argmax(_ hidden: Tensor) -> Tensor
 }
@@ -33,12 +34,12 @@ package protocol VocabularySearch {
 package struct CrossEntropyOptions {
   /// c: logits become c · tanh(logit / c); nil leaves them.
   package var softCap: Float?
-  /// When given, gradients are computed in the same pass: of this factor times the summed loss.
+  /// When given, gradients of this factor times the summed loss are computed in the same pass.
   package var gradientScale: Float?
   /// Where the table's gradient is added (float32 [V, D]); nil when the table is frozen.
   package var dTable: Tensor?
 
-  /// All of it.
+  /// Soft cap, factor of the gradients, and the table's gradient.
   package init(softCap: Float? = nil, gradientScale: Float? = nil, dTable: Tensor? = nil) {
     self.softCap = softCap
     self.gradientScale = gradientScale
@@ -46,15 +47,15 @@ package struct CrossEntropyOptions {
   }
 }
 
-/// What a cross-entropy gave.
+/// Losses of a cross-entropy, and perhaps a gradient.
 package struct CrossEntropyResult {
   /// Loss of each target, float32 [M], in nats.
   package var losses: Tensor
-  /// Gradient of `gradientScale` times the summed loss with respect to hidden, in its dtype; nil when not
-  /// asked for.
+  /// Gradient of `gradientScale` times the summed loss with respect to hidden, in its dtype; nil without
+  /// `gradientScale`.
   package var dHidden: Tensor?
 
-  /// Losses, and perhaps the gradient.
+  /// Losses, and the gradient of hidden if it was computed.
   package init(losses: Tensor, dHidden: Tensor?) {
     self.losses = losses
     self.dHidden = dHidden

@@ -1,7 +1,7 @@
 extension Operations {
-  /// Causal attention within each sequence, query heads sharing key/value heads in groups of N / K.
+  /// Causal attention within each sequence. N / K query heads share a key/value head.
   ///
-  /// Scores, soft cap, mask, soft-max and sums are float32; the mask comes after the soft cap.
+  /// Scores, soft cap, mask, soft-max and sums are float32. The mask comes after the soft cap.
   /// - q: [T, N·H]; k, v: [S, K·H].  - Returns: [T, N·H] in q's dtype.
   /// - Keeps for backward: q, k, v, the output, and the log of each soft-max's denominator.
   /// Source: Vaswani et al. 2017, eq. 1; Ainslie et al. 2023 (groups); Dao et al. 2022, algorithm 4

@@ -1,9 +1,8 @@
 extension Operations {
-  /// Gradient checkpointing: `body(x)` computed without a record, and computed again when the gradient comes
-  /// back.
+  /// Gradient checkpointing: computes `body(x)` without recording it, and again when the gradient comes back.
   ///
-  /// Of the block only `x` stays in memory between the two. `body` must give the same result both times;
-  /// parameters that it uses receive their gradients as if it had been recorded at once.
+  /// Between the two, only `x` of the block stays in memory. `body` must give the same result both times. The
+  /// parameters that it uses receive their gradients as if `body` had been recorded at once.
   /// Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
   package func checkpoint(_ x: Tensor, _ body: @escaping (Operations, Tensor) -> Tensor) -> Tensor {
     let output = body(Operations(kernels), x.detached)

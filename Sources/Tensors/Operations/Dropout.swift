@@ -1,7 +1,7 @@
 extension Operations {
-  /// Elements zeroed with `probability`, the others times 1 / (1 - probability).
+  /// x with elements zeroed with `probability` and the others times 1 / (1 - probability).
   ///
-  /// The mask is a function of `key` alone, so that backward, and a recomputed block, draw it again.
+  /// The mask depends on `key` alone, so that backward and a recomputed block draw the same mask.
   /// - probability: 0 ..< 1; 0 returns `x` itself.
   /// Source: Srivastava et al. 2014, section 10 (scaled at training time).
   package func dropout(_ x: Tensor, probability: Float, key: RandomKey) -> Tensor {

@@ -1,10 +1,10 @@
 extension Operations {
-  /// a + b, the same shape and dtype; summed in float32 and rounded once.
+  /// a + b, of one shape and dtype, summed in float32 and rounded once.
   package func add(_ a: Tensor, _ b: Tensor) -> Tensor { recorded(kernels.add(a, b), asSumOf: a, b) }
 
-  /// The sum of a and b, on the tape.
+  /// `sum`, the sum of a and b, as a value on the tape.
   func recorded(_ sum: Tensor, asSumOf a: Tensor, _ b: Tensor) -> Tensor {
-    // The nodes alone: nothing of a and b is needed for their gradients.
+    // Keeps the nodes alone: the gradients need no elements of a and b.
     let (nodeA, nodeB) = (a.node, b.node)
     return recorded(sum, from: [a, b]) { dSum in
       nodeA?.receive(dSum, kernels)

@@ -1,5 +1,5 @@
 extension Operations {
-  /// Rows of an embedding table, each times `scale`.
+  /// Rows of an embedding table times `scale`.
   ///
   /// Gemma scales by sqrt(hidden size) rounded to the table's dtype; the caller rounds it.
   /// - ids: int32 [T]; table: [V, D].  - Returns: [T, D] in the table's dtype.  - Keeps for backward: ids.
@@ -15,8 +15,8 @@ extension Operations {
 }
 
 extension TapeNode {
-  /// Lets `body` add a gradient to float32: a parameter's accumulator itself, or zeros that are then
-  /// received.
+  /// Calls `body` with a float32 tensor to add a gradient to. It is the accumulator of a parameter, and
+  /// otherwise zeros, which the node then receives.
   func add(like value: Tensor, _ kernels: any Kernels, _ body: (Tensor) -> Void) {
     if isParameter { return body(accumulator) }
     let sum = kernels.zeros(value.shape, .float32)

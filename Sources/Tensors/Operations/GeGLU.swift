@@ -1,6 +1,6 @@
 extension Operations {
   /// gelu(gate) · up with the tanh approximation: gelu(x) = x/2 · (1 + tanh(sqrt(2/π) · (x + 0.044715 x³))).
-  /// - gate, up: one shape and dtype, which the result has too.  - Keeps for backward: gate, up.
+  /// - gate, up: of one shape and dtype, as the result.  - Keeps for backward: gate, up.
   /// Source: Shazeer 2020, eq. 6; Hendrycks & Gimpel 2016; torch gelu(approximate="tanh").
   package func geglu(_ gate: Tensor, _ up: Tensor) -> Tensor {
     recorded(kernels.gegluForward(gate, up), from: [gate, up]) { dY in

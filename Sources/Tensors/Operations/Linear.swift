@@ -1,9 +1,9 @@
 extension Operations {
   /// y = x · weightᵀ: `TK, NK -> TN`, summed in float32, rounded once to x's dtype.
   ///
-  /// Backward computes dX = dY · weight (rounded to x's dtype) only if x is differentiated, and writes dYᵀ ·
-  /// x to the weight's gradient in place: float32, or rounded once to bfloat16.
-  /// - Accuracy: as `Kernels.multiply`.  - Keeps for backward: x.
+  /// Backward computes dX = dY · weight (rounded to x's dtype) only if x is differentiated. It writes dYᵀ · x
+  /// to the weight's gradient in place: float32, or rounded once to bfloat16.
+  /// - Accuracy: that of `Kernels.multiply`.  - Keeps for backward: x.
   package func linear(_ x: Tensor, _ weight: Tensor) -> Tensor {
     let y = kernels.uninitialized([x.shape[0], weight.shape[0]], x.dtype)
     kernels.multiply(.stored(x), .transposed(weight), scale: 1, .replacing, y)
@@ -15,11 +15,11 @@ extension Operations {
     }
   }
 
-  /// y = x · weightᵀ + scale · (input · aᵀ) · bᵀ: `TK, NK -> TN`, plus `TK, RK, NR -> TN`, a linear map and
-  /// what its adapter adds. `input` is x, or with dropout a dropped-out copy.
+  /// A linear map and its adapter: y = x · weightᵀ + scale · (input · aᵀ) · bᵀ, or `TK, NK -> TN` plus `TK,
+  /// RK, NR -> TN`. `input` is x, or with dropout a dropped-out copy.
   ///
-  /// As PEFT computes it with float32 adapters: x · weightᵀ is rounded to x's dtype; input enters as float32,
-  /// the rest is summed in float32, and the sum is rounded once more.
+  /// It rounds as PEFT does with float32 adapters: x · weightᵀ is rounded to x's dtype, input enters as
+  /// float32, the rest is summed in float32, and the sum is rounded once more.
   /// - Keeps for backward: x, input, input · aᵀ (float32 [T, R]).
   /// Source: Hu et al. 2021, eq. 3; peft tuners/lora/layer.py, Linear.forward.
   package func linear(_ x: Tensor, _ weight: Tensor, adapter: LowRankTerm) -> Tensor {
@@ -28,7 +28,7 @@ extension Operations {
     return lowRank(input, adapter, into: y)
   }
 
-  /// Adds to y in place: y is `linear`'s own, which nobody else has seen.
+  /// Adds to y in place: y was made by `linear`, and nothing else holds it yet.
   private func lowRank(_ x: Tensor, _ term: LowRankTerm, into y: Tensor) -> Tensor {
     let (a, b, scale, base) = (term.a, term.b, term.scale, y.node)
     let inner = kernels.uninitialized([x.shape[0], a.shape[0]], .float32)
@@ -53,8 +53,8 @@ extension Operations {
 }
 
 extension TapeNode {
-  /// Takes scale · left · right as a share of the gradient: computed into a parameter's own, else as a tensor
-  /// like `value`.
+  /// Gives the node scale · left · right as a share of its gradient. For a parameter, the product is computed
+  /// into its gradient; otherwise it is a tensor like `value`.
   fileprivate func receive(
     _ left: Operand, _ right: Operand, scale: Float, like value: Tensor, _ kernels: any Kernels
   ) {
@@ -69,16 +69,16 @@ extension TapeNode {
   }
 }
 
-/// What an adapter of low rank adds to a linear map: scale · (input · aᵀ) · bᵀ.
+/// The term that a low-rank adapter adds to a linear map: scale · (input · aᵀ) · bᵀ.
 package struct LowRankTerm {
   /// [R, in] and [out, R], float32.
   package var a: Tensor, b: Tensor
   /// Factor of the product.
   package var scale: Float
-  /// Probability with which an element of the input is dropped, and what decides which.
+  /// Probability of dropping an element of the input, and the key of the mask.
   package var dropout: Float, dropoutKey: RandomKey
 
-  /// Without dropout unless told.
+  /// Factors and scale. The default is no dropout.
   package init(
     a: Tensor, b: Tensor, scale: Float, dropout: Float = 0,
     dropoutKey: RandomKey = RandomKey(seed: 0, stream: 0)

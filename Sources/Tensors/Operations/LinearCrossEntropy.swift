@@ -1,10 +1,10 @@
 extension Operations {
-  /// Summed cross-entropy of the soft-max over hidden · tableᵀ: `MD, VD, M -> 1`, without all logits in
-  /// memory at once.
+  /// Summed cross-entropy of the soft-max over hidden · tableᵀ: `MD, VD, M -> 1`.
+  /// All logits are never in memory at once.
   ///
-  /// When a tape records, gradients are computed in the forward pass, while a chunk's logits are at hand: of
-  /// `gradientScale` times the sum. So the objective's factor is `gradientScale`, and `backward` must be
-  /// seeded with 1; the table's gradient is added at once.
+  /// When a tape records, the gradients of `gradientScale` times the sum are computed in the forward pass,
+  /// while a chunk's logits are in memory. So the objective's factor is `gradientScale`, and `backward` must
+  /// be seeded with 1. The table's gradient is added in the forward pass too.
   /// - targets: int32 [M]; softCap c: logits become c · tanh(logit / c).
   /// - Returns: the sum in nats, float32 [1], added up in float64; and each target's loss, float32 [M].
   /// - Keeps for backward: the gradient of hidden.

@@ -8,8 +8,8 @@ extension Operations {
     return recorded(output, asNormOf: x, weight, rstd: rstd)
   }
 
-  /// a + b, rounded to their dtype, and the norm of that: `rmsNorm(add(a, b), weight)` in one pass where
-  /// kernels have it.
+  /// a + b, rounded to their dtype, and the norm of that sum: add, then `rmsNorm`. Kernels that can do both
+  /// in one pass do so.
   /// - a, b: one shape [.., D] and dtype; weight: [D].  - Returns: both in that shape and dtype; both are
   ///   differentiated.
   /// - Keeps for backward: the sum, 1 / sqrt(…) of each row.
@@ -23,8 +23,8 @@ extension Operations {
 
   /// The norm of x, on the tape.
   ///
-  /// Operations that were recorded later have run before, so that x has their gradients: of a residual
-  /// stream, all but the norm's own. The kernel adds them in its pass.
+  /// When this closure runs, the closures of operations recorded later have run. So the node of x holds their
+  /// gradients: those of a residual stream, except for the norm's own. The kernel adds them in its pass.
   private func recorded(_ output: Tensor, asNormOf x: Tensor, _ weight: Tensor, rstd: Tensor) -> Tensor {
     recorded(output, from: [x, weight]) { dY in
       let dSum = x.node?.takeGradient()

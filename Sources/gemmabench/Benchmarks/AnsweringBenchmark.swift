@@ -21,7 +21,7 @@ extension Sitting {
           ],
           ours: { try one(measure(arguments)) },
           peer: { peer in
-            // The peer takes paths from the same file as for other works.
+            // The peer reads its paths from the same file as for other work.
             try peer.measure(
               ["decode", write(evaluation(items: batch.size, maxNewTokens: tokens))] + arguments.dropFirst(),
               self)
@@ -74,7 +74,7 @@ extension Sitting {
       ).measured(self))
   }
 
-  /// The only result of a measurement.
+  /// The only result of a measurement; a fault where there is another number of results.
   func one(_ results: [JSONObject]) throws -> JSONObject {
     guard results.count == 1, let result = results.first else {
       throw Fault(.failure, "gemmabench measure: \(results.count) results; expected one")

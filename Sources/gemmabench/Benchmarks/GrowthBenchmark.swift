@@ -64,6 +64,6 @@ extension Sitting {
       })
   }
 
-  /// 1, and the sitting's number of threads.
+  /// 1, and the session's number of threads.
   private var threadCounts: [Int] { threads == 1 ? [1] : [1, threads] }
 }

@@ -1,14 +1,14 @@
 import Files
 
 extension Sitting {
-  /// A model of Gemma 2B's shape with random weights: opening it, one LoRA step, ten decoded tokens.
+  /// A random model of Gemma 2B's shape: it is opened, takes one LoRA step and decodes ten tokens.
   func largeTable() throws -> BenchmarkTable {
     let folder = "\(scratch)/gemma-2b-shaped"
     note("large: writing 5 GB of random weights")
     _ = try runChild(
       [gemmabench, "random-model", "--like", "gemma-2b", "--tokenizer", "\(tiny)/model", folder],
       scratch: scratch)
-    // Of this work the scratch folder must outlive one measurement, and its repeats measure the same file.
+    // For this work the scratch folder must outlive one measurement. Its repeats measure the same file.
     var results: [JSONObject] = []
     for turn in 1...max(1, repeats) {
       note("large: \(turn) of \(repeats)")
@@ -31,6 +31,7 @@ extension Sitting {
         line("opening the model", "seconds", "open_seconds", .less, .atMost(1)),
         line("one LoRA step of 2 x 256 tokens", "seconds", "step_seconds", .less, nil),
         line("ten decoded tokens", "seconds", "decode_seconds", .less, nil),
+        line("SHA-256 of the weights' files", "GB/s", "hash_rate", .more, nil),
         line("all of it", "peak memory, GB", "peak_gigabytes", .less, .atMost(12)),
       ])
   }

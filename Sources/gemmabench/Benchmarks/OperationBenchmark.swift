@@ -1,7 +1,7 @@
 import Files
 
 extension Sitting {
-  /// Every kernel at a training shape of the model, against the best product and the copy bandwidth of this machine.
+  /// Every kernel at a training shape of the model, and this machine's best product and copy.
   func operationTables() throws -> [BenchmarkTable] {
     note("operations: ceilings")
     var ceilings = try tidily { try measure(["ceilings", "--repeats", "\(repeats)"] + quickFlag) }
@@ -45,7 +45,7 @@ extension Sitting {
 }
 
 extension BenchmarkLine {
-  /// A rate that `Timing.rate` gave.
+  /// The samples of a rate that `Timing.rate` measured.
   init(measured object: JSONObject) {
     self.init(
       object["work"]?.stringValue ?? "", object["unit"]?.stringValue ?? "", .more,

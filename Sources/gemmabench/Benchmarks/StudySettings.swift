@@ -1,7 +1,7 @@
 import Files
 
 extension Sitting {
-  /// What both programs are told of a training run: the study's settings, in file order, for a few steps.
+  /// The settings of a training run for both programs: those of the study, in file order, for a few steps.
   func training(_ method: String, steps: Int) -> JSONValue {
     configuration([
       "method": .string(method),
@@ -15,10 +15,10 @@ extension Sitting {
     ])
   }
 
-  /// What both programs are told of an evaluation: one worked example, and answers that end at the digit 3.
+  /// The settings of an evaluation for both programs: one worked example, and answers that end at a 3.
   ///
-  /// An untrained model repeats itself to the limit. Ended there, answers have from 1 to 256 tokens, and on average about
-  /// as many as GSM8K's own, which is what a trained model's answers are like.
+  /// An untrained model repeats itself up to the limit. With this end, answers have 1 to 256 tokens, and on
+  /// average about as many as GSM8K's own answers, which a trained model's answers resemble.
   func evaluation(items: Int, maxNewTokens: Int) -> JSONValue {
     configuration([
       "method": .string("none"),
@@ -31,7 +31,7 @@ extension Sitting {
     ])
   }
 
-  /// The sections of a run in the scratch folder, with those that all runs share.
+  /// The given sections of a run in the scratch folder, and the sections that all runs share.
   private func configuration(_ sections: JSONObject) -> JSONValue {
     var object: JSONObject = [
       "run": .object(["name": .string("bench"), "directory": .string("\(scratch)/run")]),

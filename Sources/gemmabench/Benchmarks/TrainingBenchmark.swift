@@ -28,7 +28,7 @@ extension Sitting {
       })
   }
 
-  /// From the start of the process to the end of the first optimizer step, with the tiny model.
+  /// The time from the start of the process to the end of the first optimizer step, with the tiny model.
   func startUpTable() throws -> BenchmarkTable {
     var tinySitting = self
     tinySitting.model = "\(tiny)/model"
@@ -61,14 +61,14 @@ extension Sitting {
     }
     var result: JSONObject = ["peak_gigabytes": .double(child.peakBytes / 1e9)]
     result["tokens_per_second"] = steadyRate(rates).map { .double($0) }
-    // The file was last written when the last line came: with one step, after the first.
+    // The file was last written when its last line came; with one step, that is after the first.
     let written = try FileManager.default.attributesOfItem(atPath: file)[.modificationDate] as? Date
     result["first_step_seconds"] = written.map { .double($0.timeIntervalSince1970 - child.startedAt) }
     return result
   }
 }
 
-/// The median of the rates of all steps but the first, which still fetches pages; of one step that step's.
+/// The median rate of all steps except for the first, which still fetches pages. Of a single step, its rate.
 package func steadyRate(_ rates: [Double]) -> Double? {
   Samples(rates.count > 1 ? Array(rates.dropFirst()) : rates).median
 }

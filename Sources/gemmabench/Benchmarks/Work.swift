@@ -1,27 +1,27 @@
 import Files
 
-/// Something that this project does, and perhaps the peer too, and what is measured of it.
+/// Work that this project does, and perhaps the peer too, with the quantities measured of it.
 struct Work {
-  /// What is done, for the table.
+  /// What is done, as the table names it.
   let name: String
   /// What is measured of it.
   let quantities: [Quantity]
-  /// Does it once with this project.  - Returns: numbers by name.
+  /// Does the work once with this project.  - Returns: numbers by name.
   let ours: () throws -> JSONObject
-  /// Does it once with the peer; nil where the peer is not asked.
+  /// Does the work once with the peer; nil where the peer takes no part.
   var peer: ((Peer) throws -> JSONObject)?
 
   /// One number of the result.
   struct Quantity {
     /// Its label in the table, with the unit.
     let label: String
-    /// Its name in what the programs print.
+    /// Its name in the output of the programs.
     let key: String
     let preference: Preference
     var goal: Goal?
   }
 
-  /// Does the work, both programs in turn, so that what else the machine does meets both.
+  /// Does the work with both programs in turn, so that other load on the machine affects both.
   /// - Returns: one line for each quantity.
   /// - Throws: `Fault`, also when a program's result lacks a quantity.
   func measured(_ sitting: Sitting) throws -> [BenchmarkLine] {

@@ -6,12 +6,12 @@ import Gemma
 import KernelCases
 import Tensors
 
-/// What one process measures on the GPU.
+/// The measurements on the GPU that a process makes.
 struct DeviceMeasurements {
   let kernels: CUDAKernels
   let workload: Workload
   let sizes: ModelConfiguration
-  /// A model folder whose weights are used; nil for random ones.
+  /// A model folder that gives the weights; nil for random weights.
   let folder: String?
   let isQuick: Bool
 
@@ -20,7 +20,7 @@ struct DeviceMeasurements {
   }
   private var pool: RandomPool { RandomPool(kernels, count: isQuick ? 1 << 12 | 1 : 1 << 24 | 1) }
 
-  /// The best of what the layer between this program and the GPU reaches: a matrix product, and a copy in memory.
+  /// The best rates that this program reaches on the GPU: of a matrix product, and of a copy in memory.
   func ceilings() throws -> [JSONObject] {
     let n = isQuick ? 64 : 8192
     let random = pool
@@ -39,7 +39,7 @@ struct DeviceMeasurements {
     return [product, copy]
   }
 
-  /// Every operation at the study's shapes: 16 packed sequences of 190 tokens, and decoding of 1 and 100 rows.
+  /// Every operation at the study's shapes: 16 packed sequences of 190 tokens; decoding in 1 and 100 slots.
   func operations() throws -> [JSONObject] {
     let shapes =
       isQuick
@@ -51,7 +51,7 @@ struct DeviceMeasurements {
     return results
   }
 
-  /// The same inputs through the CPU's and the GPU's kernels.
+  /// Compares the CPU's and the GPU's kernels on the same inputs.
   func agreement() throws -> [JSONObject] {
     let reference = CPUKernels(threads: ProcessInfo.processInfo.activeProcessorCount)
     return try KernelCases(isQuick ? .quick : .usual).all.map { example in
@@ -64,7 +64,7 @@ struct DeviceMeasurements {
     }
   }
 
-  /// Training steps over all sequences of the workload, the first few not counted.
+  /// Training steps over all sequences of the workload. The first few do not count.
   func training(
     _ trained: TrainedParameters, merged: Bool, checkpointing: Bool, update: AdamW.LowPrecisionUpdate
   ) throws -> JSONObject {
@@ -75,7 +75,7 @@ struct DeviceMeasurements {
     let warmUp = min(3, steps.count - 1)
     _ = try train(training, steps[..<warmUp], checkpointing)
     kernels.memory.resetPeak()
-    // Three runs of equally many steps show how much the time varies.
+    // Three parts with equally many steps show how much the time varies.
     let timed = steps[warmUp...]
     let runs = min(3, timed.count)
     var (times, loss) = ([Double](), 0.0)
@@ -97,8 +97,8 @@ struct DeviceMeasurements {
     ]
   }
 
-  /// Trains as the training loop does: what a step gave is read when the next is queued.
-  /// - Returns: the last step's loss a target token, in nats.
+  /// Trains in the way of the training loop: the results of a step are read when the next is queued.
+  /// - Returns: the mean loss of the last step's target tokens, in nats.
   private func train(
     _ training: TrainingStep, _ steps: ArraySlice<[TokenBatch]>, _ checkpointing: Bool
   ) throws -> Double {
@@ -141,7 +141,7 @@ struct DeviceMeasurements {
     ]
   }
 
-  /// One LoRA step.  - Returns: when it was done, in seconds since 1970.
+  /// Takes one LoRA step.  - Returns: when it was done, in seconds since 1970.
   func firstStep() throws -> JSONObject {
     let ready = Date().timeIntervalSince1970
     let training = TrainingStep(study: try model(writable: false), .adapters, kernels)
@@ -157,7 +157,7 @@ struct DeviceMeasurements {
     return model
   }
 
-  /// Weights of the size that training begins with, made on the device; norms zero, which multiply by one.
+  /// Random weights of the usual initial size, made on the device. Norms are zero, which multiplies by one.
   private func randomModel() -> GemmaModel {
     let amplitude = Float(3).squareRoot() * Float(sizes.initializerRange)
     let random = RandomPool(kernels, amplitude: amplitude)

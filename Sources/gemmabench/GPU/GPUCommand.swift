@@ -68,7 +68,7 @@ struct GPUCommand: ParsableCommand {
     if let fault { throw fault }
   }
 
-  /// What the GPU is, or why there is none.
+  /// The GPU's summary, or the fault that says why there is none.
   private func device() -> (summary: String?, fault: Fault?) {
     do {
       let libraries = CUDALibraries(places: .standard(folder: libraries))
@@ -80,7 +80,7 @@ struct GPUCommand: ParsableCommand {
     }
   }
 
-  /// Makes all measurements, the ones most wanted first, and writes the report after each; it ends with those.
+  /// Makes all measurements, the most wanted first, and writes the report after each, in reverse order.
   private func measure(
     _ sitting: GPUSitting, _ workload: Workload, _ sizes: ModelConfiguration, device: String,
     into report: inout BenchmarkReport
@@ -97,7 +97,7 @@ struct GPUCommand: ParsableCommand {
         case .startup: sitting.startUpTable()
         case .operations: sitting.operationTable(ceilings)
         }
-      // What is wanted of the study's sizes says nothing of others.
+      // The goals for the study's sizes say nothing about other sizes.
       if quick, benchmark != .agreement { tables[benchmark]?.forgetGoals() }
       report.tables = [best] + Benchmark.allCases.reversed().compactMap { tables[$0] }
       try report.write(to: output)

@@ -2,30 +2,31 @@ import Files
 import FoundationEssentials
 import Gemma
 
-/// What all measurements on one GPU share. Each runs in a process of its own, within a limit: a failure costs one line.
+/// What all measurements on one GPU share. Each runs in a process of its own, with a time limit, so that a
+/// failure costs one line.
 struct GPUSitting {
-  /// This program.
+  /// Path of this program.
   let gemmabench: String
-  /// Why this program's own part cannot run; nil where it can.
+  /// Why this program's own measurements cannot run; nil where they can.
   let obstacle: String?
-  /// transformers and PEFT; nil leaves them out.
+  /// transformers and PEFT; nil leaves the peer out.
   let peer: Peer?
-  /// Where they compute, as their script is told.
+  /// The device of the peer, an argument of its script.
   let peerDevice: String
-  /// The workload's file, and arguments that all own measurements get.
+  /// The workload's file, and the arguments of all measurements of this program.
   let workload: String, ownArguments: [String]
-  /// A folder for what programs write.
+  /// A folder for the programs' output.
   let scratch: String
   /// When everything must be done.
   let deadline: ContinuousClock.Instant
 
-  /// What came of a measurement.
+  /// The outcome of a measurement.
   enum Outcome {
     case measured([JSONObject])
-    /// Why not.
+    /// Why there is no result.
     case missing(String)
 
-    /// The numbers under a key of a single result, or none.
+    /// The numbers under `key` of the first result; none where there are none.
     func samples(_ key: String, scale: Double = 1) -> Samples {
       guard case .measured(let objects) = self, let value = objects.first?[key] else { return Samples([]) }
       return Samples(
@@ -34,7 +35,7 @@ struct GPUSitting {
         })
     }
 
-    /// A text under a key, or why there is none.
+    /// The text under `key` of the first result, or why there is no result.
     func text(_ key: String) -> String? {
       switch self {
       case .measured(let objects): objects.first?[key]?.stringValue
@@ -42,11 +43,11 @@ struct GPUSitting {
       }
     }
 
-    /// Why there is nothing.
+    /// Why there is no result; nil where there is one.
     var reason: String? { if case .missing(let reason) = self { reason } else { nil } }
   }
 
-  /// One of this program's measurements.
+  /// Makes one of this program's measurements.
   func own(_ subject: String, _ arguments: [String] = [], limit: Double) -> Outcome {
     if let obstacle { return .missing(obstacle) }
     return outcome(subject, limit) { seconds in
@@ -63,7 +64,7 @@ struct GPUSitting {
     }
   }
 
-  /// One of the peer's; nil without a peer.
+  /// Makes one of the peer's measurements; nil without a peer.
   func peers(_ arguments: [String], limit: Double) -> Outcome? {
     peer.map { peer in
       outcome("peer, " + arguments.joined(separator: " "), limit) { seconds in
@@ -92,14 +93,14 @@ struct GPUSitting {
   }
 }
 
-/// The rates that shares are taken of.
+/// The rates to which measured rates are compared.
 struct GPUCeilings {
-  /// Of bfloat16 products, in operations a second, and of copies, in bytes a second; nil where not measured.
+  /// Of bfloat16 products in operations a second, and of copies in bytes a second; nil where not measured.
   var product: Double?, copy: Double?
-  /// Of products by the GPU's datasheet; nil for one that is not known.
+  /// The product rate in the GPU's datasheet; nil for a GPU that is not listed.
   var datasheet: Double?
 
-  /// Seconds that the unit's ceiling needs for so many operations or bytes.
+  /// Seconds that this many operations or bytes take at the unit's best rate.
   func floor(_ amount: Double, _ unit: MeasuredUnit) -> Double? {
     (unit == .gigaflops ? product : copy).map { amount / $0 }
   }

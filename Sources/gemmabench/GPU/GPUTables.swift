@@ -3,7 +3,7 @@ import Gemma
 import Tensors
 
 extension GPUSitting {
-  /// What the GPU does at best, and what follows from it for all other tables.
+  /// The best rates of the GPU, as a table and as the ceilings of all other tables.
   func ceilings(device: String) -> (table: BenchmarkTable, ceilings: GPUCeilings) {
     let outcome = own("ceilings", limit: 60)
     var ceilings = GPUCeilings(datasheet: datasheetRate(ofGPU: device))
@@ -29,7 +29,7 @@ extension GPUSitting {
     )
   }
 
-  /// Full and LoRA steps, with the study's settings and with none of them that costs time, beside the peer.
+  /// Full and LoRA steps, with the study's settings and without those that cost time, beside the peer.
   func trainingTable(_ sizes: ModelConfiguration, _ ceilings: GPUCeilings) -> BenchmarkTable {
     let forms: [(name: String, flags: [String])] = [
       ("without checkpointing, 16 at once", ["--merged"]), ("checkpointing, 8 x 2", ["--checkpointing"]),
@@ -74,7 +74,7 @@ extension GPUSitting {
     step.remark = remark(ours, peer)
     let samples = line("samples/s", "samples_per_second", .more, goal: peer.map { _ in .advantage(2) })
     let peak = ceilings.datasheet.map { (" of \(shown($0 / 1e12)) TFLOP/s", 100e12 / $0) }
-    // The peer's time for the same arithmetic gives its utilisation.
+    // The peer's utilisation follows from its time for the same arithmetic.
     var use =
       peak.map { line("model-FLOP utilisation, %\($0.0)", "teraflops", .more, scale: $0.1) }
       ?? line("model TFLOP/s", "teraflops", .more)
@@ -117,7 +117,7 @@ extension GPUSitting {
         + "The best is one reading of the weights a step.", lines)
   }
 
-  /// From the start of the process to the end of a first LoRA step, with kernels compiled and with kernels from the disk.
+  /// From the start of the process to the end of the first LoRA step, with kernels compiled or from disk.
   func startUpTable() -> BenchmarkTable {
     let cache = ["--cache", "\(scratch)/kernels"]
     let lines = [("cold kernel cache", 20.0), ("warm kernel cache", 5.0)].flatMap { name, goal in
@@ -131,7 +131,7 @@ extension GPUSitting {
     return BenchmarkTable("Start-up", note: "LoRA on random weights that are made on the GPU.", lines)
   }
 
-  /// Time of every operation, and the time that it needs at least.
+  /// The time of every operation, and the least time that it needs.
   func operationTable(_ ceilings: GPUCeilings) -> BenchmarkTable {
     let outcome = own("operations", limit: 120)
     var lines: [BenchmarkLine] = []
@@ -183,7 +183,7 @@ extension GPUSitting {
     return line
   }
 
-  /// Why values are missing, and what the peer says of itself.
+  /// Why values are missing, and what the peer reports about itself.
   private func remark(_ ours: Outcome, _ peer: Outcome?) -> String? {
     let parts = [
       ours.reason.map { "not measured: \($0)" }, peer?.reason.map { "peer not measured: \($0)" },

@@ -4,13 +4,13 @@ import Files
 import Gemma
 import Tensors
 
-/// `gemmabench measure-gpu`: one measurement on the GPU in a process of its own; prints JSON objects, one a line.
+/// `gemmabench measure-gpu`: one measurement on the GPU in a process of its own. Prints lines of JSON.
 struct MeasureGPUCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "measure-gpu", abstract: "Make one measurement on the GPU in this process.",
     shouldDisplay: false)
 
-  /// What is measured.
+  /// What can be measured.
   enum Subject: String, ExpressibleByArgument, CaseIterable {
     case ceilings, operations, agreement, train, decode
     case firstStep = "first-step"

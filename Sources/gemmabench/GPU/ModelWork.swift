@@ -1,21 +1,22 @@
 import Gemma
 import Tensors
 
-/// How much arithmetic a model's work needs, whatever is padded or computed twice: what a utilisation is measured by.
+/// The arithmetic that a model's work needs, without padding and recomputation: the basis of utilisation.
 package struct ModelWork {
   private let sizes: ModelConfiguration
 
-  /// Of a model of these sizes.
+  /// The work of a model of these sizes.
   package init(_ sizes: ModelConfiguration) { self.sizes = sizes }
 
-  /// Elements of the linear maps of all layers.
+  /// Number of elements of the linear maps of all layers.
   private var linearElements: Double {
     WeightNames.all(in: sizes).filter(\.role.isMatrixFactor).reduce(0) { $0 + Double($1.count) }
   }
 
-  /// Floating-point operations of one training pass: forward, gradients of the activations, and of the trained matrices.
+  /// Floating-point operations of one forward and backward pass: forward, the gradients of the activations,
+  /// and those of the trained matrices.
   ///
-  /// Attention counts a causal half; its backward pass is two and a half times the forward one.
+  /// Attention counts a causal half. Its backward pass needs two and a half times the forward operations.
   package func operations(_ batch: TokenBatch, _ trained: TrainedParameters) -> Double {
     let rank = 16
     let adapter = Double(
@@ -32,13 +33,13 @@ package struct ModelWork {
     }
   }
 
-  /// Bytes of bfloat16 weights that every pass of decoding reads.
+  /// Bytes of bfloat16 weights that each forward pass of decoding reads.
   package var decodingBytes: Double {
     2 * (linearElements + Double(sizes.vocabSize * sizes.hiddenSize))
   }
 }
 
-/// Dense bfloat16 operations a second by the datasheet of a GPU; nil for one that is not listed.
+/// Dense bfloat16 operations a second in a GPU's datasheet; nil for a GPU that is not listed.
 package func datasheetRate(ofGPU name: String) -> Double? {
   let rates: [(part: String, rate: Double)] = [
     ("H200", 989e12), ("H100 80GB HBM3", 989e12), ("H100 PCIe", 756e12), ("A100", 312e12),

@@ -2,32 +2,32 @@ import Files
 import Gemma
 import Tensors
 
-/// What is trained on and decoded when the GPU is measured: lengths as GSM8K's, and random tokens. Both programs read it
-/// from the same file.
+/// The training sequences and prompts of the GPU's measurements: GSM8K's lengths, and random tokens. Both
+/// programs read them from the same file.
 package struct Workload: Equatable, Sendable {
   /// Content of the model's config.json.
   package var configuration: JSONValue
-  /// Tokens of each training sequence, and how many of them are the prompt.
+  /// Lengths of the training sequences.
   package var sequences: [Sequence]
-  /// Tokens of each prompt that is answered, and of each answer.
+  /// Tokens of each prompt, and of each answer.
   package var prompts: [Int], newTokens: Int
-  /// Sequences of one pass, and passes of one optimizer step.
+  /// Sequences of one micro-batch, and micro-batches of one optimizer step.
   package var batchSize: Int, passes: Int
 
-  /// One training sequence.
+  /// The lengths of one training sequence.
   package struct Sequence: Equatable, Sendable {
-    /// Of prompt and answer, and of the prompt.
+    /// Tokens of prompt and answer together, and of the prompt.
     package var tokens: Int, promptTokens: Int
   }
 
-  /// The study's: 1,000 sequences in steps of 8 x 2, and 100 answers of the length of the longest of 100.
+  /// The study's workload: 1,000 sequences in steps of 8 x 2, and 100 answers as long as the longest of 100.
   package static func study(_ configuration: JSONValue) -> Workload {
     Workload(
       configuration: configuration, sequences: sequences(1000), prompts: shuffled(promptLengths, 100),
       newTokens: 313, batchSize: 8, passes: 2)
   }
 
-  /// A few short sequences, to see that everything runs.
+  /// A few short sequences, which show that everything runs.
   package static func quick(_ configuration: JSONValue) -> Workload {
     Workload(
       configuration: configuration,
@@ -35,7 +35,7 @@ package struct Workload: Equatable, Sendable {
       newTokens: 3, batchSize: 2, passes: 2)
   }
 
-  /// Lengths of training examples in a fixed random order; the prompt is as large a part of each as on average.
+  /// Lengths of training examples in a fixed random order. The prompt's share of each is the average one.
   private static func sequences(_ count: Int) -> [Sequence] {
     shuffled(exampleLengths, count).map { Sequence(tokens: $0, promptTokens: max(1, $0 * 67 / 190)) }
   }
@@ -46,13 +46,13 @@ package struct Workload: Equatable, Sendable {
       .sorted { key.bits(at: UInt64($0.offset)) < key.bits(at: UInt64($1.offset)) }.map(\.element)
   }
 
-  /// Token ids of a sequence; none of them ends an answer.
+  /// Token ids of a sequence, none of which ends an answer.
   func ids(_ count: Int, stream: UInt64, vocabulary: Int) -> [Int32] {
     let key = RandomKey(seed: 11, stream: stream)
     return (0..<count).map { 3 + Int32(key.bits(at: UInt64($0)) % UInt64(vocabulary - 3)) }
   }
 
-  /// The passes of each optimizer step: as configured, or all sequences of a step at once.
+  /// The micro-batches of each optimizer step: those configured, or all sequences of a step as one.
   func steps(vocabulary: Int, merged: Bool) -> [[TokenBatch]] {
     let all = sequences.enumerated().map { index, sequence in
       (ids(sequence.tokens, stream: UInt64(index), vocabulary: vocabulary), sequence.promptTokens)
@@ -70,12 +70,12 @@ package struct Workload: Equatable, Sendable {
   }
 }
 
-/// A distribution of lengths by its quantiles, straight between them.
+/// A distribution of lengths, linear between its quantiles.
 struct Quantiles {
-  /// Shares from 0 to 1, and the length that so many are below.
+  /// Shares from 0 to 1, each with the length that this share of all lengths is below.
   let points: [(share: Double, length: Double)]
 
-  /// `count` lengths, one from the middle of each of as many equal parts, ascending.
+  /// `count` lengths in ascending order: the middle of each of `count` equal parts of the distribution.
   func values(_ count: Int) -> [Int] {
     (0..<count).map { index in
       let share = (Double(index) + 0.5) / Double(count)
@@ -87,18 +87,19 @@ struct Quantiles {
   }
 }
 
-/// GSM8K's training examples with a plain prompt, in Gemma's tokens: 190 on average; 16 of them have 3,050 ± 270.
+/// Lengths of GSM8K's training examples with a plain prompt, in Gemma's tokens: 190 on average. 16 of them
+/// have 3,050 ± 270.
 private let exampleLengths = Quantiles(points: [
   (0, 75), (0.05, 109), (0.25, 143), (0.5, 177), (0.75, 220), (0.9, 278), (0.95, 321), (0.99, 399),
   (0.999, 470), (1, 545),
 ])
-/// Its questions in that prompt: 67 on average.
+/// Lengths of GSM8K's questions in that prompt: 67 on average.
 private let promptLengths = Quantiles(points: [
   (0, 25), (0.05, 38), (0.25, 51), (0.5, 63), (0.75, 78), (0.95, 108), (0.99, 135), (1, 221),
 ])
 
 extension Workload {
-  /// For a file that both programs read.
+  /// The content of the file that both programs read.
   package var json: JSONValue {
     .object([
       "configuration": configuration,
@@ -108,7 +109,7 @@ extension Workload {
     ])
   }
 
-  /// What `json` gave.
+  /// Reads the file that holds `json`.
   /// - Throws: `Fault`.
   package init(contentsOf file: String) throws {
     let object = try JSONValue(parsing: readFile(file, limit: 1 << 24), file: file).objectValue

@@ -3,7 +3,7 @@ import Files
 import Glibc
 import Tensors
 
-/// What the machine does at best: matrix products, copies and reads.
+/// The best rates of the machine: of matrix products, copies and reads.
 func ceilings(_ kernels: any Kernels, threads: Int, _ timing: Timing) -> [JSONObject] {
   let products: [(name: String, size: Int, dtype: DType)] = [
     ("bf16", 2048, .bfloat16), ("bf16", 1024, .bfloat16), ("float32", 2048, .float32),
@@ -27,7 +27,7 @@ func ceilings(_ kernels: any Kernels, threads: Int, _ timing: Timing) -> [JSONOb
   }
   let read = timing.rate("read of 512 MiB", .gigabytes, amount: Double(byteCount)) {
     onThreads(threads, byteCount) { range in
-      // No byte is 1: the search goes to the end.
+      // No byte is 1, so the search reads to the end.
       precondition(memchr(source.bytes + range.lowerBound, 1, range.count) == nil)
     }
   }
@@ -37,7 +37,7 @@ func ceilings(_ kernels: any Kernels, threads: Int, _ timing: Timing) -> [JSONOb
 /// Runs `body` on an equal part of `count` for each thread.
 private func onThreads(_ threads: Int, _ count: Int, _ body: (Range<Int>) -> Void) {
   withoutActuallyEscaping(body) { escaping in
-    // The parts are disjoint, and concurrentPerform returns when all are done.
+    // The parts are disjoint, and concurrentPerform returns when all parts are done.
     nonisolated(unsafe) let work = escaping
     DispatchQueue.concurrentPerform(iterations: threads) { part in
       work(count * part / threads..<count * (part + 1) / threads)

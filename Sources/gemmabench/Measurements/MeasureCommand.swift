@@ -1,16 +1,17 @@
 import ArgumentParser
 import Files
+import FoundationEssentials
 import GSM8K
 import Gemma
 import KernelCases
 import Tensors
 
-/// `gemmabench measure`: one measurement in a process of its own; prints JSON objects, one a line.
+/// `gemmabench measure`: one measurement in a process of its own. Prints JSON objects, one a line.
 struct MeasureCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "measure", abstract: "Make one measurement in this process.", shouldDisplay: false)
 
-  /// What is measured.
+  /// What can be measured.
   enum Subject: String, ExpressibleByArgument, CaseIterable {
     case decode, tokenize, operations, ceilings, large
     case trainStep = "train-step"
@@ -82,6 +83,17 @@ struct MeasureCommand: ParsableCommand {
     ]
   }
 
+  /// SHA-256 of the weights' files, in GB/s.
+  private func hashRate() throws -> Double {
+    let names = try FileManager.default.contentsOfDirectory(atPath: model)
+    let files = names.filter { $0.hasSuffix(".safetensors") }.map { "\(model)/\($0)" }
+    let byteCount = try files.reduce(0) { try $0 + fileByteCount($1) }
+    let time = try seconds {
+      for file in files { _ = try SHA256.text(ofFile: file) }
+    }
+    return Double(byteCount) / time / 1e9
+  }
+
   private func large(_ kernels: any Kernels) throws -> JSONObject {
     let text = try EncodedText(model: model)
     let batch = try text.batch(data: data, size: 2, length: 256)
@@ -94,7 +106,8 @@ struct MeasureCommand: ParsableCommand {
     let decoder = GreedyDecoder(opened, kernels, maxNewTokens: 10, stopIds: [])
     let decodeTime = try seconds { _ = try decoder.generate(prompt) }
     return [
-      "open_seconds": .double(openTime), "step_seconds": .double(stepTime),
+      "hash_rate": .double(try hashRate()), "open_seconds": .double(openTime),
+      "step_seconds": .double(stepTime),
       "decode_seconds": .double(decodeTime),
     ]
   }

@@ -4,7 +4,7 @@ import GSM8K
 import Gemma
 import Tensors
 
-/// Token ids of GSM8K's text, as a tokenizer encodes it.
+/// GSM8K's text as token ids.
 struct EncodedText {
   let tokenizer: Tokenizer
   let wording = PromptWording(template: .plain)
@@ -22,8 +22,8 @@ struct EncodedText {
     }
   }
 
-  /// A batch of `size` sequences of exactly `length` tokens, cut from the training examples end to end; the second half of
-  /// each is the target.
+  /// A batch of `size` sequences of exactly `length` tokens, cut from the training examples laid end to end.
+  /// The second half of each sequence is the target.
   func batch(data: String, size: Int, length: Int) throws -> TokenBatch {
     let problems = try loadProblems(folder: data, split: "train", variant: .main)
     var ids: [Int32] = []
@@ -43,10 +43,10 @@ struct EncodedText {
 }
 
 extension TrainingStep {
-  /// The step of the study: the configuration's own adapter and optimizer.
+  /// The training step of the study, with the configuration's own adapter and optimizer.
   /// - Parameters:
-  ///   - base: its weights must be writable where all are trained.
-  ///   - microBatches: the most micro-batches of a step.
+  ///   - base: its weights must be writable if all of them are trained.
+  ///   - microBatches: most micro-batches of a step.
   init(
     study base: GemmaModel, _ trained: TrainedParameters, _ kernels: any Kernels, microBatches: Int = 1,
     update: AdamW.LowPrecisionUpdate = .master
@@ -68,7 +68,7 @@ extension TrainingStep {
       AdamW(settings, parameters, kernels), kernels)
   }
 
-  /// One step as the study takes it.
+  /// Takes one step in the way of the study.
   func take(_ microBatches: [TokenBatch], checkpointing: Bool) -> (loss: BatchLoss, update: WeightUpdate) {
     let study = RunConfiguration(named: "bench").train
     let loss = forwardBackward(microBatches, checkpointing: checkpointing)

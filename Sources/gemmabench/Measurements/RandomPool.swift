@@ -1,16 +1,17 @@
 import Tensors
 
-/// Random tensors of any size where the kernels compute, cut from one pool: to draw the billions of numbers of a model one
-/// by one would take minutes. Never zeros: processors are faster on them than on what they will meet.
+/// Random tensors of any size where the kernels compute, cut from one pool. Drawing a model's billions of
+/// numbers one by one would take minutes. None is all zeros, on which processors are faster.
 final class RandomPool {
+  /// Where tensors are made.
   let kernels: any Kernels
-  /// Uniform numbers, bfloat16.
+  /// The uniform numbers, bfloat16.
   private let pool: Tensor
   /// Where the next tensor begins in the pool.
   private var start = 0
-  /// An odd number of elements: equal rows of a table are then farther apart than it has rows.
+  /// An odd number of elements, so that equal rows of a table are farther apart than it has rows.
   private static let usualCount = 1 << 24 | 1
-  /// A prime, so that tensors begin at places that do not repeat.
+  /// A prime, so that the places at which tensors begin do not repeat.
   private static let stride = 1_299_709
 
   /// A pool of uniform numbers in ±`amplitude`.
@@ -19,7 +20,7 @@ final class RandomPool {
     let numbers = Tensor(uninitialized: [count], .bfloat16)
     let key = RandomKey(seed: 20, stream: 0)
     let elements = numbers.bfloat16
-    // Four numbers of 16 bits from each draw.
+    // Each draw gives four numbers of 16 bits.
     for first in Swift.stride(from: 0, to: count, by: 4) {
       var bits = key.bits(at: UInt64(first))
       for element in first..<min(first + 4, count) {
@@ -30,7 +31,7 @@ final class RandomPool {
     pool = kernels.placed(numbers)
   }
 
-  /// A new tensor, unlike the one before.
+  /// A new tensor, which differs from the one before.
   func tensor(_ shape: Shape, _ dtype: DType) -> Tensor {
     let tensor = kernels.uninitialized([shape.reduce(1, *)], .bfloat16)
     var filled = 0

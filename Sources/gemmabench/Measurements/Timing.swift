@@ -1,8 +1,8 @@
 import Files
 
-/// What a rate counts.
+/// The unit of a rate.
 enum MeasuredUnit: String {
-  /// 10⁹ floating-point operations a second, a multiplication and an addition counted each.
+  /// 10⁹ floating-point operations a second; a multiplication and an addition count as two.
   case gigaflops = "GFLOP/s"
   /// 10⁹ bytes a second, read or written.
   case gigabytes = "GB/s"
@@ -13,16 +13,17 @@ func seconds(_ body: () throws -> Void) rethrows -> Double {
   try ContinuousClock().measure(body) / .seconds(1)
 }
 
-/// How often and how long a short piece of work is timed.
+/// How many times and for how long short work is timed.
 struct Timing {
-  /// Values wanted.
+  /// Number of values.
   let repeats: Int
-  /// Seconds of work behind each value, at least one call.
+  /// Seconds of work for each value, at least one call.
   let span: Double
-  /// Waits for work that calls have only queued; nil where a call returns when its work is done.
+  /// Waits for work that calls only queue; nil where a call returns when its work is done.
   var finish: (() -> Void)?
 
-  /// Seconds of one call, `repeats` times: the mean over as many calls as fill the span, after one that is not counted.
+  /// Seconds of one call, `repeats` times. Each value is a mean over the calls that fill the span. The first
+  /// call is not counted.
   func samples(_ body: () -> Void) -> [Double] {
     if let finish { return samples(body, finish) }
     body()
@@ -37,9 +38,9 @@ struct Timing {
     }
   }
 
-  /// The same of queued work: many calls for each wait, so that what a wait costs is shared.
+  /// The samples of queued work: many calls for each wait, so that they share its cost.
   private func samples(_ body: () -> Void, _ finish: () -> Void) -> [Double] {
-    // The first call chooses algorithms and takes memory.
+    // The first call chooses algorithms and allocates memory.
     body()
     finish()
     let once = seconds {
@@ -56,7 +57,7 @@ struct Timing {
     }
   }
 
-  /// A result line of `amount` operations or bytes a call.
+  /// The result line of work with `amount` operations or bytes a call.
   func rate(_ work: String, _ unit: MeasuredUnit, amount: Double, _ body: () -> Void) -> JSONObject {
     [
       "work": .string(work), "unit": .string(unit.rawValue), "amount": .double(amount),

@@ -2,15 +2,16 @@ import Files
 import FoundationEssentials
 import Glibc
 
-/// What a program came to: each measurement runs in a process of its own, so that no peak of memory includes another's.
+/// The outcome of a program. Each measurement runs in a process of its own, so that no peak of memory
+/// includes another's.
 package struct ChildResult: Sendable {
-  /// What it wrote to standard output.
+  /// Bytes that it wrote to standard output.
   package var output: [UInt8]
-  /// From just before its start to its end.
+  /// Seconds from just before its start to its end.
   package var seconds: Double
-  /// The most that was ever resident, in bytes, as the system tells at its end.
+  /// Peak resident memory in bytes, which the system reports when it ends.
   ///
-  /// On Linux this includes the starter's own peak at the time of the start: the starter must stay small.
+  /// On Linux this includes the starter's own peak at the time of the start, so the starter must stay small.
   package var peakBytes: Double
   /// Seconds since 1970 just before its start.
   package var startedAt: Double
@@ -19,9 +20,9 @@ package struct ChildResult: Sendable {
 /// Runs a program to its end.
 /// - Parameters:
 ///   - arguments: the program (a path, or a name that PATH finds) and its arguments.
-///   - scratch: a folder for what it writes to its standard streams.
-///   - limit: seconds after which it is ended; nil for no limit.
-/// - Throws: `Fault` .unavailable when it cannot be started, .failure with its last words when it fails or is ended.
+///   - scratch: a folder for the files of its standard streams.
+///   - limit: seconds after which it is killed; nil for no limit.
+/// - Throws: `Fault` .unavailable when it cannot be started, .failure with its last words when it fails.
 package func runChild(_ arguments: [String], scratch: String, limit: Double? = nil) throws -> ChildResult {
   let (outputFile, errorFile) = ("\(scratch)/stdout", "\(scratch)/stderr")
   let startedAt = Date().timeIntervalSince1970
@@ -55,7 +56,8 @@ package func runChild(_ arguments: [String], scratch: String, limit: Double? = n
 /// A command as messages name it.
 private func command(_ arguments: [String]) -> String { arguments.prefix(3).joined(separator: " ") }
 
-/// What a process that fails says last: its error, after which a hint may come, or else its last line that is not empty.
+/// The last words of a process that fails: its error, which a hint may follow, or otherwise its last line
+/// that is not empty.
 package func lastWords(_ bytes: [UInt8]) -> String {
   let mark = "error: "
   let texts = lines(of: bytes).map { String(decoding: $0.bytes, as: UTF8.self) }

@@ -2,7 +2,7 @@ import Files
 import FoundationEssentials
 import Tensors
 
-/// What a sitting ran on: processor, memory, versions, commit and date.
+/// The machine of a session: processor, memory, versions, commit and date.
 package func machineFacts(threads: Int, scratch: String) -> [BenchmarkReport.Fact] {
   let cpu = (try? readFile("/proc/cpuinfo", limit: 1 << 24)).map(keyedLines) ?? [:]
   let memory = (try? readFile("/proc/meminfo", limit: 1 << 20)).map(keyedLines) ?? [:]
@@ -22,13 +22,13 @@ package func machineFacts(threads: Int, scratch: String) -> [BenchmarkReport.Fac
   ]
 }
 
-/// Flags of /proc/cpuinfo that the kernels may use, or that tell what a faster one could.
+/// Flags of /proc/cpuinfo that the kernels may use, or that show what a faster kernel could use.
 private let vectorExtensions = [
   "sse2", "avx", "f16c", "fma", "avx2", "avx512f", "avx512bw", "avx512vl", "avx512_vnni", "avx512_bf16",
   "amx_bf16", "asimd", "bf16", "sve",
 ]
 
-/// The first value of each key of a file of `key : value` lines.
+/// The first value of each key in a file of `key : value` lines.
 package func keyedLines(_ bytes: [UInt8]) -> [String: String] {
   var values: [String: String] = [:]
   for line in lines(of: bytes) {
@@ -41,7 +41,7 @@ package func keyedLines(_ bytes: [UInt8]) -> [String: String] {
   return values
 }
 
-/// Without the blanks and tabs around it.
+/// The text without blanks and tabs at either end.
 private func trimmed(_ text: Substring) -> String {
   func withoutLeading(_ characters: some Sequence<Character>) -> [Character] {
     Array(characters.drop { $0 == " " || $0 == "\t" })
@@ -49,7 +49,7 @@ private func trimmed(_ text: Substring) -> String {
   return String(withoutLeading(withoutLeading(text).reversed()).reversed())
 }
 
-/// "24.90 GB" of "24321112 kB"; nil where the text begins with no number.
+/// "24.90 GB" for "24321112 kB"; nil where the text does not begin with a number.
 package func memoryText(_ kilobytes: String) -> String? {
   kilobytes.split(separator: " ").first.flatMap { Int($0) }.map { byteText($0 &* 1024) }
 }

@@ -1,23 +1,23 @@
 import Files
 import FoundationEssentials
 
-/// What all measurements of one sitting share: the model, the data, the programs, and how long to measure.
+/// What all measurements of one session share: the model, the data, the programs, and how much to measure.
 package struct Sitting {
   /// The base model's folder, and the folder with GSM8K's files.
   package var model: String, data: String
-  /// The folder with the tiny model and its problems, `configs/tiny`.
+  /// The folder of the tiny model and its problems, `configs/tiny`.
   package var tiny: String
-  /// The gemmatune binary, and this program's own.
+  /// Paths of the gemmatune binary and of this program.
   package var gemmatune: String, gemmabench: String
   /// The peer; nil leaves it out.
   package var peer: Peer?
   /// Worker threads of both programs.
   package var threads: Int
-  /// How often each measurement is made.
+  /// How many times each measurement is made.
   package var repeats: Int
   /// How much work one measurement is.
   package var extent: Extent
-  /// A folder for what the programs write; emptied after each measurement.
+  /// A folder for the programs' output. It is emptied after each measurement.
   package var scratch: String
 
   /// How much work one measurement is.
@@ -28,10 +28,10 @@ package struct Sitting {
     case quick
   }
 
-  /// `full` or `quick`, whichever the extent is.
+  /// The value for this session's extent.
   func pick<Value>(full: Value, quick: Value) -> Value { extent == .full ? full : quick }
 
-  /// Runs gemmatune, with a configuration written to the scratch folder.
+  /// Runs gemmatune with a configuration, which is written to the scratch folder.
   /// - Throws: `Fault`.
   func gemmatune(_ command: String, _ configuration: JSONValue, _ flags: [String]) throws -> ChildResult {
     let file = try write(configuration)
@@ -39,7 +39,7 @@ package struct Sitting {
   }
 
   /// Runs this program as a child for one measurement.
-  /// - Returns: the numbers that it prints, one object a line, and its peak memory as `peak_gigabytes` in each.
+  /// - Returns: the numbers that it prints, one object a line, each with its peak memory as `peak_gigabytes`.
   /// - Throws: `Fault`.
   func measure(_ arguments: [String], model: String? = nil, threads: Int? = nil) throws -> [JSONObject] {
     let child = try runChild(
@@ -49,14 +49,14 @@ package struct Sitting {
     return try objects(child, from: "gemmabench measure")
   }
 
-  /// Writes a configuration where both programs read it: JSON is YAML too.
+  /// Writes a configuration for both programs. JSON is YAML too.
   func write(_ configuration: JSONValue) throws -> String {
     let file = "\(scratch)/configuration.yaml"
     try writeAtomically(configuration.text(indent: 2) + "\n", to: file)
     return file
   }
 
-  /// Runs `body` and empties the scratch folder after it.
+  /// Runs `body`, then empties the scratch folder.
   func tidily<Result>(_ body: () throws -> Result) throws -> Result {
     defer {
       for name in (try? FileManager.default.contentsOfDirectory(atPath: scratch)) ?? [] {
@@ -79,7 +79,7 @@ package struct Peer: Sendable {
     try measure(arguments + ["--threads", "\(sitting.threads)"], scratch: sitting.scratch)
   }
 
-  /// The same with exactly these arguments, and a limit in seconds.
+  /// Runs one measurement with exactly these arguments, and a limit in seconds.
   func measure(_ arguments: [String], scratch: String, limit: Double? = nil) throws -> JSONObject {
     let child = try runChild([python, script] + arguments, scratch: scratch, limit: limit)
     guard var last = try objects(child, from: script).last else {
@@ -93,7 +93,7 @@ package struct Peer: Sendable {
   }
 
   /// Name and version of the peer's packages.
-  /// - Throws: `Fault` .unavailable naming those that are missing.
+  /// - Throws: `Fault` .unavailable naming the packages that are missing.
   func versions(scratch: String) throws -> String {
     let child: ChildResult
     do {
@@ -112,7 +112,7 @@ package struct Peer: Sendable {
 /// The JSON objects that a child printed, one a line, each with the child's peak memory.
 func objects(_ child: ChildResult, from program: String) throws -> [JSONObject] {
   try lines(of: child.output).compactMap { line in
-    // Libraries may print words of their own.
+    // Libraries may print lines of their own.
     guard line.bytes.first == UInt8(ascii: "{") else { return nil }
     var object = try JSONValue(parsing: Array(line.bytes), file: program, line: line.number).objectValue
     object?["peak_gigabytes"] = .double(child.peakBytes / 1e9)

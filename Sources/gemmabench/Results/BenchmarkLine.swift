@@ -1,6 +1,6 @@
 import Files
 
-/// What a line is wanted to reach.
+/// The goal of a line.
 package enum Goal: Equatable, Sendable {
   /// This many times better than the peer.
   case advantage(Double)
@@ -8,23 +8,23 @@ package enum Goal: Equatable, Sendable {
   case atMost(Double)
 }
 
-/// One line of a table of results: a quantity, and what it is held against.
+/// One line of a table of results: a quantity, and what it is compared to.
 package struct BenchmarkLine: Equatable, Sendable {
   /// What was done.
   package var work: String
-  /// What of it was measured, such as "real tokens/s".
+  /// What was measured, such as "real tokens/s".
   package var quantity: String
-  /// Whether more or less is better.
+  /// Whether more or less is better, or neither.
   package var preference: Preference
   /// This project's values.
   package var ours: Samples
-  /// The peer's values; none where it was not asked.
+  /// The peer's values; none where it took no part.
   package var peer = Samples([])
-  /// The most that the machine does of this quantity, or the least where less is better; nil where none was measured.
+  /// The machine's best value of the quantity: the most, or the least where less is better; nil if unknown.
   package var ceiling: Double?
-  /// What is wanted; nil where nothing is.
+  /// The goal; nil where there is none.
   package var goal: Goal?
-  /// What else a reader must know, such as why something was not measured.
+  /// A remark for the reader, such as why something was not measured.
   package var remark: String?
 
   /// A line without peer, ceiling and goal.
@@ -35,13 +35,13 @@ package struct BenchmarkLine: Equatable, Sendable {
     self.ours = ours
   }
 
-  /// The median's share of the ceiling, or of a floor the floor's share of it; nil without either.
+  /// The median's share of the ceiling, or a floor's share of the median; nil without either.
   package var shareOfCeiling: Double? {
     guard let ceiling, ceiling > 0, let median = ours.median, median > 0 else { return nil }
     return preference == .less ? ceiling / median : median / ceiling
   }
 
-  /// Whether the median reached the goal; nil without a goal, or while what it is held against is missing.
+  /// Whether the median reaches the goal; nil without a goal, or without the value to compare with.
   package var isGoalMet: Bool? {
     switch goal {
     case .advantage(let wanted): advantage(of: ours, over: peer, preference).map { $0.median >= wanted }
@@ -50,7 +50,7 @@ package struct BenchmarkLine: Equatable, Sendable {
     }
   }
 
-  /// The line as JSON; a value that is missing has no key.
+  /// The line as JSON. A missing value has no key.
   package var json: JSONValue {
     var object = JSONObject([
       "work": .string(work), "quantity": .string(quantity), "better": .string(preference.rawValue),

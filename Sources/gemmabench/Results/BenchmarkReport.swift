@@ -1,6 +1,6 @@
 import Files
 
-/// All results of one sitting, and what they were measured on.
+/// All results of one session, and the machine that they were measured on.
 package struct BenchmarkReport: Equatable, Sendable {
   /// Machine, versions, commit, date and settings: name and value, in order.
   package var facts: [Fact]
@@ -9,7 +9,7 @@ package struct BenchmarkReport: Equatable, Sendable {
 
   /// One line of the header.
   package struct Fact: Equatable, Sendable {
-    /// What it is, as a key and a label: "processor".
+    /// Key and label of the fact: "processor".
     package var name: String
     /// Its value.
     package var value: String
@@ -26,7 +26,7 @@ package struct BenchmarkReport: Equatable, Sendable {
     self.facts = facts
   }
 
-  /// Takes a table in, in the place of one with the same title.
+  /// Adds a table. It replaces a table with the same title.
   package mutating func add(_ table: BenchmarkTable) {
     if let index = tables.firstIndex(where: { $0.title == table.title }) {
       tables[index] = table
@@ -50,7 +50,7 @@ package struct BenchmarkReport: Equatable, Sendable {
       + tables.map(\.markdown)).joined(separator: "\n")
   }
 
-  /// Writes `results.json` and `results.md` into `folder`, which is made where it is missing.
+  /// Writes `results.json` and `results.md` into `folder`, which is made if it does not exist.
   /// - Throws: `Fault` .cannotCreate or .cannotWrite.
   package func write(to folder: String) throws {
     try makeDirectory(folder)
@@ -58,7 +58,7 @@ package struct BenchmarkReport: Equatable, Sendable {
     try writeAtomically(markdown, to: "\(folder)/results.md")
   }
 
-  /// A text that does not end its cell.
+  /// The text, with characters escaped that would end its cell.
   private func cell(_ text: String) -> String {
     text.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
   }

@@ -4,19 +4,19 @@ import Files
 package struct BenchmarkTable: Equatable, Sendable {
   /// The heading.
   package var title: String
-  /// How it was measured: settings, and what counts.
+  /// How the lines were measured: settings, and what counts.
   package var note: String
   /// The lines, in order.
   package var lines: [BenchmarkLine]
 
-  /// All of it.
+  /// A table of these lines, under the heading `title`.
   package init(_ title: String, note: String, _ lines: [BenchmarkLine]) {
     self.title = title
     self.note = note
     self.lines = lines
   }
 
-  /// Wants nothing of any line.
+  /// Removes the goals of all lines.
   package mutating func forgetGoals() {
     for index in lines.indices { lines[index].goal = nil }
   }
@@ -26,7 +26,7 @@ package struct BenchmarkTable: Equatable, Sendable {
     .object(["title": .string(title), "note": .string(note), "lines": .array(lines.map(\.json))])
   }
 
-  /// The table in GitHub's Markdown under its heading; columns in which no line has anything are left out.
+  /// The table in GitHub's Markdown under its heading. Columns without content in any line are left out.
   package var markdown: String {
     let columns = Column.all.filter { column in lines.contains { column.cell($0) != nil } }
     let heading = columns.map(\.heading)
@@ -37,11 +37,11 @@ package struct BenchmarkTable: Equatable, Sendable {
   }
 }
 
-/// A column of the Markdown: a heading, and what it shows of a line.
+/// A column of the Markdown: its heading, and its content for a line.
 private struct Column: Sendable {
   let heading: String
   var isNumber = true
-  /// nil where the line has nothing to show.
+  /// The content; nil where the line has none.
   let cell: @Sendable (BenchmarkLine) -> String?
 
   static let all = [
@@ -70,12 +70,12 @@ private struct Column: Sendable {
     Column(heading: "remark", isNumber: false) { $0.remark.map(cell) },
   ]
 
-  /// A text that does not end its cell.
+  /// The text, with characters escaped that would end its cell.
   private static func cell(_ text: String) -> String {
     text.split(separator: "|", omittingEmptySubsequences: false).joined(separator: "\\|")
   }
 
-  /// The range of several values; one value has none.
+  /// The range of several values; nil for one value.
   private static func spread(_ samples: Samples) -> String? {
     samples.values.count > 1 ? samples.range.map(shown) : nil
   }

@@ -1,6 +1,6 @@
 /// The values of one quantity over the repeats of a measurement, in the order measured.
 package struct Samples: Equatable, Sendable {
-  /// At least one value makes a median.
+  /// The values. A median needs at least one.
   package var values: [Double]
 
   /// The values as measured.
@@ -26,10 +26,10 @@ package struct Samples: Equatable, Sendable {
 /// Whether more of a quantity is better (a rate), less (seconds, memory), or neither (a count).
 package enum Preference: String, Sendable { case more, less, neither }
 
-/// How many times better `ours` is than `peer`: above 1 this project does better, whatever the quantity.
+/// How many times better `ours` is than `peer`. Above 1 this project does better, whatever the quantity.
 ///
-/// The ratio of medians, and the range of the ratios of each pair of repeats that were measured in turn.
-/// - Returns: nil unless both have values, all above zero, of which more or less is better.
+/// The ratio of the medians, and the range of the ratios of pairs of repeats that were measured in turn.
+/// - Returns: nil unless both have values, all are above zero, and more or less of them is better.
 package func advantage(
   of ours: Samples, over peer: Samples, _ preference: Preference
 ) -> (median: Double, range: ClosedRange<Double>)? {

@@ -129,7 +129,7 @@ import Testing
   }
 
   @Test func fullWeightsAreThoseThatWereTrained() throws {
-    // Ten epochs on one answer: the model says it. The base does not.
+    // After ten epochs on one answer the model gives it. The base does not.
     let workspace = try Workspace()
     try workspace.write("data/train.jsonl", TinyInputs.problem("Two?", "#### 2"))
     try workspace.write("data/test.jsonl", TinyInputs.problem("Two?", "#### 2"))

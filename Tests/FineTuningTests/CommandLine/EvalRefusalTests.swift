@@ -2,7 +2,7 @@ import Files
 import Foundation
 import Testing
 
-/// What `gemmatune eval` refuses: one error line, the right status, and nothing written.
+/// What `gemmatune eval` refuses: one error line, the right status, and no file written.
 @Suite struct EvalRefusalTests {
   private func refusal(
     _ arguments: String..., prepare: (Workspace) throws -> Void = { _ in }
@@ -108,7 +108,7 @@ import Testing
     #expect(try workspace.bytes("runs/run/config.yaml") == configuration)
   }
 
-  // Saved answers: three problems in data/test.jsonl, ids 0 to 2.
+  // Saved answers to the three problems in data/test.jsonl, ids 0 to 2.
   private func scored(_ predictions: String, _ arguments: String...) throws -> CommandResult {
     let workspace = try Workspace()
     try workspace.write("p.jsonl", predictions)

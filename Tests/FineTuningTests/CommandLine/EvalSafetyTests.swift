@@ -2,11 +2,11 @@ import Files
 import Foundation
 import Testing
 
-/// What an evaluation must never do in silence: score a model that computes NaN, read past the model's positions, or lose
-/// an earlier evaluation.
+/// What an evaluation must never do in silence: score a model that computes NaN, read past the model's
+/// positions, or lose an earlier evaluation.
 @Suite struct EvalSafetyTests {
-  /// A workspace with a trained run, and its finished weights as a model of their own, `bad`, whose gates of layer 1 are
-  /// all 3e38: finite, but more than a product of them can be.
+  /// A workspace with a trained run, and its finished weights as a model of their own, `bad`. Its gates of
+  /// layer 1 are all 3e38: they are finite, but a product of them overflows.
   private func withBadModel() throws -> Workspace {
     let workspace = try Workspace()
     #expect(try workspace.run("train", "run.yaml", "--quiet").status == 0)
@@ -62,13 +62,13 @@ import Testing
 
   @Test(arguments: [1, 2])
   func evaluationThatCannotBeWrittenLeavesTheEarlierOne(_ blocks: Int) throws {
-    // Files end at 512 or 1,024 bytes: as a disk that is full.
+    // Files end at 512 or 1,024 bytes, which acts like a full disk.
     let workspace = try Workspace()
     #expect(try workspace.run("train", "run.yaml", "--quiet").status == 0)
     #expect(try workspace.run("eval", "runs/run", "evaluation.limit=1", "--quiet").status == 0)
     let files = ["predictions.jsonl", "summary.json"].map { "runs/run/evaluation/\($0)" }
     let before = (workspace.contents, try files.map(workspace.bytes))
-    // The answers of three questions have more than 512 bytes; settings with a long text have more than 1,024.
+    // The answers to three questions have more than 512 bytes. Settings with a long text exceed 1,024.
     let stop = blocks == 1 ? "[]" : "[\(String(repeating: "no", count: 600))]"
     let result = try workspace.run(
       ["eval", "runs/run", "--quiet", "evaluation.stop=\(stop)"],
@@ -81,7 +81,7 @@ import Testing
 
   // MARK: - Positions
 
-  /// A workspace whose model has so many positions.
+  /// A workspace whose model has this many positions.
   private func withPositions(_ count: Int) throws -> Workspace {
     let workspace = try Workspace()
     try workspace.write(
@@ -105,7 +105,7 @@ import Testing
   }
 
   @Test func questionPastThePositionsIsRefused() throws {
-    // The questions have 30 tokens; the second gets some more.
+    // The questions have 30 tokens. The second one gets some more.
     let workspace = try withPositions(32)
     #expect(try workspace.run("eval", "run.yaml", "method=none", "--quiet").status == 0)
     try workspace.write(
@@ -140,7 +140,7 @@ import Testing
     let result = try refusal(
       workspace, "eval", "run.yaml", "method=none", "prompt.template=\(template)")
     #expect(result.status == 65)
-    // Its length tells: it is not encoded, which would say how many tokens it has.
+    // Its length decides. It is not encoded, or the message would give its number of tokens.
     #expect(result.errors.hasPrefix("error: data/test.jsonl:1: the prompt has at least "))
   }
 

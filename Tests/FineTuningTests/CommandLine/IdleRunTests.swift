@@ -3,8 +3,8 @@ import Gemma
 import Testing
 import FineTuning
 
-/// Runs that change no weight, or that end far above their start: refused where that is known before, told afterwards
-/// where it is not.
+/// Runs that change no weight, or that end far above their start. They are refused where this is known
+/// before, and reported afterwards otherwise.
 @Suite struct IdleRunTests {
   private let onlyStep = CommandResult.refusal(
     78,
@@ -39,13 +39,13 @@ import FineTuning
   }
 
   @Test func twoStepsThatWarmUpRun() throws {
-    // The second runs at half the rate.
+    // The second step runs at half the rate.
     let result = try Workspace().run(
       "train", "run.yaml", "train.max_steps=2", "train.warmup_ratio=1.0", "--quiet")
     #expect(result == CommandResult(status: 0, output: "runs/run/final\n", errors: ""))
   }
 
-  /// Two steps at most are looked at; every step says the same.
+  /// The program looks at two steps at most. Every step gives the same verdict.
   @Test(arguments: LearningRateSchedule.Shape.allCases, [1e-5, 1e-44, 2e-45, 1e-46])
   func largestRatesTellForAllSteps(shape: LearningRateSchedule.Shape, rate: Double) {
     var refused = 0
@@ -72,7 +72,8 @@ import FineTuning
   @Test(arguments: ["full", "lora"])
   func runThatChangedNothingIsToldInLogAndReport(_ method: String) throws {
     let workspace = try Workspace()
-    // From weights that are not 0: to the nearest bfloat16 they take no update of 1e-9, nor an adapter's float32 of 1e-30.
+    // The weights are not 0. Rounded to the nearest bfloat16 they take no update of 1e-9, nor an adapter's
+    // float32 one of 1e-30.
     let settings =
       method == "full"
       ? [
@@ -113,14 +114,14 @@ import FineTuning
     #expect(notes.contains("run diverged: \(rise)."))
   }
 
-  /// A loss with four decimals, as a person reads it.
+  /// A loss with the four decimals of messages.
   private func shown(_ loss: Double) -> String {
     let scaled = Int((loss * 10_000).rounded())
     let decimals = "\(scaled % 10_000)"
     return "\(scaled / 10_000)." + String(repeating: "0", count: 4 - decimals.count) + decimals
   }
 
-  /// The verdicts on steps with these losses, over a vocabulary of 512 (ln 512 = 6.24) or one that is not known.
+  /// The verdicts on steps with these losses. The vocabulary has 512 pieces (ln 512 = 6.24) or is not known.
   private func verdicts(_ losses: [String], vocabulary: Int? = 512) throws -> [TrainingVerdict] {
     let text = losses.enumerated().map { stepLine($0 + 1, loss: $1) }.joined()
     return try withRunFolders(["metrics.jsonl": text]) {
@@ -142,7 +143,7 @@ import FineTuning
   }
 
   @Test func lossThatRoseByThreeNatsDivergedWhereverItIs() throws {
-    // A model of 256,000 words that is lost says 9 nats, below ln 256,000 = 12.5.
+    // A broken model with 256,000 pieces has a loss of 9 nats, below ln 256,000 = 12.5.
     #expect(try verdicts(["1.2", "4.1"], vocabulary: 256_000) == [])
     let verdict = try #require(try verdicts(["1.2", "9.0"], vocabulary: 256_000).first)
     #expect(verdict.note("a") == "a diverged: the loss rose from 1.2000 to 9.0000 at the last step.")
@@ -158,7 +159,7 @@ import FineTuning
     }
     #expect(try verdicts(still) == [.unchanged])
     #expect(try verdicts(still, stepLine(2, loss: "1")) == [])
-    // Older files do not say it.
+    // Older files do not record the share.
     #expect(try verdicts(still.replacing("\"changed_share\":0.0,", with: "")) == [])
   }
 }

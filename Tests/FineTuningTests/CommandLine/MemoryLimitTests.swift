@@ -2,13 +2,13 @@ import Files
 import Testing
 import FineTuning
 
-/// What cannot fit is refused by name: no allocation ends in a trap, and nothing waits without an end.
+/// A run that cannot fit is refused by name: no allocation ends in a trap, and nothing waits forever.
 @Suite struct MemoryLimitTests {
   private let workspace: Workspace
 
   init() throws { workspace = try Workspace() }
 
-  /// Runs the command below a limit on addresses, in kibibytes.
+  /// Runs the command with a limit on addresses, in kibibytes.
   private func run(below limit: Int, _ arguments: [String]) throws -> CommandResult {
     try workspace.run(arguments, shell: "ulimit -v \(limit) && exec timeout 60 \"$@\"")
   }

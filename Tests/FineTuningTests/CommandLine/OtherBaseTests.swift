@@ -3,7 +3,7 @@ import Foundation
 import Testing
 
 /// An adapter over another base model than it was trained on: refused, or evaluated with a note where that is
-/// wished.
+/// allowed.
 @Suite struct OtherBaseTests {
   /// A workspace with stored base weights and an adapter trained on them.
   private func trained() throws -> Workspace {
@@ -26,7 +26,7 @@ import Testing
 
   private let hint = "--allow-other-base evaluates over this one all the same"
 
-  /// The refusal of a base in `path`; `difference` says how it is another.
+  /// The refusal of the base in `path`. `difference` says how it differs.
   private func refusal(_ path: String, folder: String = "runs/run/final", hint: String) -> CommandResult {
     .refusal(
       65,

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import FineTuning
 
-/// Output that cannot be made or written, and a run directory that is taken.
+/// Output that cannot be made or written, and a run directory that is in use.
 @Suite struct OutputFaultTests {
   private let inUse = CommandResult.refusal(
     75, "runs/run: the run directory is in use by another process",
@@ -23,7 +23,7 @@ import FineTuning
 
   @Test func runInUse() throws {
     let workspace = try Workspace()
-    // As a run that has begun: its files are there, and its process holds the lock.
+    // The state of a run that has begun: its files exist, and its process holds the lock.
     try workspace.write("runs/run/metrics.jsonl", "")
     let lock = try RunDirectory(locking: "\(workspace.path)/runs/run")
     let before = workspace.contents
@@ -71,7 +71,7 @@ import FineTuning
   }
 
   @Test func closedPipeIsALostResult() throws {
-    // The reader is gone before the result comes.
+    // The reader has gone before the result comes.
     let result = try Workspace().run(
       ["train", "run.yaml", "--dry-run"],
       shell:
@@ -106,7 +106,7 @@ import FineTuning
       ).output
     }
     let coloured = try onTerminal(["TERM": "xterm"])
-    // util-linux has `script`; without it, or without pseudo-terminals, there is no terminal to test on.
+    // `script` comes with util-linux. Without it, or without pseudo-terminals, no terminal can be tested.
     guard coloured != "none\n" else {
       return print("skipped: 'script' is missing or finds no pseudo-terminal")
     }

@@ -2,11 +2,10 @@ import Files
 import Foundation
 import Testing
 
-/// Bad input of `gemmatune train`: one error line that names file and place, the right status, and nothing
-/// written.
+/// Bad input of `gemmatune train`: one error line with file and place, the right status, no file written.
 @Suite struct RefusedInputTests {
-  /// Runs `train run.yaml` with `overrides` after `prepare`, and again as a dry run, which must say the same;
-  /// files must be as before.
+  /// Runs `train run.yaml` with `overrides` after `prepare`, and again as a dry run, which must give the same
+  /// result. No file may change.
   private func refusal(
     _ overrides: [String] = [], _ prepare: (Workspace) throws -> Void = { _ in }
   ) throws -> CommandResult {
@@ -289,7 +288,7 @@ import Testing
 
   @Test func chatTemplateWithoutTurnPieces() throws {
     let result = try refusal(["prompt.template=chat"]) {
-      // The name of a piece, changed in place, keeps the file's structure.
+      // Changing the name of a piece in place keeps the file's structure.
       let bytes = try $0.bytes("model/tokenizer.model")
       let name = Array("<end_of_turn>".utf8)
       let start = try wanted(bytes.indices.first { bytes[$0...].starts(with: name) })
@@ -330,7 +329,7 @@ import Testing
 
 /// Weights for the workspace's model.
 enum Safetensors {
-  /// Writes `model/model.safetensors`, whole.
+  /// Writes a complete `model/model.safetensors`.
   static func written(in workspace: Workspace) throws {
     #expect(try workspace.run("train", "run.yaml", "run.directory=base", "--quiet").status == 0)
     let weights = "model.safetensors"
@@ -339,8 +338,7 @@ enum Safetensors {
     try FileManager.default.removeItem(atPath: "\(workspace.path)/base")
   }
 
-  /// Writes `model/model.safetensors`, of which the header entry of one tensor has another shape, or is
-  /// missing.
+  /// Writes a `model/model.safetensors` in which one tensor's header entry has another shape, or is missing.
   static func changed(_ tensor: String, to shape: String?, in workspace: Workspace) throws {
     #expect(try workspace.run("train", "run.yaml", "run.directory=base", "--quiet").status == 0)
     let bytes = try workspace.bytes("base/final/model.safetensors")

@@ -65,7 +65,7 @@ import FineTuning
     #expect(rows.map { $0["samples"]?.intValue } == [2, 2, 2])
     #expect(rows[2]["epoch"]?.doubleValue == 1)
     let losses = rows.compactMap { $0["loss"]?.doubleValue }
-    // Before the first step a random model guesses: log 512 = 6.24 nats, give or take the weights' spread.
+    // Before the first step a random model guesses: log 512 = 6.24 nats, except for the weights' spread.
     #expect(losses.count == 3 && abs(losses[0] - 6.24) < 1)
   }
 
@@ -90,7 +90,7 @@ import FineTuning
     let workspace = try Workspace()
     #expect(try workspace.run("train", "run.yaml", "train.epochs=1.5", "--quiet").status == 0)
     let epochs = try workspace.objects("runs/run/metrics.jsonl").compactMap { $0["epoch"]?.doubleValue }
-    // 6 examples, 2 a step: 3 steps an epoch, of which one and a half are 4.5, so 5.
+    // 6 examples, 2 a step: an epoch has 3 steps, and one and a half epochs have 4.5, so 5.
     let third = 1.0 / 3, two = 2.0 / 3
     #expect(epochs == [third, two, 1, 1 + third, 1 + two])
   }
@@ -134,7 +134,7 @@ import FineTuning
   @Test func dryRunReadsTheHeadersOfWeightsAlone() throws {
     let workspace = try Workspace()
     try Safetensors.written(in: workspace)
-    // The last two elements are NaN, which only reading them shows.
+    // The last two elements are NaN, which only reading the weights shows.
     let bytes = try workspace.bytes("model/model.safetensors")
     try writeAtomically(
       bytes.dropLast(4) + [0xFF, 0xFF, 0xFF, 0xFF], to: "\(workspace.path)/model/model.safetensors")
@@ -168,7 +168,7 @@ import FineTuning
     #expect(try workspace.bytes("a/final/model.safetensors") != workspace.bytes("b/final/model.safetensors"))
   }
 
-  /// The metrics of a run but for what a clock or the system says.
+  /// The metrics of a run, except for those that depend on the clock or the system.
   private func metrics(_ workspace: Workspace, _ run: String) throws -> [JSONObject] {
     let measured = [
       "step_seconds", "samples_per_second", "tokens_per_second", "peak_memory_bytes",
@@ -184,7 +184,7 @@ import FineTuning
     let workspace = try Workspace()
     #expect(
       try workspace.run("train", "run.yaml", "method=lora", "run.directory=a", "lora.rank=2").status == 0)
-    // At a rate of practically nothing the second run ends where it began: at the first one's adapter.
+    // At a rate of almost zero the second run ends where it began, at the first run's adapter.
     let result = try workspace.run(
       "train", "run.yaml", "method=lora", "run.directory=b", "lora.rank=2", "lora.initialize_from=a/final",
       "train.learning_rate=1e-30", "train.min_learning_rate=0.0")

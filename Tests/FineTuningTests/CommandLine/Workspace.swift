@@ -1,7 +1,7 @@
 import Files
 import Foundation
 
-/// What a finished process left: exit status, and all of its standard output and standard error.
+/// What a finished process left: its exit status, and all of its standard output and standard error.
 struct CommandResult: Equatable {
   var status: Int32
   var output: String
@@ -14,8 +14,9 @@ struct CommandResult: Equatable {
   }
 }
 
-/// A throw-away folder to run the command in: `model/` (gemma3, two layers, no weights), `data/` (6 training and 3 test
-/// problems) and `run.yaml` (full training from random weights, 3 steps, run directory `runs/run`).
+/// A temporary folder to run the command in. It has `model/` (gemma3, two layers, no weights), `data/` (6
+/// training and 3 test problems) and `run.yaml` (full training from random weights, 3 steps, run directory
+/// `runs/run`).
 final class Workspace {
   let path: String
 
@@ -58,13 +59,13 @@ final class Workspace {
     (FileManager.default.subpaths(atPath: path) ?? []).sorted()
   }
 
-  /// Runs the command here.
+  /// Runs the command in the workspace.
   func run(_ arguments: String...) throws -> CommandResult { try run(arguments) }
 
-  /// Runs the command here, or in a folder of it.
+  /// Runs the command in the workspace, or in a folder of it.
   /// - Parameters:
-  ///   - environment: further variables.
-  ///   - shell: how a shell starts the command, `"$@"`; redirections stand here.
+  ///   - environment: additional variables.
+  ///   - shell: how a shell starts the command `"$@"`, redirections included.
   func run(
     _ arguments: [String], in folder: String = ".", environment: [String: String] = [:],
     shell: String = "exec \"$@\""
@@ -91,7 +92,7 @@ final class Workspace {
       errors: String(decoding: try readFile(errors), as: UTF8.self))
   }
 
-  /// The command that was built together with the tests: it lies beside their executable.
+  /// The command, which is built together with the tests and lies beside their executable.
   private static var command: String {
     get throws {
       let tests = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
@@ -107,7 +108,7 @@ final class Workspace {
 
 /// The files of a workspace.
 enum TinyInputs {
-  /// 13,648 parameters in the vocabulary of the tokenizer fixture.
+  /// 13,648 parameters, with the vocabulary of the tokenizer fixture.
   static let modelConfiguration = """
     {
       "architectures": ["Gemma3ForCausalLM"], "model_type": "gemma3_text", "vocab_size": 512, "hidden_size": 16,
@@ -137,7 +138,7 @@ enum TinyInputs {
 
     """
 
-  /// JSONL of sums, numbered from `start` to below `end`.
+  /// JSONL of sums, numbered from `start` up to, but without, `end`.
   static func problems(_ end: Int, from start: Int = 0) -> String {
     (start..<end).map { number in
       problem(
@@ -146,7 +147,7 @@ enum TinyInputs {
     }.joined()
   }
 
-  /// One line of JSONL; both texts already escaped.
+  /// One line of JSONL. Both texts must be escaped already.
   static func problem(_ question: String, _ answer: String) -> String {
     "{\"question\": \"\(question)\", \"answer\": \"\(answer)\"}\n"
   }

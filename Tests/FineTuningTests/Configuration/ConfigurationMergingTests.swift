@@ -1,6 +1,7 @@
 import Testing
 import Gemma
 import FineTuning
+import YAML
 
 struct ConfigurationMergingTests {
   @Test func fileOverridesWhatItExtendsAndTheCommandLineOverridesBoth() throws {
@@ -233,7 +234,7 @@ struct InterpolationTests {
         == ["a.yaml:1:9845: k[4920]: references expand to more than 200000 values"])
   }
 
-  /// The messages of a map of any keys, called a.yaml.
+  /// The messages of a map with any keys, called a.yaml.
   private func interpolationFaults(_ yaml: String) throws -> [String] {
     let document = try YAMLParser.parse(Array(yaml.utf8)) { .file("a.yaml", line: $0, column: $1) }
     var problems = ConfigurationProblems(mainFile: "a.yaml")

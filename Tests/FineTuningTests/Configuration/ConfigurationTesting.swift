@@ -2,7 +2,7 @@ import Files
 import Foundation
 import FineTuning
 
-/// The configuration that `yaml`, called configs/a.yaml, stands for.
+/// The configuration of the text `yaml`, called configs/a.yaml.
 func configuration(_ yaml: String, _ overrides: String...) throws -> RunConfiguration {
   try RunConfiguration.parse(Array(yaml.utf8), file: "configs/a.yaml", overrides: overrides)
 }

@@ -3,9 +3,9 @@ import Foundation
 import Testing
 import FineTuning
 
-/// What a run's folder says about the run must not say what this machine opens and runs.
+/// A run's folder must not decide what this machine opens and runs.
 struct SavedConfigurationTests {
-  /// A workspace with a base run in `runs/base` whose config.yaml begins with `first` and has `cuda` as its section.
+  /// A workspace with a base run in `runs/base`. Its config.yaml begins with `first` and has this `cuda`.
   private func workspace(first: String = "", cuda: String = "{}") throws -> Workspace {
     let workspace = try Workspace()
     try workspace.write(

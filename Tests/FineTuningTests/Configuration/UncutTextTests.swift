@@ -1,7 +1,7 @@
 import Testing
 import FineTuning
 
-/// `#` after a blank begins a comment in YAML, and `####` is what answers end with: no text is cut in silence.
+/// `#` after a blank begins a comment in YAML, and answers end with `####`. No text may be cut in silence.
 struct UncutTextTests {
   private static let cut = "a text without quotes ends at a comment"
   private static let ask = "expected quotes around the text"

@@ -1,5 +1,6 @@
 import Testing
 import FineTuning
+import YAML
 
 struct YAMLParserTests {
   @Test(arguments: [

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import FineTuning
 
-/// Which device a command takes, what it says of it, and what it refuses.
+/// Which device a command uses, what it reports about it, and what it refuses.
 @Suite struct DeviceChoiceTests {
   private let gpu: SteeredGPU
   private let workspace: Workspace
@@ -13,7 +13,7 @@ import FineTuning
     workspace = try Workspace()
   }
 
-  /// Trains with `overrides`, in an environment that steers the GPU.
+  /// Trains with `overrides`, in an environment that controls the simulated GPU.
   private func train(_ overrides: [String], _ environment: [String: String] = [:]) throws -> CommandResult {
     try workspace.run(["train", "run.yaml"] + overrides, environment: environment)
   }
@@ -69,7 +69,7 @@ import FineTuning
   }
 
   @Test func scoringSavedAnswersLooksAtNoLibrary() throws {
-    // A library of that name in the working directory's loader path would be looked at.
+    // A library of that name in the loader path of the working directory would be opened.
     let sign = "\(workspace.path)/sign"
     try workspace.write("p.jsonl", (0..<3).map { "{\"id\": \($0), \"completion\": \"\"}\n" }.joined())
     let result = try workspace.run(
@@ -90,7 +90,7 @@ import FineTuning
         parameters  12976, trainable 12976 (100.0000 %)
         memory      33.9 MB at the peak (weights 26.0 kB, gradients 51.9 kB, optimizer 155.7 kB, \
         activations 66.6 kB, vocabulary 90.1 kB, workspace 33.6 MB)
-        passes      2 passes merged into 1
+        batches     2 micro-batches merged into 1
         device      Simulated GPU (sm_90, 4 multiprocessors, 8.59 GB), driver of CUDA 13.0
                     libcuda.so.1: 13.0, \(library)
                     libnvrtc.so.13: 13.0, \(library)
@@ -172,7 +172,7 @@ import FineTuning
   }
 
   @Test func modelLargerThanTheMachineIsRefused() throws {
-    // Some 13 TB of weights; nothing of them is read or drawn.
+    // Some 13 TB of weights, none of which is read or drawn.
     let kinds = Array(repeating: "\"full_attention\"", count: 32).joined(separator: ", ")
     let large = try workspace.text("model/config.json")
       .replacing("\"hidden_size\": 16", with: "\"hidden_size\": 65536")

@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import FineTuning
 
-/// Runs on a GPU from configuration to files: what they write, and what becomes of them when the GPU fails.
+/// Runs on a GPU from configuration to files: what they write, and what happens to it when the GPU fails.
 @Suite struct DeviceRunTests {
   private let gpu: SteeredGPU
   private let workspace: Workspace
@@ -26,16 +26,16 @@ import FineTuning
     try workspace.objects("\(run)/metrics.jsonl").compactMap { $0["loss"]?.doubleValue }
   }
 
-  // MARK: - Merged passes
+  // MARK: - Merged micro-batches
 
   @Test(arguments: ["full", "lora"])
   func mergedMicroBatchesFollowThoseOfTheCPU(_ method: String) throws {
     let settings = ["method=\(method)", "model.precision=float32"]
     let result = try trainOnGPU(settings[0], settings[1], "run.directory=a")
-    #expect(result.status == 0 && result.errors.contains("\npasses      2 passes merged into 1\n"))
+    #expect(result.status == 0 && result.errors.contains("\nbatches     2 micro-batches merged into 1\n"))
     let apart = try train(settings[0], settings[1], "run.directory=b")
-    #expect(apart.status == 0 && !apart.errors.contains("\npasses"))
-    // float32 sums of another order.
+    #expect(apart.status == 0 && !apart.errors.contains("\nbatches"))
+    // float32 sums in another order.
     #expect(largestRelativeDifference(try losses("a"), try losses("b")) < 1e-4)
     #expect(try workspace.objects("a/metrics.jsonl").map { $0["samples"]?.intValue } == [2, 2, 2])
   }
@@ -44,7 +44,7 @@ import FineTuning
     let settings = ["method=lora", "lora.dropout=0.5", "model.precision=float32"]
     let result = try trainOnGPU(settings[0], settings[1], settings[2], "run.directory=a")
     #expect(
-      result.errors.contains("\npasses      not merged: lora.dropout draws a mask for each\n"))
+      result.errors.contains("\nbatches     not merged: lora.dropout draws a mask for each micro-batch\n"))
     #expect(
       try train(settings[0], settings[1], settings[2], "run.directory=b", "--quiet").status == 0)
     // Another mask changes the loss by more than 1e-3.
@@ -61,14 +61,14 @@ import FineTuning
     #expect(merged.steps.map(\.tokens) == apart.steps.map(\.tokens))
   }
 
-  /// Of the MLPs' maps, whose 131,072 elements are enough, in steps of one pass.
+  /// Gradients of the MLPs' maps, large enough with 131,072 elements, in steps of one micro-batch.
   @Test func bfloat16GradientsFollowTheCPUs() throws {
     try workspace.write("model/config.json", TinyInputs.widerModel)
     let settings = ["train.gradient_accumulation_steps=1", "train.per_device_batch_size=2"]
     #expect(try trainOnGPU(settings[0], settings[1], "run.directory=a", "--quiet").status == 0)
     #expect(try train(settings[0], settings[1], "run.directory=b", "--quiet").status == 0)
     let (gpu, cpu) = (try losses("a"), try losses("b"))
-    // Sums of another order round the other way now and then, by a 256th; a rate of 1e-2 moves the loss by tenths.
+    // Sums in another order sometimes round the other way, by a 256th. A rate of 1e-2 moves losses by tenths.
     #expect(cpu.count == 3 && largestRelativeDifference(gpu, cpu) < 5e-3)
     #expect(abs(cpu[2] - cpu[0]) > 0.1)
   }
@@ -80,7 +80,7 @@ import FineTuning
     let peaks = try workspace.objects("runs/run/metrics.jsonl").compactMap {
       $0["peak_memory_bytes"]?.intValue
     }
-    // The workspace of 32 MiB and little else; a process has about the same, but not to the byte.
+    // The workspace of 32 MiB and little else. Processes need about the same, but not to the byte.
     #expect(peaks.count == 3 && peaks.allSatisfy { $0 > 33_554_432 && $0 < 34_200_000 })
     #expect(result.errors.contains(", peak device memory 3"))
     #expect(try train("run.directory=b").errors.contains(", peak memory "))
@@ -94,8 +94,8 @@ import FineTuning
 
   @Test(arguments: ["full", "lora"], [true, false])
   func predictedMemoryIsWithinATenthOfWhatIsUsed(_ method: String, _ checkpointing: Bool) throws {
-    // A model in which activations count and maps have bf16 gradients, and examples of one length, so that the longest
-    // are all.
+    // In this model activations count and maps have bf16 gradients. All examples have the longest one's
+    // length.
     try workspace.write("model/config.json", TinyInputs.widerModel)
     try workspace.write(
       "data/train.jsonl", (0..<16).map { _ in TinyInputs.problem("Ann has 20 figs.", "#### 20") }.joined())
@@ -129,12 +129,12 @@ import FineTuning
 
   @Test func deviceLostWithinARunLeavesWhatWasWritten() throws {
     #expect(try trainOnGPU("--quiet", "run.directory=whole").status == 0)
-    // Three results of each step are waited for.
+    // A step waits for three results.
     let result = try trainOnGPU("--quiet", environment: ["GPU_WAITS": "7"])
     #expect(result == .refusal(69, "step 2: \(Self.lost)", hint: Self.hint))
     #expect(try losses("runs/run") == losses("whole").prefix(1).map { $0 })
     #expect(!workspace.contents.contains { $0.hasPrefix("runs/run/final") })
-    // Nobody holds the folder: another run is refused for what is in it alone.
+    // Nobody holds the folder any more: another run is refused only for the folder's content.
     #expect(try train("--quiet").errors.hasPrefix("error: runs/run: a run is there already"))
   }
 
@@ -145,7 +145,7 @@ import FineTuning
   }
 
   @Test func weightsThatCannotBeHadAreNotWritten() throws {
-    // Past the three steps: the first wait of those for the finished weights.
+    // The first wait after the three steps, which is for the finished weights.
     let result = try trainOnGPU("--quiet", environment: ["GPU_WAITS": "20"])
     let lost = Self.lost.replacing("cuEventSynchronize", with: "cuStreamSynchronize")
     #expect(result == .refusal(69, "finished weights: \(lost)", hint: Self.hint))
@@ -205,7 +205,7 @@ import FineTuning
 }
 
 extension TinyInputs {
-  /// Four layers that are eight times as wide.
+  /// Four layers, each eight times as wide.
   static let widerModel = modelConfiguration.replacing("\"hidden_size\": 16", with: "\"hidden_size\": 128")
     .replacing("\"intermediate_size\": 32", with: "\"intermediate_size\": 1024")
     .replacing("\"num_hidden_layers\": 2", with: "\"num_hidden_layers\": 4")

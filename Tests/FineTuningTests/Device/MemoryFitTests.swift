@@ -4,9 +4,10 @@ import GSM8K
 import Testing
 import FineTuning
 
-/// What a memory plan decides, and what it says of a run that does not fit: gemma-2b on a GPU of 141 GB or less.
+/// What a memory plan decides, and its message for a run that does not fit: gemma-2b on a GPU of up to 141
+/// GB.
 @Suite struct MemoryFitTests {
-  /// A GPU of which so many bytes are free.
+  /// A GPU with this many free bytes.
   private func gpu(_ bytes: Int) -> MemoryRoom {
     MemoryRoom(bytes: bytes, ofDevice: 150_750_000_000, name: "NVIDIA H200 has \(bytes) B free")
   }
@@ -16,7 +17,7 @@ import FineTuning
     try studyPlan(name, overrides, room ?? gpu(140_000_000_000))
   }
 
-  /// Room in which a plan of `total` bytes is just comfortable.
+  /// The memory budget in which a plan of `total` bytes is just comfortable.
   private func comfortable(_ total: Int) -> MemoryRoom { gpu(total / 9 * 10 + 1000) }
 
   // MARK: - Parts
@@ -27,8 +28,8 @@ import FineTuning
       parts.map(\.name) == [
         "weights", "gradients", "optimizer", "activations", "vocabulary", "workspace",
       ])
-    // bf16 weights; gradients in bf16 but float32 ones of embedding and norms; a float32 copy, and 8-bit moments but
-    // float32 ones of the same.
+    // bf16 weights; bf16 gradients, except for float32 ones of embedding and norms; a float32 copy; 8-bit
+    // moments, except for float32 ones of embedding and norms.
     let (linear, others) = (110_100_480 * 18, 524_288_000 + 75_776)
     #expect(parts[0].bytes == 2 * 2_506_172_416 && parts[1].bytes == 2 * linear + 4 * others)
     #expect(parts[2].bytes == 4 * 2_506_172_416 + 2 * linear + 8 * linear / 256 + 8 * others)
@@ -44,16 +45,17 @@ import FineTuning
     }
   }
 
-  /// Rounded and clipped copies of the embedding's gradient are more than activations and logits of short examples.
+  /// Rounded and clipped copies of the embedding's gradient outweigh short examples' activations and logits.
   @Test func nearestRoundingsCopiesArePartOfThePeak() throws {
     let parts = try plan("full-main", "optimizer.low_precision_update=nearest").fit.memory.parts
     let late = parts.filter { ["activations", "vocabulary", "rounding"].contains($0.name) }
     #expect(late.count == 3 && late.reduce(0) { $0 + $1.bytes } == 4 * 524_288_000)
   }
 
-  /// The bar: full training of Gemma 2B without checkpointing in 30 GB, 16 sequences of GSM8K's mean length a step.
+  /// The goal: full training of Gemma 2B without checkpointing in 30 GB, with 16 sequences of GSM8K's mean
+  /// length a step.
   @Test func stochasticRoundingTrainsGemma2BIn30GB() throws {
-    // One token each letter: 190 together, of which 123 are targets.
+    // One token a letter: 190 together, of which 123 are targets.
     let problems = (0..<64).map { number in
       Problem(
         id: number, question: String(repeating: "x", count: 55) + "\(10 + number)?",
@@ -75,7 +77,7 @@ import FineTuning
       "full-main", "train.gradient_checkpointing=false", "train.gradient_accumulation_steps=1")
     let bytes = try #require(kept.fit.memory.parts.first { $0.name == "activations" }?.bytes)
     let perToken = Double(bytes) / Double(8 * kept.longest)
-    // Of each of 18 layers in bf16: 4 of 2,048, 2 of 2,048 + 256, and 3 of 16,384.
+    // Each of 18 layers in bf16: 4 tensors of 2,048 elements, 2 of 2,048 + 256, and 3 of 16,384.
     #expect(perToken == 2_230_272)
   }
 
@@ -84,31 +86,32 @@ import FineTuning
   @Test func passesOfAStepAreMergedWhereAGPUHasRoom() throws {
     let plan = try plan("full-main")
     #expect(plan.fit.microBatchCount == 2 && plan.fit.mergedMicroBatches == 2 && plan.fit.forwardCount == 1)
-    #expect(plan.text.hasSuffix("\npasses      2 passes merged into 1"))
+    #expect(plan.text.hasSuffix("\nbatches     2 micro-batches merged into 1"))
   }
 
-  /// What is free does not decide: the same run gives the same bits whatever else the machine does.
+  /// Free memory does not decide: a run gives the same bits whatever else the machine does.
   @Test(arguments: [1, 1 << 40]) func passesThatSpareGradientsAreMergedOnTheCPU(available: Int) throws {
     let plan = try plan("full-main", on: MemoryRoom(bytes: 1 << 40, available: available, name: ""))
-    #expect(plan.fit.mergedMicroBatches == 2 && plan.text.hasSuffix("\npasses      2 passes merged into 1"))
+    #expect(
+      plan.fit.mergedMicroBatches == 2 && plan.text.hasSuffix("\nbatches     2 micro-batches merged into 1"))
   }
 
   @Test(
     arguments: [
-      // What is kept for the backward pass grows with a pass.
+      // The memory kept for the backward pass grows with the tokens of a pass.
       ["train.gradient_checkpointing=false"], ["train.gradient_checkpointing=auto"],
       // 200 sequences of 21 tokens.
       ["train.per_device_batch_size=100"],
-      // Gradients of 4 bytes, merged or not.
+      // Gradients have 4 bytes, merged or not.
       ["model.precision=float32"], ["method=lora"],
     ], [1 << 40])
   func otherPassesStayAsTheyAreOnTheCPU(_ overrides: [String], bytes: Int) throws {
     let plan = try studyPlan("full-main", overrides, MemoryRoom(bytes: bytes, available: bytes, name: ""))
-    #expect(plan.fit.mergedMicroBatches == 1 && !plan.text.contains("\npasses"))
+    #expect(plan.fit.mergedMicroBatches == 1 && !plan.text.contains("\nbatches"))
   }
 
   @Test func passesStayAsTheyAreOnACPUWithoutRoom() throws {
-    // Sixteen examples so long that activations outweigh what gradients spare.
+    // Sixteen examples so long that their activations outweigh the saving in gradients.
     let problems = (0..<7473).map {
       Problem(id: $0, question: "?", answer: String(repeating: "x", count: $0 < 16 ? 2900 : 1))
     }
@@ -128,11 +131,11 @@ import FineTuning
     for total in [three, four] {
       let plan = try plan("lora-main", "train.gradient_accumulation_steps=5", on: comfortable(total))
       #expect(plan.fit.mergedMicroBatches == 3 && plan.fit.memory.total == three)
-      #expect(plan.text.hasSuffix("\npasses      5 passes merged into 2"))
+      #expect(plan.text.hasSuffix("\nbatches     5 micro-batches merged into 2"))
     }
   }
 
-  /// Five passes as one have bf16 gradients; four have float32 ones of 4 GB more.
+  /// Five micro-batches as one have bf16 gradients. Four have float32 gradients, which need 4 GB more.
   @Test func allPassesAsOneFitWhereFewerDoNot() throws {
     let five = try plan("full-main", "train.gradient_accumulation_steps=5").fit
     #expect(five.mergedMicroBatches == 5)
@@ -149,9 +152,9 @@ import FineTuning
   @Test func dropoutKeepsPassesApart() throws {
     let plan = try plan("lora-main", "lora.dropout=0.1")
     #expect(plan.fit.mergedMicroBatches == 1)
-    #expect(plan.text.hasSuffix("\npasses      not merged: lora.dropout draws a mask for each"))
+    #expect(plan.text.hasSuffix("\nbatches     not merged: lora.dropout draws a mask for each micro-batch"))
     let single = try self.plan("lora-main", "lora.dropout=0.1", "train.gradient_accumulation_steps=1")
-    #expect(!single.text.contains("\npasses"))
+    #expect(!single.text.contains("\nbatches"))
   }
 
   // MARK: - Checkpointing

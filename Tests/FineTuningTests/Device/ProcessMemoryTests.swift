@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import FineTuning
 
-/// Memory limits of control groups, as Linux shows them, in a folder made for the test.
+/// Memory limits of control groups in Linux's format, in a folder made for the test.
 @Suite struct ProcessMemoryTests {
   private let root = FileManager.default.temporaryDirectory.appendingPathComponent("gemmatune-\(UUID())").path
 

@@ -2,20 +2,21 @@ import Files
 import Foundation
 import SimulatedGPUTesting
 
-/// A folder with the libraries of a simulated GPU that a program's environment steers (Tests/Fixtures/SteeredGPU).
+/// A folder with the libraries of a simulated GPU, which a program's environment controls
+/// (Tests/Fixtures/SteeredGPU).
 final class SteeredGPU: Sendable {
   /// Holds libcuda.so.1, libnvrtc.so.13 and libcublasLt.so.13.
   let folder: String
 
-  /// The one that all tests share: the programs that they start each have a GPU of their own.
+  /// The folder that all tests share. Each program that they start has a GPU of its own.
   static let shared = Result { try SteeredGPU() }
 
-  /// What makes a command use it.
+  /// The overrides that make a command use it.
   var overrides: [String] {
     ["device=cuda", "cuda.libraries=\(folder)", "cuda.kernel_cache=\(folder)/kernels"]
   }
 
-  /// Without one of the libraries where `missing` names it.
+  /// All libraries, except for the one that `missing` names.
   init(missing: String? = nil) throws {
     guard let library = SimulatedGPU.library else { throw Fault(.missing, "libSimulatedGPU.so is not built") }
     folder = FileManager.default.temporaryDirectory.appendingPathComponent("gemmatune-\(UUID())").path

@@ -8,7 +8,7 @@ struct PictureTests {
   private static let hasGnuplot = path.split(separator: ":").contains {
     FileManager.default.isExecutableFile(atPath: "\($0)/gnuplot")
   }
-  /// What gnuplot would run, format, or take for the end of a string.
+  /// A name with what gnuplot would run, format, or take for the end of a string.
   private static let hostileName = "it's `cd ..;touch P` <x_y> %d%% {z} \\n #"
 
   private func study(named name: String) -> [RunFiles] {

@@ -2,7 +2,7 @@ import Files
 import Testing
 import FineTuning
 
-/// The report states the settings of the evaluation that it shows, not those of config.yaml.
+/// The report states the settings that the evaluation used, not those of config.yaml.
 @Suite struct ReportSettingsTests {
   /// The facts of one run in a report, by name.
   private func facts(_ report: StudyReport) -> [String: String] {
@@ -96,7 +96,7 @@ import FineTuning
     var runs = smallStudy
     for index in runs.indices { runs[index].summary = summary() }
     try withReport(runs) { report, _ in #expect(report.notes.isEmpty) }
-    // What is not recorded is not compared.
+    // Settings that are not recorded are not compared.
     runs[1].summary = smallStudy[1].summary
     try withReport(runs) { report, _ in #expect(report.notes.isEmpty) }
   }

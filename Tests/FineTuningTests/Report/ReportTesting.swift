@@ -3,7 +3,7 @@ import Foundation
 import Testing
 import FineTuning
 
-/// The files of a run's folder, by their names within the folder `run` (as `withRunFolders` takes them).
+/// The files of a run's folder, by their names within the folder `run`, for `withRunFolders`.
 struct RunFiles {
   var run: String
   var configuration: String
@@ -13,7 +13,7 @@ struct RunFiles {
   var facts: String?
   var probes: String?
 
-  /// A run called `run` of a method, with more lines of YAML.
+  /// A run called `run` with this method and more lines of YAML.
   init(_ run: String, method: String, more: String = "") {
     self.run = run
     configuration = "run: {name: \(run)}\nmethod: \(method)\n\(more)"
@@ -29,7 +29,7 @@ struct RunFiles {
     return files
   }
 
-  /// The same with `count` answers, of which those with the ids `right` are right.
+  /// This run with `count` answers. Those with the ids `right` are right.
   func answering(_ count: Int, right: Set<Int>, references: String = "data/gsm8k/test.jsonl") -> RunFiles {
     var copy = self
     copy.answers = (0..<count).map { answerLine($0, isRight: right.contains($0)) }
@@ -37,14 +37,14 @@ struct RunFiles {
     return copy
   }
 
-  /// The same with one step for each loss.
+  /// This run with one step for each loss.
   func trained(_ losses: [String]) -> RunFiles {
     var copy = self
     copy.metrics = losses.enumerated().map { stepLine($0 + 1, loss: $1) }.joined()
     return copy
   }
 
-  /// The same with facts beside finished weights.
+  /// This run with facts beside finished weights.
   func finished(base: Int = 1000, trainable: Int = 1000) -> RunFiles {
     var copy = self
     copy.facts = """
@@ -90,7 +90,7 @@ func withRunFolders<Result>(_ files: [String: String], _ body: (String) throws -
   return try body(folder)
 }
 
-/// Reads these runs, in order.
+/// Makes a report on these runs, in order.
 func withReport<Result>(_ runs: [RunFiles], _ body: (StudyReport, String) throws -> Result) throws -> Result {
   let files = runs.reduce(into: [:]) { $0.merge($1.files) { first, _ in first } }
   return try withRunFolders(files) { folder in
@@ -98,7 +98,7 @@ func withReport<Result>(_ runs: [RunFiles], _ body: (StudyReport, String) throws
   }
 }
 
-/// The study in small: a base and two tuned runs, ten questions.
+/// A small study: a base and two tuned runs, ten questions.
 let smallStudy = [
   RunFiles("base", method: "none").answering(10, right: [0]),
   RunFiles("full-main", method: "full").answering(10, right: [0, 1, 2, 3, 4, 5, 6, 8]).trained(["2.0", "1.0"])

@@ -13,7 +13,7 @@ struct ReportWriterTests {
 
   private func text(_ path: String) throws -> String { String(decoding: try readFile(path), as: UTF8.self) }
 
-  /// Puts an executable called gnuplot into the folder.
+  /// Puts an executable with the name gnuplot into the folder.
   private func fakeGnuplot(_ script: String, in folder: String) throws {
     try writeAtomically("#!/bin/sh\n\(script)\n", to: "\(folder)/gnuplot")
     try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: "\(folder)/gnuplot")

@@ -35,7 +35,7 @@ struct RunComparisonTests {
   }
 
   @Test func differenceIsShownBelowOneInTwenty() throws {
-    // (5, 0) gives p = 0.0625 and (6, 0) 0.03125: between them lies the level.
+    // (5, 0) gives p = 0.0625 and (6, 0) gives 0.03125. The level lies between them.
     for (right, verdict) in [(5, "not shown"), (6, "b is better")] {
       let better = RunFiles("b", method: "full").answering(10, right: Set(0..<right)).finished()
       try withReport([RunFiles("a", method: "none").answering(10, right: []), better]) { report, _ in

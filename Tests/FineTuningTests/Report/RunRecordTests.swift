@@ -50,7 +50,7 @@ struct RunRecordTests {
     }
   }
 
-  /// The configuration names a file, but the evaluation may have been given another.
+  /// The configuration names a file, but the evaluation may have used another.
   @Test func evaluationWithoutSummaryDoesNotSayWhichQuestionsItTook() throws {
     var run = smallStudy[0]
     run.summary = nil
@@ -58,7 +58,7 @@ struct RunRecordTests {
       #expect(report.runs[0].evaluation?.references == nil)
       let facts = Dictionary(uniqueKeysWithValues: report.factsTable.rows.map { ($0[0], $0[1]) })
       #expect(facts["Evaluated on"] == "not recorded, 10 questions")
-      // The questions themselves tell that they are the same.
+      // The questions themselves show that they are the same.
       #expect(report.comparisons.map(\.outcome.count) == [10] && report.notes.isEmpty)
     }
   }

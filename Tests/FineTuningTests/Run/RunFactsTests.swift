@@ -42,7 +42,7 @@ import FineTuning
     #expect(read == older)
   }
 
-  /// The facts with another `device`; nil for none.
+  /// The place that facts with this `device` give; nil leaves the key out.
   private func place(_ device: JSONValue?) throws -> (place: Place?, messages: [String]) {
     var object = try wanted(facts.json.objectValue)
     object["device"] = device

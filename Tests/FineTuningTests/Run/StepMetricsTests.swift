@@ -17,7 +17,7 @@ import FineTuning
         """)
   }
 
-  /// The step that is on a line.
+  /// The step on a line of text.
   private func step(_ text: String) throws -> StepMetrics {
     try StepMetrics(JSONFields((number: 1, bytes: Array(text.utf8)[...]), file: "m"))
   }

@@ -3,7 +3,7 @@ import Testing
 import FineTuning
 
 struct TrainingCurveTests {
-  /// The curve in a metrics.jsonl of this text.
+  /// The curve of a metrics.jsonl with this text.
   private func curve(_ text: String) throws -> TrainingCurve? {
     try withRunFolders(["metrics.jsonl": text]) { try TrainingCurve(contentsOf: "\($0)/metrics.jsonl") }
   }
@@ -15,7 +15,7 @@ struct TrainingCurveTests {
     for line in lines { ends.append((ends.last ?? 0) + line.utf8.count) }
     for cut in 0...bytes.count {
       let steps = try curve(String(decoding: bytes[..<cut], as: UTF8.self))?.steps.count ?? 0
-      // A line that lacks its line feed only is whole.
+      // A line is whole even if it lacks its line feed.
       #expect(steps == ends.count { $0 - 1 <= cut }, "cut at \(cut)")
     }
   }

@@ -39,7 +39,8 @@ import FineTuning
   }
 
   @Test func everyPlaceIsEquallyLikely() {
-    // 3,000 orders of 4: each example comes first in a quarter of them, 750 ± 24 (one deviation); the bound is four.
+    // 3,000 orders of 4. Each example comes first in a quarter of them: 750 ± 24 (one deviation); the bound
+    // is four.
     var first = [0, 0, 0, 0]
     for epoch in 0..<3000 { first[batcher(4, 1, 1, seed: 3).order(epoch: epoch)[0]] += 1 }
     #expect(first.allSatisfy { (655...845).contains($0) })

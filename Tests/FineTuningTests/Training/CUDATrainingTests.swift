@@ -5,11 +5,11 @@ import Tensors
 import Testing
 import FineTuning
 
-/// Training and decoding through the whole GPU path, on the simulated GPU.
+/// Training and decoding through the whole GPU code, on the simulated GPU.
 @Suite(.serialized) struct CUDATrainingTests {
   private let gpu: CUDAKernels
 
-  // The suite's tests run one after another.
+  // The suite is serialized: its tests run one after another.
   nonisolated(unsafe) private static let shared = Result { try SimulatedKernels() }
 
   init() throws { gpu = try Self.shared.get().onThisThread().kernels }
@@ -24,7 +24,7 @@ import FineTuning
 
   @Test(arguments: families, [RunConfiguration.Method.full, .lora])
   func tenStepsFollowTheHuggingFaceTrainer(family: String, method: RunConfiguration.Method) throws {
-    // The schedule is that of all steps: the run is cut short by its observer.
+    // The schedule is that of all steps. The observer ends the run early.
     let reference = try TrainingReference(family, method)
     struct Enough: Error {}
     var steps: [StepMetrics] = []
@@ -34,7 +34,7 @@ import FineTuning
         if steps.count == 10 { throw Enough() }
       }
     }
-    // As on the CPU: 3e-7 and 3e-5 are what is seen; the bar is 1e-4.
+    // Observed, like on the CPU: 3e-7 and 3e-5. The bar is 1e-4.
     #expect(largestRelativeDifference(steps.map(\.loss), Array(reference.losses.prefix(10))) < 1e-5)
     let norms = Array(reference.gradientNorms.prefix(10))
     #expect(largestRelativeDifference(steps.map(\.gradientNorm), norms) < 1e-4)
@@ -61,16 +61,17 @@ import FineTuning
     reference.configuration.optimizer.name = .adamw8bit
     let onCPU = try trained(family, reference.examples, reference.configuration)
     let onGPU = try trained(family, reference.examples, reference.configuration, gpu)
-    // Sums of another order round the other way now and then, by a 256th: up to 5.3e-3 over OpenBLAS's kernels for five
-    // processors.
+    // Sums in another order sometimes round the other way, by a 256th: up to 5.3e-3 over OpenBLAS's kernels
+    // for five processors.
     let losses = largestRelativeDifference(onGPU.steps.map(\.loss), onCPU.steps.map(\.loss))
     #expect(losses < 8e-3)
-    // The losses of four steps tell little of the updates; how far the two lie apart beside the way that they went does.
+    // The losses of four steps say little about the updates. The distance of the weights, relative to their
+    // way, says more.
     reference.configuration.train.learningRate = 1e-30
     reference.configuration.train.minLearningRate = 0
     let start = try trained(family, reference.examples, reference.configuration)
     let way = distance(onCPU.parameters, start.parameters)
-    // Up to 0.07 of the way, by roundings to bfloat16 and to 8-bit codes.
+    // Up to 0.07 of the way is observed, due to rounding to bfloat16 and to 8-bit codes.
     #expect(distance(onGPU.parameters, onCPU.parameters) < way / 4)
     #expect(onGPU.parameters.map(\.name) == onCPU.parameters.map(\.name))
     #expect(onGPU.parameters.allSatisfy { $0.tensor.place == .host })
@@ -92,16 +93,16 @@ import FineTuning
 
   @Test func memoryIsGivenBackFromStepToStep() throws {
     let reference = try reference("gemma2", .lora, steps: 3)
-    // The first run makes what stays for the device's life, such as workspaces.
+    // The first run allocates what stays for the device's life, such as workspaces.
     try run("gemma2", reference) { _ in }
     var inUse: [Int] = []
     try run("gemma2", reference) { _ in inUse.append(gpu.memory.inUse) }
-    // Two steps are under way when the first one's results are read; the last is read when nothing follows.
+    // Two steps are queued when the first one's results are read. The last step is read with none behind it.
     #expect(inUse.count == 3 && inUse[0] == inUse[1])
     #expect(inUse[2] <= inUse[1])
   }
 
-  /// Ten rows are filled up to sixteen; passes are recorded and replayed.
+  /// Ten slots are padded to sixteen. Forward passes are recorded and replayed.
   @Test(arguments: families, [2, 10]) func greedyTokensAreTheCPUs(family: String, rows: Int) throws {
     let model = try GemmaModel(contentsOf: "\(fixtures)/\(family)", precision: .float32)
     var placed = model
@@ -129,7 +130,7 @@ import FineTuning
   }
 }
 
-/// Root of the summed squares of all differences.
+/// Root of the sum of all squared differences.
 private func distance(
   _ first: [(name: String, tensor: Tensor)], _ second: [(name: String, tensor: Tensor)]
 ) -> Double {

@@ -4,12 +4,12 @@ import Tensors
 import Testing
 import FineTuning
 
-/// A model that computes NaN or infinity answers nothing: decoding ends at the token, and says where it went wrong.
+/// A model that computes NaN or infinity gives no answer. Decoding ends at the token and names the part.
 @Suite(.serialized) struct NonFiniteDecodingTests {
-  // The suite's tests run one after another.
+  // The suite is serialized: its tests run one after another.
   nonisolated(unsafe) private static let shared = Result { try SimulatedKernels() }
 
-  /// A tiny model with float32 weights that can be written.
+  /// A tiny model with writable float32 weights.
   private func writable(_ family: String) throws -> GemmaModel {
     var model = try GemmaModel(contentsOf: "\(fixtures)/\(family)", precision: .float32)
     model.copyWeights(CPUKernels(threads: 1))
@@ -20,7 +20,7 @@ import FineTuning
     for i in 0..<tensor.count { tensor.float32[i] = value }
   }
 
-  /// What decoding two prompts throws, on the CPU and on the simulated GPU.
+  /// The errors of decoding two prompts, on the CPU and on the simulated GPU.
   private func thrown(_ model: GemmaModel, _ prompts: [[Int32]], rows: Int = 2) throws -> [NonFiniteOutput?] {
     let gpu = try Self.shared.get().onThisThread().kernels
     var placed = model
@@ -41,7 +41,7 @@ import FineTuning
     let model = try writable(family)
     fill(model.layers[1].mlp.gateProj.weight, 3e38)
     let expected = NonFiniteOutput(prompt: 0, token: 1, part: .layer(1))
-    // Row by row: side by side, the shorter prompt's first token comes first.
+    // One slot at a time. Side by side, the shorter prompt's first token comes first.
     #expect(try thrown(model, prompts, rows: 1) == [expected, expected])
   }
 
@@ -49,14 +49,14 @@ import FineTuning
     let model = try writable(family)
     model.embedding.float32[11 * model.configuration.hiddenSize + 3] = .infinity
     let expected = NonFiniteOutput(prompt: 0, token: 1, part: .outputMap)
-    // The first prompt has no such token: only the logit of that token goes wrong.
+    // The first prompt has no such token, so only the logit of that token is not finite.
     #expect(try thrown(model, prompts, rows: 1) == [expected, expected])
     let itself = NonFiniteOutput(prompt: 0, token: 1, part: .embedding)
     #expect(try thrown(model, [prompts[1]]) == [itself, itself])
   }
 
-  /// Element 0 of the residual stream is what the embedding says, and 0 but for one token, which the model itself says:
-  /// once it reads that, the gates of layer 1 overflow.
+  /// Element 0 of the residual stream comes from the embedding, and is 0 except for one token. The model
+  /// itself answers with that token; once it reads it, the gates of layer 1 overflow.
   @Test(arguments: families) func tokenOfTheAnswerThatOverflowsIsNamed(family: String) throws {
     let model = try writable(family)
     let width = model.configuration.hiddenSize

@@ -4,7 +4,7 @@ import Gemma
 import Testing
 import FineTuning
 
-/// The prompt of the workspace's tokenizer and a model family.
+/// Prompts with the workspace's tokenizer and a model family.
 enum TinyPrompt {
   static func prompt(_ wording: PromptWording, family: String = "gemma3") throws -> Prompt {
     try Prompt(
@@ -23,7 +23,7 @@ enum TinyPrompt {
   @Test func plainPromptHasOneBOSAndNoTurns() throws {
     let prompt = try TinyPrompt.prompt(.init(template: .plain))
     let ids = prompt.encodedPrompt(for: "2 + 3?")
-    // sentencepiece 0.2.3 of "Question: 2 + 3?\nAnswer:" after the BOS.
+    // The ids that sentencepiece 0.2.3 gives for "Question: 2 + 3?\nAnswer:", after the BOS.
     #expect(ids == [2, 436, 441, 82, 450, 475, 450, 487, 450, 476, 489, 10, 498, 347, 345, 82])
     #expect(prompt.tokenizer.decode(Array(ids.dropFirst())) == "Question: 2 + 3?\nAnswer:")
   }
@@ -83,8 +83,9 @@ enum TinyPrompt {
   }
 
   @Test func hashOfOnePromptIsFixed() throws {
-    // FNV-1a of {"wording":{"template":"plain","instruction":null,"examples":[]},"bos":2,"end":1,"stops":[1,9]}:
-    // another value would make eval speak of another prompt for weights that are there already.
+    // FNV-1a of
+    // {"wording":{"template":"plain","instruction":null,"examples":[]},"bos":2,"end":1,"stops":[1,9]}. With
+    // another value eval would report another prompt for existing weights.
     #expect(try TinyPrompt.prompt(.init(template: .plain)).hash == "05c2afaad7314428")
   }
 

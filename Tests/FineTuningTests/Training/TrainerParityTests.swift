@@ -13,8 +13,8 @@ import FineTuning
     let reference = try TrainingReference(family, method)
     let steps = try trained(family, reference.examples, reference.configuration).steps
     #expect(steps.count == 20)
-    // The bar of the design. A change of 1e-7 in the weights moves a loss by 1e-6 at most (rounding_spread), the
-    // mildest broken rule by 1.5e-3 (sensitivities).
+    // The bar of the design. A change of 1e-7 in the weights moves a loss by 1e-6 at most (rounding_spread),
+    // the mildest broken rule by 1.5e-3 (sensitivities).
     #expect(largestRelativeDifference(steps.map(\.loss), reference.losses) < 1e-4)
   }
 
@@ -22,9 +22,10 @@ import FineTuning
   func gradientNormOfEveryStepMatchesTheTrainer(_ family: String, _ method: RunConfiguration.Method) throws {
     let reference = try TrainingReference(family, method)
     let steps = try trained(family, reference.examples, reference.configuration).steps
-    // Norms before clipping, of 1 to 10. Rounding alone moves them by up to 3e-4: 2.97e-4 with OpenBLAS's kernels without
-    // fused multiply-add, 1.2e-4 when PyTorch itself runs on another processor, 8e-5 when the weights change by 1e-7
-    // (norm_rounding_spread). The mildest broken rule moves one by 5.1e-3 (norm_sensitivities).
+    // Norms before clipping, of 1 to 10. Rounding alone moves them by up to 3e-4: by 2.97e-4 with OpenBLAS's
+    // kernels without fused multiply-add, by 1.2e-4 when PyTorch itself runs on another processor, by 8e-5
+    // when the weights change by 1e-7 (norm_rounding_spread). The mildest broken rule moves one by 5.1e-3
+    // (norm_sensitivities).
     #expect(largestRelativeDifference(steps.map(\.gradientNorm), reference.gradientNorms) < 1e-3)
   }
 
@@ -32,7 +33,7 @@ import FineTuning
   func learningRateOfEveryStepMatchesTheTrainer(_ family: String, _ method: RunConfiguration.Method) throws {
     let reference = try TrainingReference(family, method)
     let steps = try trained(family, reference.examples, reference.configuration).steps
-    // The same formula in float64 on both sides.
+    // Both programs use the same formula in float64.
     #expect(largestRelativeDifference(steps.map(\.learningRate), reference.learningRates) < 1e-12)
   }
 

@@ -8,15 +8,15 @@ import FineTuning
 let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
   .deletingLastPathComponent().appendingPathComponent("Fixtures").path
 
-/// The three tiny models, one a family.
+/// The families of the three tiny models.
 let families = ["gemma", "gemma2", "gemma3"]
 
-/// What the Hugging Face Trainer logged for one family and method.
+/// The log of the Hugging Face Trainer for one family and method.
 struct TrainingReference {
   let losses: [Double], gradientNorms: [Double], learningRates: [Double]
   /// The sequences that it trained on, in the order of the file.
   let examples: [TrainingExample]
-  /// Our configuration of the same training.
+  /// This program's configuration of the same training.
   var configuration: RunConfiguration
 
   init(_ family: String, _ method: RunConfiguration.Method) throws {
@@ -66,7 +66,8 @@ struct TrainingReference {
   }
 }
 
-/// Trains the tiny model of `family` on `examples`: from its folder, with `configuration.method`'s parameters.
+/// Trains the parameters of `configuration.method` in the tiny model of `family`, read from its folder, on
+/// `examples`.
 /// - Returns: the metrics of every step, and the trained parameters.
 func trained(
   _ family: String, _ examples: [TrainingExample], _ configuration: RunConfiguration,
@@ -95,13 +96,13 @@ func json(_ path: String) throws -> JSONObject {
   try wanted(JSONValue(parsing: readFile(path), file: path).objectValue)
 }
 
-/// A value that a test cannot go on without.
+/// A value that a test cannot continue without.
 func wanted<Value>(_ value: Value?) throws -> Value {
   guard let value else { throw Fault(.badData, "a fixture lacks a value") }
   return value
 }
 
-/// The largest difference of two columns, each relative to the expected value.
+/// The largest difference between two columns, each relative to the expected value.
 func largestRelativeDifference(_ values: [Double], _ expected: [Double]) -> Double {
   guard values.count == expected.count else { return .infinity }
   return zip(values, expected).reduce(0) { worst, pair in

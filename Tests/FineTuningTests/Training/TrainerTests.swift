@@ -6,7 +6,7 @@ import Testing
 import FineTuning
 
 @Suite struct TrainerTests {
-  /// Training meant to learn 13 sequences by heart, on a model large enough for 8-bit moments.
+  /// Training that should memorise 13 sequences, with a model large enough for 8-bit moments.
   private func memorising(_ change: (inout RunConfiguration) -> Void) throws -> [StepMetrics] {
     var reference = try TrainingReference("gemma3", .full)
     reference.configuration.train.epochs = 30
@@ -21,8 +21,8 @@ import FineTuning
     return steps
   }
 
-  /// The gemma3 fixture's sizes with another width and an MLP twice as wide: of 64, so that 8,192 elements, unless
-  /// given; weights of about 0.1.
+  /// The gemma3 fixture's model with another width, an MLP twice as wide, and weights of about 0.1. The
+  /// default width of 64 gives its maps 8,192 elements.
   private func largerModel(_ configuration: RunConfiguration, width: Int = 64) throws -> GemmaModel {
     var object = try json("\(fixtures)/gemma3/config.json")
     object["hidden_size"] = .int(width)
@@ -37,7 +37,7 @@ import FineTuning
   @Test(arguments: RunConfiguration.OptimizerSection.Name.allCases)
   func float32TrainingConverges(_ optimizer: RunConfiguration.OptimizerSection.Name) throws {
     let losses = try memorising { $0.optimizer.name = optimizer }.map(\.loss)
-    // Random guessing costs log 211 = 5.35 nats; learnt by heart, a small part of one.
+    // Guessing costs log 211 = 5.35 nats. Memorised sequences cost a small part of one nat.
     #expect(losses[0] > 5 && losses[losses.count - 1] < 0.5)
   }
 
@@ -60,8 +60,8 @@ import FineTuning
     #expect(losses[0] > 5 && losses[losses.count - 1] < 0.5)
   }
 
-  /// Shares changed by 80 steps in bfloat16 at a constant rate of 1e-6, on weights of about 0.5, whose last digit is
-  /// 2e-3.
+  /// Shares changed by 80 steps in bfloat16 at a constant rate of 1e-6. The weights are about 0.5 and their
+  /// last digit is 2e-3.
   private func changedByTinySteps(
     _ mode: RunConfiguration.OptimizerSection.LowPrecisionUpdate
   ) throws -> [Double] {
@@ -77,13 +77,13 @@ import FineTuning
   }
 
   @Test func nearestRoundingLosesTinyUpdates() throws {
-    // Only weights under 5e-4 have a last digit that a step of 1e-6 reaches half of: 1 in 1,000.
+    // Only for weights under 5e-4 does a step of 1e-6 reach half of the last digit: 1 in 1,000.
     #expect(try changedByTinySteps(.nearest).allSatisfy { $0 < 0.005 })
   }
 
   @Test func masterCopyKeepsTinyUpdates() throws {
     let (master, nearest) = (try changedByTinySteps(.master), try changedByTinySteps(.nearest))
-    // The copy adds the steps up until they reach the next stored value.
+    // The copy sums the steps until they reach the next stored value.
     #expect(master.reduce(0, +) > 2 * nearest.reduce(0, +))
   }
 
@@ -108,13 +108,13 @@ import FineTuning
       return try trained("gemma3", reference.examples, reference.configuration).steps.map(\.loss)
     }
     let whole = try losses(4, 1)
-    // The order of float32 sums differs.
+    // float32 sums in another order.
     #expect(largestRelativeDifference(try losses(2, 2), whole) < 1e-4)
     #expect(largestRelativeDifference(try losses(1, 4), whole) < 1e-4)
   }
 
-  /// Ten steps in bfloat16 of a model whose MLPs have 131,072 elements a map: with passes merged their gradients are
-  /// bfloat16, with two passes float32.
+  /// Ten steps in bfloat16 of a model whose MLPs have 131,072 elements a map. Their gradients are bfloat16
+  /// when micro-batches are merged, and float32 for two micro-batches.
   private func tenSteps(mergedMicroBatches: Int) throws -> (losses: [Double], types: Set<String>) {
     var configuration = try TrainingReference("gemma3", .full).configuration
     configuration.model.precision = .bf16
@@ -136,8 +136,9 @@ import FineTuning
   @Test func bfloat16GradientsTrainLikeFloat32Ones() throws {
     let (apart, merged) = (try tenSteps(mergedMicroBatches: 1), try tenSteps(mergedMicroBatches: 2))
     #expect(apart.types == ["F32"] && merged.types == ["F32", "BF16"])
-    // A rounding of 2^-9 of a gradient moves Adam's step by as much: of what ten steps change, no more than that, and
-    // what weights in bfloat16 round the other way for it. A lost or doubled gradient is off by a tenth.
+    // A rounding of 2^-9 of a gradient moves Adam's step by as much. The losses may differ by that part of
+    // what ten steps change, and by the weights that bfloat16 then rounds the other way. A lost or doubled
+    // gradient is off by a tenth.
     #expect(largestRelativeDifference(merged.losses, apart.losses) < 5e-3)
     #expect(merged.losses[9] < 0.9 * merged.losses[0])
   }

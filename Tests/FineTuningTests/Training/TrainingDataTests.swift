@@ -22,7 +22,7 @@ import FineTuning
     return try TrainingData(problems, prompt, configuration, file: "d/train.jsonl", positions: positions)
   }
 
-  /// Tokens of the two examples.
+  /// Token counts of the two examples.
   private var lengths: [Int] {
     problems.map { prompt.encodedPrompt(for: $0.question).count + prompt.encodedTarget(for: $0.answer).count }
   }

@@ -5,7 +5,7 @@ import Gemma
 import Testing
 import FineTuning
 
-/// The plan of a run of the study: gemma-2b-it, 7,473 short examples unless others are given.
+/// The plan of a run of the study: gemma-2b-it, with 7,473 short examples unless others are given.
 func studyPlan(
   _ name: String, _ overrides: [String], _ room: MemoryRoom,
   _ problems: [Problem] = (0..<7473).map { Problem(id: $0, question: "\($0)?", answer: "#### \($0)") }
@@ -37,7 +37,7 @@ private let gemma2b = """
     try studyPlan(name, overrides, room)
   }
 
-  /// A machine whose memory is free.
+  /// A machine with all of its memory free.
   private static func machine(_ bytes: Int) -> MemoryRoom {
     MemoryRoom(bytes: bytes, available: bytes, name: "this machine has \(bytes) B")
   }
@@ -64,7 +64,9 @@ private let gemma2b = """
   @Test func memoryIsCountedByPart() throws {
     let lora = try plan("lora-main").fit.memory.parts
     #expect(
-      lora.map(\.name) == ["weights", "adapter", "gradients", "optimizer", "activations", "vocabulary", "program"])
+      lora.map(\.name) == [
+        "weights", "adapter", "gradients", "optimizer", "activations", "vocabulary", "program",
+      ])
     // bf16 weights; float32 adapter and gradients; 8-bit moments: 2 bytes, and 8 for each block of 256.
     #expect(lora[0].bytes == 2 * 2_506_172_416)
     #expect(lora[1].bytes == 4 * 19_611_648 && lora[2].bytes == 4 * 19_611_648)
@@ -78,7 +80,7 @@ private let gemma2b = """
     let short = try plan("lora-main", overrides: auto, Self.machine(kept.fit.memory.total))
     #expect(short.fit.gradientCheckpointing == .always)
     #expect(short.fit.memory.total < kept.fit.memory.total)
-    // What is written is kept, whatever the memory.
+    // An explicit setting is kept, whatever the memory.
     #expect(try plan("lora-main", Self.machine(1)).fit.gradientCheckpointing == .always)
     let never = ["train.gradient_checkpointing=false"]
     #expect(try plan("lora-main", overrides: never, Self.machine(1)).fit.gradientCheckpointing == .never)
@@ -95,7 +97,8 @@ private let gemma2b = """
     #expect(TrainingPlan.steps(train, batcher) == 9)
   }
 
-  /// Made by transformers 5.23, Trainer.set_initial_training_values, from epochs, batches and accumulation.
+  /// Expected values from transformers 5.23, Trainer.set_initial_training_values, by epochs, batches,
+  /// accumulation.
   @Test(arguments: [
     (0.5, 935, 2, 234), (1.5, 935, 2, 702), (1, 935, 2, 468), (2, 3, 2, 4), (0.1, 30, 1, 3), (0.3, 10, 1, 3),
     (2.5, 5, 2, 8), (1e-9, 7, 2, 1), (0.7, 10, 1, 7), (1.1, 10, 1, 11), (0.07, 100, 1, 8),

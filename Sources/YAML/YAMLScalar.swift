@@ -1,8 +1,8 @@
 /// What a plain scalar means.
 ///
-/// The core of YAML 1.1, with `1e-5` a float. Where readers of YAML disagree (`yes`, `017`, `1_000`, `1:30`,
-/// `.nan`) the scalar is `ambiguous`: an error wherever it stands, since nobody can tell what the author
-/// meant.
+/// The core of YAML 1.1, except that `1e-5` is a float. Where readers of YAML disagree (`yes`, `017`,
+/// `1_000`, `1:30`, `.nan`) the scalar is `ambiguous`. That is an error everywhere, since nobody can tell
+/// what its author meant.
 package enum YAMLScalar: Equatable, Sendable {
   case null
   case boolean(Bool)
@@ -29,7 +29,7 @@ package enum YAMLScalar: Equatable, Sendable {
   }
 
   private static func number(_ text: String) -> YAMLScalar? {
-    // Only ASCII is numeric; the sign is looked past for telling the kinds apart.
+    // Only ASCII is numeric. The sign plays no part in telling the kinds apart.
     let bytes = Array(text.utf8)
     let digits =
       bytes.first == UInt8(ascii: "-") || bytes.first == UInt8(ascii: "+") ? bytes.dropFirst() : bytes[...]
@@ -51,7 +51,7 @@ package enum YAMLScalar: Equatable, Sendable {
     return isNumberElsewhere(digits) ? .ambiguous(text) : nil
   }
 
-  /// Digits with one point or an exponent or both, at least one digit before the exponent: `1.`, `.5`,
+  /// Whether it is digits with one point or an exponent or both, a digit before the exponent: `1.`, `.5`,
   /// `1e-5`, `2.5E3`.
   private static func isDecimal(_ digits: ArraySlice<UInt8>) -> Bool {
     let parts = digits.split(maxSplits: 1, omittingEmptySubsequences: false) {
@@ -69,7 +69,7 @@ package enum YAMLScalar: Equatable, Sendable {
     return !exponent.isEmpty && exponent.allSatisfy(isDigit)
   }
 
-  /// `0x1F`, `0o17`, `0b1`, `1_000`, `1:30`: a number to some reader of YAML.
+  /// Whether some reader of YAML takes it for a number: `0x1F`, `0o17`, `0b1`, `1_000`, `1:30`.
   private static func isNumberElsewhere(_ digits: ArraySlice<UInt8>) -> Bool {
     guard let first = digits.first, isDigit(first) else { return false }
     let second = digits.dropFirst().first.map { $0 | 0x20 }

@@ -1,13 +1,13 @@
 import Files
 
-/// A place in a YAML text, counted from 0 in characters and lines as libyaml counts them.
+/// A place in a YAML text, counted from 0 in characters and lines, which is libyaml's counting.
 struct YAMLMark: Equatable {
   var index = 0
   var line = 0
   var column = 0
 }
 
-/// A comment that cuts a text without quotes, or stands where a text was perhaps meant.
+/// A comment that cuts an unquoted text short, or stands where a text may have been meant.
 package struct YAMLComment: Equatable, Sendable {
   /// Where its `#` stands.
   package var origin: YAMLOrigin
@@ -15,7 +15,7 @@ package struct YAMLComment: Equatable, Sendable {
   package var text: String
 }
 
-/// Finds comments, which libyaml passes over, in the text between its events.
+/// Finds comments, which libyaml skips, in the text between its events.
 struct YAMLComments {
   private let characters: [Unicode.Scalar]
 
@@ -26,21 +26,21 @@ struct YAMLComments {
   /// A comment between two events.
   struct Found {
     var mark: YAMLMark
-    /// Whether nothing stands before it on its line.
+    /// Whether the comment is alone on its line.
     var isAlone: Bool
     /// Whether a blank or the start of a line comes before its `#`.
     var isApart: Bool
     /// From the `#` to the end of the line.
     var text: String
 
-    /// Whether it can be nothing but a comment: `####` at the place of a text is this job's own mark.
+    /// Whether it can only be a comment. `####` where a text belongs is the data's answer mark.
     var isPlainlyAComment: Bool { isApart && !text.hasPrefix("##") }
     /// Whether it hides the end of a list or a map.
     var hidesAnEnd: Bool { text.utf8.contains { "]}".utf8.contains($0) } }
   }
 
-  /// The comment that ends the unquoted text before `end`: on its line, or on one of the next lines where these are
-  /// deeper than `indent`, so that they would go on with the text.
+  /// The comment that ends the unquoted text before `end`. It stands on the same line, or on one of the next
+  /// lines if they are deeper than `indent`, so that they would continue the text.
   func following(_ end: YAMLMark, deeperThan indent: Int) -> Found? {
     var mark = end
     while mark.index < characters.count {
@@ -55,13 +55,13 @@ struct YAMLComments {
     return nil
   }
 
-  /// The comment on the line of `mark`, with nothing but indicators between the two.
+  /// The comment on the line of `mark`, if only indicators stand between the two.
   func onTheLine(of mark: YAMLMark) -> Found? {
     let rest = characters[mark.index...].prefix { ",:[]{}?-".unicodeScalars.contains($0) || Self.isBlank($0) }
     return between(mark, rest.endIndex + 1).first
   }
 
-  /// The comments from `start` to `end` that come after the last indicator (`-`, `:`, `,`, `[` ...) between the two.
+  /// The comments from `start` to `end` after the last indicator (`-`, `:`, `,`, `[` ...) between the two.
   func between(_ start: YAMLMark, _ end: Int) -> [Found] {
     var comments: [Found] = []
     var mark = start
@@ -105,28 +105,15 @@ struct YAMLComments {
 
   private static func isBlank(_ character: Unicode.Scalar) -> Bool { character == " " || character == "\t" }
 
-  /// YAML 1.1's line breaks.
+  /// Whether it is one of YAML 1.1's line breaks.
   private static func isBreak(_ character: Unicode.Scalar) -> Bool {
     ["\n", "\r", "\u{85}", "\u{2028}", "\u{2029}"].contains(character)
   }
 }
 
-extension ConfigurationFormat {
-  /// The same for a text, which nothing may cut: refused where a comment stands that may be a part of it.
-  var uncut: Self {
-    Self(
-      read: { node, path, value, problems in
-        let isNull = node.scalar == .null && node.content != .scalar("", isPlain: true)
-        guard let comment = node.comment, !isNull else { return read(node, path, &value, &problems) }
-        problems.add(comment.origin, path, node.content.text(of: comment.text))
-      },
-      write: write)
-  }
-}
-
 extension YAMLNode.Content {
   /// What is wrong with a comment beside this value.
-  func text(of comment: String) -> String {
+  package func text(of comment: String) -> String {
     let got = "got \(quoted(comment, mark: "'"))"
     switch self {
     case .scalar("", _):

@@ -8,7 +8,7 @@ package struct YAMLDocument {
   package var problems: [(origin: YAMLOrigin, text: String)] = []
 }
 
-/// Limits on what a configuration may hold; a configuration needs a hundredth of them.
+/// Limits on what a configuration may hold. A real one needs a hundredth of them.
 package enum YAMLLimits {
   package static let bytes = 1 << 20
   package static let depth = 32
@@ -19,19 +19,19 @@ package enum YAMLLimits {
 /// Reads YAML text into a tree through libyaml's events.
 ///
 /// Anchors, aliases, tags, merge keys and second documents are refused by name, so nothing can grow beyond
-/// its text.
+/// the size of its text.
 package struct YAMLParser {
-  /// Makes the origin of what stands at a line and a column.
+  /// Makes the origin of a value from its line and column.
   private let origin: (_ line: Int, _ column: Int) -> YAMLOrigin
   private let events: YAMLEvents
   private let isArgument: Bool
   private var nodes = 0
   private var document = YAMLDocument()
-  /// Where the event before the current one ended, and where the current one does.
+  /// The end of the event before the current one, and of the current one.
   private var gapStart = YAMLMark(), lastEnd = YAMLMark()
-  /// The keys down to the current value, and the lists and maps in brackets that it is in.
+  /// The keys down to the current value, and the number of lists and maps in brackets around it.
   private var path: [String] = [], brackets = 0
-  /// The comment that libyaml's next complaint is likely due to.
+  /// The comment that is the likely cause of libyaml's next complaint.
   private var suspect: (problem: YAMLProblem, indent: Int)?
 
   private init(
@@ -42,7 +42,7 @@ package struct YAMLParser {
     events = try YAMLEvents(bytes)
   }
 
-  /// The tree of `bytes`, whose origins `origin` makes from lines and columns counted from 1.
+  /// The tree of `bytes`. `origin` makes its origins from lines and columns counted from 1.
   /// Throws the first problem that leaves the tree in doubt.
   package static func parse(
     _ bytes: [UInt8], origin: @escaping (Int, Int) -> YAMLOrigin
@@ -51,8 +51,8 @@ package struct YAMLParser {
     return try parser.parseStream()
   }
 
-  /// The tree of `argument`, a value on the command line: all of it counts, so `#` is a character like any
-  /// other, and there are no documents.
+  /// The tree of `argument`, a value on the command line. All of it counts, so `#` is an ordinary character,
+  /// and there are no documents.
   package static func parse(argument: String) throws(YAMLProblem) -> YAMLDocument {
     let standIns = StandIns(for: ["#", "\u{FEFF}"], in: argument)
     do {
@@ -97,8 +97,8 @@ package struct YAMLParser {
     }
   }
 
-  /// Where the rest of a text was taken for a comment, libyaml stumbles over what comes after: that comment is
-  /// the problem then.
+  /// The true cause of libyaml's problem. Where the rest of a text was taken for a comment, libyaml stumbles
+  /// over what follows, and the comment is the cause.
   private func cause(of problem: YAMLProblem) -> YAMLProblem {
     if let suspect, brackets > 0 || goesOn(problem, deeperThan: suspect.indent) { return suspect.problem }
     if brackets > 0, let comment = events.comments.onTheLine(of: lastEnd) {
@@ -107,7 +107,7 @@ package struct YAMLParser {
     return problem
   }
 
-  /// Whether the problem is a line that would go on with a text.
+  /// Whether the problem is a line that would continue a text.
   private func goesOn(_ problem: YAMLProblem, deeperThan indent: Int) -> Bool {
     problem.column - 1 > indent && !problem.text.contains("mapping values")
   }
@@ -118,7 +118,7 @@ package struct YAMLParser {
       (path.isEmpty ? "" : "\(path.joined(separator: ".")): ") + content.text(of: comment.text))
   }
 
-  /// - indent: the column, from 0, of the key or the hyphen that the value belongs to; -1 within [ ] and { }.
+  /// - indent: the column, from 0, of the key or hyphen that the value belongs to; -1 within [ ] and { }.
   private mutating func node(
     from event: YAMLEvents.Event, depth: Int, indent: Int
   ) throws(YAMLProblem) -> YAMLNode {

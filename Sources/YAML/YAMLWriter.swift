@@ -1,4 +1,4 @@
-/// Writes a tree as YAML text that `YAMLParser` and other YAML 1.1 readers take back as the same tree.
+/// Writes a tree as YAML text that `YAMLParser` and other YAML 1.1 readers read back as the same tree.
 package enum YAMLWriter {
   /// `node`, a map, as block YAML: one key a line, lists in brackets, a final line feed.
   package static func text(_ node: YAMLNode) -> String {
@@ -25,7 +25,7 @@ package enum YAMLWriter {
     }
   }
 
-  /// A plain scalar as it is; a string without quotes only where nothing could misread it.
+  /// The text of a scalar; a plain one is unchanged. Only a string that nothing could misread has no quotes.
   private static func scalar(_ text: String, isPlain: Bool) -> String {
     if isPlain { return text }
     let bytes = text.utf8
@@ -47,7 +47,7 @@ package enum YAMLWriter {
     }
     switch scalar.value {
     case 0x20...0x7E, 0xA1...0xD7FF, 0xE000...0xFEFE, 0xFF00...0xFFFD, 0x1_0000...:
-      // The line and paragraph separators are line breaks to YAML.
+      // YAML takes the line and paragraph separators for line breaks.
       if scalar != "\u{2028}", scalar != "\u{2029}" { return String(scalar) }
     default: break
     }
@@ -59,7 +59,7 @@ package enum YAMLWriter {
     (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte) || (0x61...0x7A).contains(byte)
   }
 
-  /// Digits and hyphens alone: a date to YAML 1.1.
+  /// Whether it is digits and hyphens alone, which YAML 1.1 may take for a date.
   private static func looksLikeDate(_ text: String) -> Bool {
     text.utf8.allSatisfy { (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") }
   }

@@ -14,7 +14,7 @@ package enum YAMLOrigin: Equatable, Sendable {
 package struct YAMLNode: Equatable, Sendable {
   /// The value itself.
   package enum Content: Equatable, Sendable {
-    /// The text of a scalar; only a plain one (not quoted, no block) can be a null, a boolean or a number.
+    /// The text of a scalar. Only a plain one (not quoted, no block) can be a null, a boolean or a number.
     case scalar(String, isPlain: Bool)
     case sequence([YAMLNode])
     /// Entries in the order written, no key twice.
@@ -38,7 +38,7 @@ package struct YAMLNode: Equatable, Sendable {
 
   package var content: Content
   package var origin: YAMLOrigin
-  /// A comment that cuts the value short, if it is a text.
+  /// A comment that cuts the value short if the value is a text.
   package var comment: YAMLComment?
 
   package init(_ content: Content, origin: YAMLOrigin = .defaults, comment: YAMLComment? = nil) {
@@ -47,13 +47,13 @@ package struct YAMLNode: Equatable, Sendable {
     self.comment = comment
   }
 
-  /// What YAML 1.1 readers make of the scalar; nil for a list, a map or an unresolved value.
+  /// What YAML 1.1 readers take the scalar for; nil for a list, a map or an unresolved value.
   package var scalar: YAMLScalar? {
     guard case .scalar(let text, let isPlain) = content else { return nil }
     return isPlain ? YAMLScalar(plain: text) : .string(text)
   }
 
-  /// The value at `keys`, one map deeper with each key.
+  /// The value at `keys`. Each key leads one map deeper.
   package func value(at keys: some Sequence<String>) -> YAMLNode? {
     var node = self
     for key in keys {
@@ -64,7 +64,7 @@ package struct YAMLNode: Equatable, Sendable {
     return node
   }
 
-  /// Maps merge key by key, deeply; anything else in `other` replaces what was here.
+  /// Merges maps key by key, deeply. Any other value of `other` replaces the value here.
   package func merged(with other: YAMLNode) -> YAMLNode {
     guard case .mapping(var entries) = content, case .mapping(let others) = other.content else {
       return other
@@ -82,7 +82,7 @@ package struct YAMLNode: Equatable, Sendable {
     return YAMLNode(.mapping(entries), origin: other.origin, comment: other.comment ?? comment)
   }
 
-  /// The dotted paths of every value that is not itself a map, and of the maps too.
+  /// The dotted paths of all values, maps included.
   package var keyPaths: [String] {
     guard case .mapping(let entries) = content else { return [] }
     return entries.flatMap { entry in [entry.key] + entry.value.keyPaths.map { "\(entry.key).\($0)" } }

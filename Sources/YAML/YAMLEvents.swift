@@ -26,15 +26,15 @@ package final class YAMLEvents {
       case documentStart, sequenceStart, sequenceEnd, mappingStart, mappingEnd, streamEnd
       case alias(String)
       case scalar(String, isPlain: Bool)
-      /// Start of the stream, end of a document: nothing to act on.
+      /// Start of the stream or end of a document. It needs no action.
       case other
     }
     package var kind: Kind
-    /// Where its text begins and ends.
+    /// Where the event's text begins and ends.
     var start: YAMLMark, end: YAMLMark
     /// Whether it is a list in [ ] or a map in { }.
     var isFlow = false
-    /// Whether it is a `---` or `...` that is written out.
+    /// Whether it is an explicit `---` or `...`.
     var isDocumentMark = false
     package var anchor: String?
     package var tag: String?
@@ -51,7 +51,8 @@ package final class YAMLEvents {
   private let text: UnsafeMutableBufferPointer<UInt8>
   private let isInitialized: Bool
 
-  /// A byte order mark at the start is skipped: libyaml would take the first line to be indented by it.
+  /// Begins to parse `bytes`. A byte order mark at the start is skipped: libyaml would take it for an
+  /// indentation of the first line.
   ///
   /// Throws on more than `YAMLLimits.bytes` and on bytes that are not UTF-8.
   package init(_ bytes: [UInt8]) throws(YAMLProblem) {
@@ -80,7 +81,7 @@ package final class YAMLEvents {
     text.deallocate()
   }
 
-  /// The next event; throws libyaml's complaint in our words.
+  /// The next event. Throws libyaml's complaint in this program's words.
   package func next() throws(YAMLProblem) -> Event {
     var event = yaml_event_t()
     guard yaml_parser_parse(parser, &event) == 1 else { throw problem() }
@@ -131,7 +132,7 @@ extension YAMLMark {
 }
 
 extension YAMLEvents {
-  /// libyaml's last complaint, in our words where its own say too little.
+  /// libyaml's last complaint, in this program's words where its own say too little.
   private func problem() -> YAMLProblem {
     let complaint = parser.pointee.problem.map { String(cString: $0) } ?? "cannot be parsed"
     if parser.pointee.error == YAML_READER_ERROR {
