@@ -1,4 +1,3 @@
-import YAML
 
 /// Replacements for characters that mean something to YAML, by characters that mean nothing and that the text
 /// does not hold.
