@@ -31,6 +31,8 @@ let package = Package(
     .target(name: "Files", dependencies: ["CSHA256"]),
     .target(name: "CUDARuntime", dependencies: ["Files", "CCUDA"]),
     .target(name: "Tensors", dependencies: ["Files", "COpenBLAS", "CHDF5", "CKernels", "CUDARuntime"]),
+    // The list of what every conformer of Kernels is tested and timed with.
+    .target(name: "KernelCases", dependencies: ["Files", "Tensors"]),
     .target(name: "Gemma", dependencies: ["Files", "Tensors"]),
     .target(name: "GSM8K", dependencies: ["Files"], swiftSettings: noPointers),
     .target(name: "YAML", dependencies: ["Files", "CYAML"]),
@@ -45,7 +47,7 @@ let package = Package(
     .executableTarget(
       name: "gemmabench",
       dependencies: [
-        "Files", "CUDARuntime", "Tensors", "Gemma", "GSM8K", "FineTuning",
+        "Files", "CUDARuntime", "Tensors", "KernelCases", "Gemma", "GSM8K", "FineTuning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .target(
@@ -59,7 +61,8 @@ let package = Package(
       path: "Tests/SimulatedGPUTesting"),
     .testTarget(name: "FilesTests", dependencies: ["Files"]),
     .testTarget(
-      name: "TensorsTests", dependencies: ["Files", "CUDARuntime", "Tensors", "SimulatedGPUTesting"]),
+      name: "TensorsTests",
+      dependencies: ["Files", "CUDARuntime", "Tensors", "KernelCases", "SimulatedGPUTesting"]),
     .testTarget(name: "GemmaTests", dependencies: ["Files", "Tensors", "Gemma", "SimulatedGPUTesting"]),
     .testTarget(name: "GSM8KTests", dependencies: ["Files", "GSM8K"]),
     .testTarget(
@@ -70,7 +73,9 @@ let package = Package(
       ]),
     .testTarget(
       name: "gemmabenchTests",
-      dependencies: ["gemmabench", "Files", "CUDARuntime", "Tensors", "Gemma", "SimulatedGPUTesting"]),
+      dependencies: [
+        "gemmabench", "Files", "CUDARuntime", "Tensors", "KernelCases", "Gemma", "SimulatedGPUTesting",
+      ]),
   ],
   cxxLanguageStandard: .cxx20
 )

@@ -1,13 +1,12 @@
 import CUDARuntime
 import Files
+import KernelCases
 import SimulatedGPUTesting
 import Tensors
 import Testing
 
-/// Every operation of the CUDA conformer, on the simulated GPU, gives what the CPU's gives.
-///
-/// Float32 sums have another order there, and e^x another last digit; bfloat16 results may then round the other way:
-/// one of 256 steps of the largest value.
+/// The CUDA conformer on the simulated GPU: every kernel case against the truth and against the CPU, and what
+/// is particular to a device.
 @Suite(.serialized) struct CUDAKernelsTests {
   private let simulated: SimulatedKernels
   private let cpu = CPUKernels(threads: 1)
@@ -16,8 +15,6 @@ import Testing
   nonisolated(unsafe) private static let shared = Result { try SimulatedKernels() }
 
   init() throws { simulated = try Self.shared.get().onThisThread() }
-
-  private func tolerance(_ dtype: DType) -> Double { dtype == .bfloat16 ? 1.0 / 128 : 1e-5 }
 
   /// Runs `body` on both, on inputs in the place of each, and compares all results.
   private func expectAgreement(
@@ -28,109 +25,48 @@ import Testing
     let gpu = simulated.kernels
     let actual = body(gpu, inputs.map(gpu.placed)).map(gpu.onHost)
     try gpu.check()
-    #expect(actual.count == expected.count)
+    expectClose(actual, expected, note) { tolerance ?? CaseTolerance($1).simulated }
+  }
+
+  private func expectClose(
+    _ actual: [Tensor], _ expected: [Tensor], _ note: String, allowed: (Int, DType) -> Double
+  ) {
+    #expect(actual.count == expected.count, "\(note)")
     for (index, (actual, expected)) in zip(actual, expected).enumerated() {
       #expect(actual.dtype == expected.dtype && actual.shape == expected.shape, "result \(index) \(note)")
       let error = largestError(actual, expected)
-      #expect(error <= tolerance ?? self.tolerance(expected.dtype), "result \(index): \(error) \(note)")
+      #expect(error <= allowed(index, expected.dtype), "result \(index): \(error) \(note)")
     }
   }
 
   private static let types: [DType] = [.float32, .bfloat16]
 
-  @Test(arguments: types) func elementwiseAgrees(dtype: DType) throws {
-    for count in [1, 67, 1024] {
-      let inputs = (0..<3).map { randomTensor([count], dtype, seed: UInt64($0), scale: 3) }
-      try expectAgreement(inputs) { kernels, x in
-        let sum = kernels.zeros([count], .float32)
-        kernels.accumulate(x[0], into: sum)
-        let (dGate, dUp) = kernels.gegluBackward(x[0], x[1], x[2])
-        return [
-          kernels.add(x[0], x[1]), sum, kernels.converted(x[0], to: .float32, scale: 0.5),
-          kernels.converted(x[1], to: .bfloat16, scale: -2), kernels.gegluForward(x[1], x[2]), dGate, dUp,
-        ]
+  // MARK: - All operations
+
+  private static let sizes = Array(CaseSizes.small.indices)
+
+  @Test(arguments: sizes) func everyCaseGivesTheTruth(size: Int) throws {
+    for example in KernelCases(CaseSizes.small[size]).all {
+      for (index, error) in try example.errorsFromTruth(simulated.kernels).enumerated() {
+        #expect(error ?? 0 <= 1, "result \(index): \(error ?? 0), \(example.title), size \(size)")
       }
     }
   }
 
-  @Test func dropoutDropsTheSameElements() throws {
-    let x = randomTensor([1000], seed: 1, scale: 1)
-    let key = RandomKey(seed: 7, stream: 2)
-    try expectAgreement([x], tolerance: 0) { [$0.dropped($1[0], probability: 0.3, key: key)] }
-  }
-
-  @Test(arguments: types, [1, 17, 256, 640]) func normsAgree(dtype: DType, width: Int) throws {
-    let x = randomTensor([9, width], dtype, seed: 1, scale: 2)
-    let dY = randomTensor([9, width], dtype, seed: 2, scale: 1)
-    let weight = randomTensor([width], dtype, seed: 3, scale: 0.5)
-    // Of one element, the gradient is a small difference of two large numbers.
-    let tolerance = width == 1 ? max(1e-4, tolerance(dtype)) : nil
-    let other = randomTensor([9, width], dtype, seed: 4, scale: 2)
-    try expectAgreement([x, dY, weight, other], tolerance: tolerance) { kernels, x in
-      let (y, rstd) = kernels.rmsNormForward(x[0], x[2], epsilon: 1e-6)
-      let dWeight = kernels.zeros([width], .float32)
-      let dX = kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dSum: nil, dWeight: dWeight)
-      let added = kernels.rmsNormBackward(x[1], x[0], x[2], rstd: rstd, dSum: x[3], dWeight: nil)
-      let sum = kernels.addRMSNormForward(x[0], x[3], x[2], epsilon: 1e-6)
-      return [y, rstd, dX, dWeight, added, sum.sum, sum.y, sum.rstd]
-    }
-  }
-
-  @Test(arguments: types, [Direction.forward, .backward]) func rotaryAgrees(dtype: DType, way: Direction)
-    throws
-  {
-    let x = randomTensor([5, 3 * 16], dtype, seed: 1, scale: 1)
-    let table = RotaryTable(headDim: 16, theta: 10_000, linearScale: 1)
-    try expectAgreement([x, Tensor([0, 1, 2, 900, 31])]) {
-      [$0.rotated($1[0], positions: $1[1], table, way)]
-    }
-  }
-
-  @Test(arguments: types) func rowsAgree(dtype: DType) throws {
-    let table = randomTensor([11, 24], dtype, seed: 1, scale: 1)
-    let dY = randomTensor([6, 24], dtype, seed: 2, scale: 1)
-    try expectAgreement([table, dY, Tensor([3, 0, 3, 10, 3, 1])]) { kernels, x in
-      let dTable = kernels.zeros([11, 24], .float32)
-      kernels.embeddingBackward(x[1], x[2], scale: 2.5, into: dTable)
-      let target = kernels.copied(x[0])
-      kernels.copy(
-        kernels.gathered(x[1], rows: kernels.placed(Tensor([5, 1]))),
-        toRows: kernels.placed(Tensor([7, 2])), of: target)
-      return [
-        kernels.embeddingForward(x[2], x[0], scale: 2.5), dTable, kernels.gathered(x[0], rows: x[2]),
-        kernels.scattered(x[1], rows: x[2], count: 11), target,
-      ]
+  /// Float32 sums have another order there, and e^x another last digit; bfloat16 results may then round the
+  /// other way: one of 256 steps of the largest value.
+  @Test(arguments: sizes) func everyCaseAgreesWithTheCPU(size: Int) throws {
+    for example in KernelCases(CaseSizes.small[size]).all {
+      let inputs = example.drawnInputs()
+      let expected = try example.results(cpu, inputs)
+      let actual = try example.results(simulated.kernels, inputs)
+      expectClose(actual, expected, "\(example.title), size \(size)") {
+        example.tolerance($0, $1).simulated
+      }
     }
   }
 
   // MARK: - Products
-
-  private static let sizes = [(1, 5, 3), (4, 24, 16), (33, 40, 17), (70, 64, 48)]
-
-  @Test(arguments: types, types) func productsAgree(factors: DType, result: DType) throws {
-    for (rows, columns, inner) in Self.sizes {
-      let a = randomTensor([rows, inner], factors, seed: 1, scale: 1)
-      let b = randomTensor([inner, columns], factors, seed: 2, scale: 1)
-      let aT = randomTensor([inner, rows], factors, seed: 3, scale: 1)
-      let bT = randomTensor([columns, inner], factors, seed: 4, scale: 1)
-      let c = randomTensor([rows, columns], result, seed: 5, scale: 1)
-      let tolerance = result == .float32 ? 1e-5 : 1.0 / 128
-      try expectAgreement([a, b, aT, bT, c], tolerance: tolerance, "\(rows) \(columns) \(inner)") {
-        kernels, x in
-        let forms: [(Operand, Operand)] = [
-          (.stored(x[0]), .stored(x[1])), (.stored(x[0]), .transposed(x[3])),
-          (.transposed(x[2]), .stored(x[1])), (.transposed(x[2]), .transposed(x[3])),
-        ]
-        return forms.flatMap { left, right in
-          [Store.replacing, .adding].map { store in
-            let y = kernels.copied(x[4])
-            kernels.multiply(left, right, scale: 0.5, store, y)
-            return y
-          }
-        }
-      }
-    }
-  }
 
   @Test(arguments: types, [3, 16, 40]) func adaptersAgree(dtype: DType, rank: Int) throws {
     let (tokens, width, outer) = (37, 48, 72)
@@ -181,36 +117,6 @@ import Testing
 
   // MARK: - Attention
 
-  /// Head sizes with tensor cores and without; windows, soft caps and groups.
-  @Test(arguments: types, [20, 64]) func attentionAgrees(dtype: DType, headDim: Int) throws {
-    let lengths = [5, 1, 23]
-    var start = 0
-    let segments = lengths.map { count in
-      defer { start += count }
-      return AttentionSegment(
-        queryStart: start, queryCount: count, keyStart: start, keyCount: count)
-    }
-    for (heads, keyHeads, window, cap) in [(4, 2, nil, nil), (4, 1, 7, nil), (2, 2, nil, 3)]
-      as [(Int, Int, Int?, Float?)]
-    {
-      let layout = AttentionCase(
-        segments: segments, headCount: heads, keyValueHeadCount: keyHeads, headDim: headDim,
-        scale: 1 / Float(headDim).squareRoot(), window: window, softCap: cap)
-      let q = randomTensor([29, heads * headDim], dtype, seed: 1, scale: 2)
-      let k = randomTensor([29, keyHeads * headDim], dtype, seed: 2, scale: 2)
-      let v = randomTensor([29, keyHeads * headDim], dtype, seed: 3, scale: 1)
-      let dO = randomTensor([29, heads * headDim], dtype, seed: 4, scale: 1)
-      // The CPU sums in float32 throughout; tensor cores take bfloat16 weights: half a step of bfloat16 a term.
-      let tolerance = dtype == .bfloat16 ? 0.02 : 2e-5
-      try expectAgreement([q, k, v, dO], tolerance: tolerance, "\(heads) \(keyHeads)") { kernels, x in
-        let (o, logSumExp) = kernels.attentionForward(x[0], x[1], x[2], layout)
-        let (dQ, dK, dV) = kernels.attentionBackward(
-          x[3], x[0], x[1], x[2], o: o, logSumExp: logSumExp, layout)
-        return [o, logSumExp, dQ, dK, dV]
-      }
-    }
-  }
-
   /// The order of tiles is that of their work in the whole batch; each writes what is its own.
   @Test(arguments: types) func sequenceHasTheBitsThatItHasAlone(dtype: DType) throws {
     let gpu = simulated.kernels
@@ -248,40 +154,7 @@ import Testing
     try gpu.check()
   }
 
-  @Test(arguments: types) func decodingAttentionAgrees(dtype: DType) throws {
-    let layout = AttentionCase(
-      segments: [
-        .init(queryStart: 0, queryCount: 1, keyStart: 0, keyCount: 150),
-        .init(queryStart: 1, queryCount: 1, keyStart: 200, keyCount: 3),
-      ], headCount: 4, keyValueHeadCount: 1, headDim: 32, scale: 0.2)
-    let q = randomTensor([2, 128], dtype, seed: 1, scale: 2)
-    let k = randomTensor([400, 32], dtype, seed: 2, scale: 2)
-    let v = randomTensor([400, 32], dtype, seed: 3, scale: 1)
-    try expectAgreement([q, k, v]) { kernels, x in
-      let (o, logSumExp) = kernels.attentionForward(x[0], x[1], x[2], layout)
-      return [o, logSumExp]
-    }
-  }
-
   // MARK: - Vocabulary
-
-  @Test(arguments: types, [nil, 5] as [Float?]) func crossEntropyAgrees(dtype: DType, cap: Float?) throws {
-    let hidden = randomTensor([7, 32], dtype, seed: 1, scale: 1)
-    let table = randomTensor([300, 32], dtype, seed: 2, scale: 1)
-    let targets = Tensor([0, 299, 7, 7, 100, 3, 250])
-    // Gradients of bfloat16 logits are rounded to bfloat16 before they are summed.
-    try expectAgreement([hidden, table, targets], tolerance: dtype == .bfloat16 ? 0.01 : 1e-5) { kernels, x in
-      let dTable = kernels.zeros([300, 32], .float32)
-      let options = CrossEntropyOptions(softCap: cap, gradientScale: 0.25, dTable: dTable)
-      let result = kernels.linearCrossEntropy(x[0], x[1], targets: x[2], options)
-      let losses = kernels.linearCrossEntropy(x[0], x[1], targets: x[2], CrossEntropyOptions(softCap: cap))
-      return [result.losses, dTable, losses.losses, kernels.sum(result.losses)]
-        + [result.dHidden].compactMap { $0 }
-        + [
-          kernels.logits(x[0], x[1], softCap: cap), kernels.vocabularySearch(x[1], searches: 1).argmax(x[0]),
-        ]
-    }
-  }
 
   @Test(arguments: types) func aLogitThatIsNotFiniteLeavesNoId(dtype: DType) throws {
     let hidden = randomTensor([5, 32], dtype, seed: 1, scale: 1)
@@ -329,16 +202,7 @@ import Testing
 
   // MARK: - Optimizer
 
-  @Test func normsOfGradientsAgree() throws {
-    let gradients = [1, 16_384, 50_001].enumerated().map { index, count in
-      randomTensor([count], seed: UInt64(index), scale: 1)
-    }
-    for maxNorm in [0.5, 1e9, .infinity] {
-      try expectAgreement(gradients, tolerance: 1e-7) { kernels, x in
-        let norms = kernels.gradientNorms(x, maxNorm: maxNorm)
-        return [norms.norms, norms.clip]
-      }
-    }
+  @Test func anInfiniteGradientLeavesNoFactor() throws {
     let infinite = simulated.kernels.placed(Tensor([1, .infinity], [2]))
     let norms = simulated.kernels.gradientNorms([infinite], maxNorm: 1)
     #expect(simulated.kernels.onHost(norms.clip).floats[0].isNaN)
@@ -350,48 +214,6 @@ import Testing
     let norms = simulated.kernels.gradientNorms([placed], maxNorm: .infinity)
     let clip = simulated.kernels.onHost(norms.clip).floats[0]
     #expect(gradient[1].isFinite ? clip == 1 : clip.isNaN)
-  }
-
-  @Test func adamWHasTheBytesOfTheCPU() throws {
-    let counts = [5_000, 300, 16_640]
-    let inputs = counts.enumerated().flatMap { index, count in
-      [
-        randomTensor([count], seed: UInt64(index), scale: 1),
-        randomTensor([count], seed: UInt64(10 + index), scale: 0.01),
-      ]
-    }
-    try expectAgreement(inputs + [Tensor([0.7], [1])], tolerance: 0) { kernels, x in
-      var results: [Tensor] = []
-      let states = counts.indices.map { index -> (AdamWUpdate, AdamWMoments) in
-        let count = counts[index]
-        let blocks = AdamWMoments.blockCount(count)
-        let moments: AdamWMoments =
-          index == 1
-          ? .float32(moment1: kernels.zeros([count], .float32), moment2: kernels.zeros([count], .float32))
-          : .codes(
-            codes1: kernels.zeros([count], .uint8), codes2: kernels.zeros([count], .uint8),
-            absmax1: kernels.zeros([blocks], .float32), absmax2: kernels.zeros([blocks], .float32))
-        let parameter = index == 2 ? kernels.converted(x[2 * index], to: .bfloat16, scale: 1) : x[2 * index]
-        let weights = index == 0 ? kernels.converted(parameter, to: .bfloat16, scale: 1) : nil
-        results += [parameter] + [weights].compactMap { $0 } + moments.tensors.map(\.tensor)
-        let update = AdamWUpdate(
-          parameter: parameter, gradient: x[2 * index + 1], weights: weights,
-          rounding: index == 2 ? .stochastic(RandomKey(seed: 3, stream: 4)) : .nearest,
-          step: AdamWStep(
-            step: 1, learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.01,
-            gradientScale: 1))
-        return (update, moments)
-      }
-      for step in 1...3 {
-        let updates = states.map { update, moments in
-          var update = update
-          update.step.step = step
-          return (update: update, moments: moments)
-        }
-        results.append(kernels.copied(kernels.adamW(updates, clip: step == 2 ? nil : x[6])))
-      }
-      return results
-    }
   }
 
   /// The GPU gets gradients in bfloat16, the CPU their float32 copies.

@@ -1,6 +1,5 @@
+import KernelCases
 import Testing
-
-import gemmabench
 
 @Test func aResultThatIsEqualHasNoError() {
   for tolerance in [Tolerance.float32, .bfloat16, .exact, .codes] {

@@ -3,6 +3,7 @@ import Dispatch
 import Files
 import FoundationEssentials
 import Gemma
+import KernelCases
 import Tensors
 
 /// The measurements on the GPU that a process makes.
@@ -40,10 +41,12 @@ struct DeviceMeasurements {
 
   /// Every operation at the study's shapes: 16 packed sequences of 190 tokens; decoding in 1 and 100 slots.
   func operations() throws -> [JSONObject] {
-    var shapes = OperationShapes(sizes, pool)
-    (shapes.sequences, shapes.length) = isQuick ? (2, 5) : (16, 190)
-    shapes.decodingRows = isQuick ? [1, 3] : [1, 100]
-    let results = shapes.results(kernels, timing)
+    let shapes =
+      isQuick
+      ? CaseSizes(sizes, sequences: 2, length: 5, decodingRows: [1, 3])
+      : CaseSizes(sizes, sequences: 16, length: 190, decodingRows: [1, 100])
+    let pool = pool
+    let results = KernelCases(shapes).timed.compactMap { $0.rate(kernels, pool, timing) }
     try kernels.check()
     return results
   }
@@ -51,8 +54,8 @@ struct DeviceMeasurements {
   /// Compares the CPU's and the GPU's kernels on the same inputs.
   func agreement() throws -> [JSONObject] {
     let reference = CPUKernels(threads: ProcessInfo.processInfo.activeProcessorCount)
-    return try (isQuick ? AgreementShapes.quick : .usual).cases.map { example in
-      let error = try example.error(kernels, reference)
+    return try KernelCases(isQuick ? .quick : .usual).all.map { example in
+      let error = try example.error(kernels, from: reference)
       // JSON has no infinity.
       return [
         "work": .string(example.name), "dtype": .string(example.dtype == .float32 ? "float32" : "bf16"),

@@ -157,7 +157,7 @@ extension GPUSitting {
 
   /// How far the GPU's results are from the CPU's.
   func agreementTable() -> BenchmarkTable {
-    let outcome = own("agreement", limit: 120)
+    let outcome = own("agreement", limit: 240)
     var lines: [BenchmarkLine] = []
     if case .measured(let objects) = outcome {
       lines = objects.map { object in

@@ -3,6 +3,7 @@ import Files
 import FoundationEssentials
 import GSM8K
 import Gemma
+import KernelCases
 import Tensors
 
 /// `gemmabench measure`: one measurement in a process of its own. Prints JSON objects, one a line.
@@ -42,7 +43,8 @@ struct MeasureCommand: ParsableCommand {
     case .ceilings: return ceilings(kernels, threads: threads, timing)
     case .operations:
       let sizes = try ModelConfiguration(contentsOf: "\(model)/config.json")
-      return OperationShapes(sizes, RandomPool(kernels)).results(kernels, timing)
+      let pool = RandomPool(kernels)
+      return KernelCases(CaseSizes(sizes)).timed.compactMap { $0.rate(kernels, pool, timing) }
     }
   }
 

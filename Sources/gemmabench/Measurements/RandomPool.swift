@@ -3,7 +3,8 @@ import Tensors
 /// Random tensors of any size where the kernels compute, cut from one pool. Drawing a model's billions of
 /// numbers one by one would take minutes. None is all zeros, on which processors are faster.
 final class RandomPool {
-  private let kernels: any Kernels
+  /// Where tensors are made.
+  let kernels: any Kernels
   /// The uniform numbers, bfloat16.
   private let pool: Tensor
   /// Where the next tensor begins in the pool.
