@@ -163,9 +163,9 @@ extension KernelCases {
     }
   }
 
-  /// Of parameter, weights and moments. Every conformer computes with the same roundings, except that
-  /// reciprocals and roots are approximate on a GPU; the simulated one has the CPU's. The truth is nearer than
-  /// four roundings of float32: a moment sums three terms, and a step is a hundredth of the weight.
+  /// Of parameter, weights and moments. Every conformer rounds at the same places. But reciprocals and roots
+  /// are approximate on a GPU; the simulated one has the CPU's. The truth is nearer than four roundings of
+  /// float32: a moment sums three terms, and a step is a hundredth of the weight.
   private func tolerances(_ form: AdamWForm) -> [CaseTolerance] {
     let float32 = CaseTolerance(gpu: .float32, simulated: 0, truth: 0x1p-22)
     let bfloat16 = CaseTolerance(gpu: .bfloat16, simulated: 0, truth: 0x1p-8 * 1.01)

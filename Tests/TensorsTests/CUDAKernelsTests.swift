@@ -187,8 +187,8 @@ import Testing
 
   /// cuBLASLt may refuse rows that lie apart.
   @Test func gradientOfTheLogitsIsBroughtTogetherForOwnKernels() throws {
-    // The logits of so few rows are no product of cuBLASLt's: the first it is asked for is the gradient's, of sizes that
-    // no other test has.
+    // The logits of this few rows are no product of cuBLASLt's. The first product that it is asked for is the
+    // gradient's, of sizes that no other test has.
     let hidden = randomTensor([5, 24], .bfloat16, seed: 1, scale: 1)
     let table = randomTensor([104, 24], .bfloat16, seed: 2, scale: 1)
     try expectAgreement([hidden, table, Tensor([3, 1, 103, 0, 7])], tolerance: 0.01) { kernels, x in
