@@ -186,7 +186,8 @@ GPU void key_gradient_tile(const bf16 *q, const bf16 *k, const bf16 *v, const bf
     constexpr int shares = 64 / KEYS, columns = H / shares, row_tiles = STEP / shares / 8;
     char *k_tile = shared, *v_tile = k_tile + KEYS * H * 2, *q_tile = v_tile + KEYS * H * 2;
     char *dO_tile = q_tile + STEP * H * 2, *p_tile = dO_tile + STEP * H * 2, *dS_tile = p_tile + KEYS * STEP * 2;
-    RowFacts *facts = reinterpret_cast<RowFacts *>(dS_tile + KEYS * STEP * 2); /* [2]: this turn's and the next's */
+    /* [2]: those of this turn and of the next. */
+    RowFacts *facts = reinterpret_cast<RowFacts *>(dS_tile + KEYS * STEP * 2);
     const int warp = threadIdx.x / 32, lane = threadIdx.x % 32;
     const int warp_key = warp / shares * 16, share = warp % shares, share_row = share * (STEP / shares);
     const i32 keys = smaller(KEYS, group.segment.key_count - first_key);
@@ -368,7 +369,8 @@ GPU void plain_query_gradient(const T *q, const T *k, const T *v, const T *dO, c
                               T *dQ, const Group &group, const Attention &a, i32 first_row, float *shared) {
     const int H = a.H, stride = plain_stride(H), lane = threadIdx.x % 32, warp_row = threadIdx.x / 32 * WARP_ROWS;
     float *q_tile = shared, *dO_tile = q_tile + PLAIN_ROWS * stride, *sums = dO_tile + PLAIN_ROWS * stride;
-    float *keys = sums + PLAIN_ROWS * stride, *weights = keys + PLAIN_KEYS * stride; /* [PLAIN_ROWS, PLAIN_KEYS] */
+    float *keys = sums + PLAIN_ROWS * stride;
+    float *weights = keys + PLAIN_KEYS * stride; /* [PLAIN_ROWS, PLAIN_KEYS] */
     const i32 rows = smaller(PLAIN_ROWS, group.rows() - first_row);
     const i32 end = group.end_key(first_row + rows);
     auto row_offset = [&](int row) { return row < rows ? group.query_index(first_row + row) * H : -1; };
