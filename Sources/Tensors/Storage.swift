@@ -1,14 +1,6 @@
 import CKernels
 import Glibc
 
-/// Where the bytes of a tensor live.
-package enum Place: Sendable, Equatable {
-  /// Main memory: the only place that CPU kernels read and write.
-  case host
-  /// Memory of the GPU. CUDA kernels, and copies from and to main memory, reach it.
-  case device
-}
-
 /// A run of bytes that tensors share: owned memory, part of a mapped file, or memory of a device. A mapped
 /// file stays mapped as long as the storage is used.
 package final class Storage {

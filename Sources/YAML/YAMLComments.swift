@@ -1,20 +1,5 @@
 import Files
 
-/// A place in a YAML text, counted from 0 in characters and lines, which is libyaml's counting.
-struct YAMLMark: Equatable {
-  var index = 0
-  var line = 0
-  var column = 0
-}
-
-/// A comment that cuts an unquoted text short, or stands where a text may have been meant.
-package struct YAMLComment: Equatable, Sendable {
-  /// Where its `#` stands.
-  package var origin: YAMLOrigin
-  /// From the `#` to the end of the line.
-  package var text: String
-}
-
 /// Finds comments, which libyaml skips, in the text between its events.
 struct YAMLComments {
   private let characters: [Unicode.Scalar]

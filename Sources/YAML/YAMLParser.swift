@@ -1,21 +1,5 @@
 import Files
 
-/// A parsed file, and the problems that did not stop the parsing.
-package struct YAMLDocument {
-  /// nil when the text holds no value at all.
-  package var root: YAMLNode?
-  /// Keys given twice, each with its origin and message.
-  package var problems: [(origin: YAMLOrigin, text: String)] = []
-}
-
-/// Limits on what a configuration may hold. A real one needs a hundredth of them.
-package enum YAMLLimits {
-  package static let bytes = 1 << 20
-  package static let depth = 32
-  package static let nodes = 10_000
-  package static let scalarBytes = 64 << 10
-}
-
 /// Reads YAML text into a tree through libyaml's events.
 ///
 /// Anchors, aliases, tags, merge keys and second documents are refused by name, so nothing can grow beyond

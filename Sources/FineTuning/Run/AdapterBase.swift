@@ -1,14 +1,6 @@
 import Files
 import Gemma
 
-/// What to do with an adapter over a base model that it was not trained on.
-package enum OtherBase: Sendable {
-  /// Refuse it with an error.
-  case refused
-  /// Report it and go on.
-  case allowed
-}
-
 /// The base model that an adapter was trained on, as the adapter's folder records it.
 struct AdapterBase {
   /// How a base model relates to the recorded one.

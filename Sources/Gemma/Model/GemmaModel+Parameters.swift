@@ -1,13 +1,5 @@
 import Tensors
 
-/// Which parameters an optimizer updates.
-package enum TrainedParameters: Sendable {
-  /// All of the base model's.
-  case all
-  /// The adapters' alone; the base model is frozen.
-  case adapters
-}
-
 extension GemmaModel {
   /// The parameters that are trained, in a fixed order.
   package func parameters(_ trained: TrainedParameters) -> [Parameter] {

@@ -22,7 +22,8 @@ package protocol OperationKernels {
   func addRMSNormForward(_ a: Tensor, _ b: Tensor, _ weight: Tensor, epsilon: Float)
     -> (sum: Tensor, y: Tensor, rstd: Tensor)
   /// Gradient of x, plus `dSum` when given: x's gradient from its other uses, in x's shape and dtype. Adds
-  /// the weight's gradient to `dWeight` (float32 [D]) when given.
+  /// the weight's gradient to `dWeight` (float32 [D]) when given. On the CPU a bfloat16 gradient is rounded
+  /// before `dSum` is added and after.
   func rmsNormBackward(
     _ dY: Tensor, _ x: Tensor, _ weight: Tensor, rstd: Tensor, dSum: Tensor?, dWeight: Tensor?
   ) -> Tensor
@@ -66,7 +67,8 @@ package protocol OperationKernels {
 
   /// Rows of x [T, D] at `indices` (int32 [M]).  - Returns: [M, D].
   func gathered(_ x: Tensor, rows indices: Tensor) -> Tensor
-  /// The gradient of `gathered`: zeros [count, D] with `dY` added at `indices`.
+  /// The gradient of `gathered`: zeros [count, D] with `dY` added at `indices`. Where several rows of
+  /// bfloat16 have one index, the CPU rounds after each of them.
   func scattered(_ dY: Tensor, rows indices: Tensor, count: Int) -> Tensor
 
   /// Copies the rows of x [M, D] over rows `indices` (int32 [M]) of `target`, which has the same dtype.

@@ -70,29 +70,13 @@ package struct Workload: Equatable, Sendable {
   }
 }
 
-/// A distribution of lengths, linear between its quantiles.
-struct Quantiles {
-  /// Shares from 0 to 1, each with the length that this share of all lengths is below.
-  let points: [(share: Double, length: Double)]
-
-  /// `count` lengths in ascending order: the middle of each of `count` equal parts of the distribution.
-  func values(_ count: Int) -> [Int] {
-    (0..<count).map { index in
-      let share = (Double(index) + 0.5) / Double(count)
-      let next = points.firstIndex { $0.share >= share } ?? points.count - 1
-      let (low, high) = (points[max(0, next - 1)], points[next])
-      let part = (share - low.share) / max(1e-9, high.share - low.share)
-      return Int((low.length + (high.length - low.length) * part).rounded())
-    }
-  }
-}
-
 /// Lengths of GSM8K's training examples with a plain prompt, in Gemma's tokens: 190 on average. 16 of them
 /// have 3,050 ± 270.
 private let exampleLengths = Quantiles(points: [
   (0, 75), (0.05, 109), (0.25, 143), (0.5, 177), (0.75, 220), (0.9, 278), (0.95, 321), (0.99, 399),
   (0.999, 470), (1, 545),
 ])
+
 /// Lengths of GSM8K's questions in that prompt: 67 on average.
 private let promptLengths = Quantiles(points: [
   (0, 25), (0.05, 38), (0.25, 51), (0.5, 63), (0.75, 78), (0.95, 108), (0.99, 135), (1, 221),

@@ -23,9 +23,6 @@ package struct Samples: Equatable, Sendable {
   }
 }
 
-/// Whether more of a quantity is better (a rate), less (seconds, memory), or neither (a count).
-package enum Preference: String, Sendable { case more, less, neither }
-
 /// How many times better `ours` is than `peer`. Above 1 this project does better, whatever the quantity.
 ///
 /// The ratio of the medians, and the range of the ratios of pairs of repeats that were measured in turn.
