@@ -44,6 +44,8 @@ for core in "${cores[@]}"; do
   lacking=$(missing "$core")
   if [[ -n $lacking ]]; then
     printf '== %s: not run, its kernels need %s, which this processor does not have\n' "$core" "$lacking"
+  elif [[ $core == own-kernels-off ]] && ! has avx512_bf16; then
+    printf '== %s: not run again, this processor has no own kernels to switch off\n' "$core"
   elif [[ $core == own-kernels-off ]]; then
     run "$core" GEMMATUNE_OWN_KERNELS=off
   else
